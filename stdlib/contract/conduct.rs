@@ -1,0 +1,147 @@
+//! The one place where an operation meets time: read, compare, change, and verify by reading again.
+
+use super::host::refused;
+use super::{Action, Change, Error, Host, Need, Operation, Output, Result, Status, Step, diff};
+use serde_json::Value;
+
+/// Whether changes are made, or only predicted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Make them.
+    Apply,
+    /// Predict them. `pending` says that changes predicted above were not made, so that a read may
+    /// fail for their lack: then the answer is `unknown`, neither a failure nor a guess.
+    Check {
+        /// Whether an earlier change on this host was only predicted.
+        pending: bool,
+    },
+}
+
+/// What came of an operation or action, before the engine makes a [`super::Record`] of it.
+#[derive(Debug, Clone)]
+pub struct Outcome {
+    /// How it ended.
+    pub status: Status,
+    /// The differences found.
+    pub diff: Vec<Change>,
+    /// What was done, or would be.
+    pub steps: Vec<Step>,
+    /// The state before.
+    pub before: Value,
+    /// What the last command printed.
+    pub output: Option<Output>,
+    /// Why it was skipped or is unknown.
+    pub reason: Option<String>,
+    /// Whether its content is withheld.
+    pub sensitive: bool,
+}
+
+impl Outcome {
+    fn new(status: Status) -> Outcome {
+        Outcome {
+            status,
+            diff: Vec::new(),
+            steps: Vec::new(),
+            before: Value::Null,
+            output: None,
+            reason: None,
+            sensitive: false,
+        }
+    }
+    /// Nothing was done, for a reason.
+    pub fn skipped(reason: impl Into<String>) -> Outcome {
+        Outcome { reason: Some(reason.into()), ..Outcome::new(Status::Skipped) }
+    }
+    /// It cannot be known, for a reason.
+    pub fn unknown(reason: impl Into<String>) -> Outcome {
+        Outcome { reason: Some(reason.into()), ..Outcome::new(Status::Unknown) }
+    }
+}
+
+/// Make an operation true of a host, or say what that would take.
+pub async fn conduct<O: Operation>(mut op: O, host: &dyn Host, mode: Mode) -> Result<Outcome> {
+    let sensitive = op.sensitive();
+    let planned = plan(&mut op, host).await;
+    let (now, want, changes) = match planned {
+        Ok(planned) => planned,
+        Err(error) if mode == (Mode::Check { pending: true }) && error.kind == super::Kind::Host => {
+            return Ok(Outcome::unknown(format!("depends on changes above: {}", error.message)));
+        }
+        Err(error) => return Err(error),
+    };
+    let before = serialize(&now)?;
+    if changes.is_empty() {
+        return Ok(Outcome { before, sensitive, ..Outcome::new(Status::Ok) });
+    }
+    let steps = op.steps(&now, &want)?;
+    if matches!(mode, Mode::Check { .. }) {
+        return Ok(Outcome { diff: changes, steps, before, sensitive, ..Outcome::new(Status::WouldChange) });
+    }
+    let output = take(host, &steps).await?;
+    let left = diff(&serialize(&op.read(host.look()).await?)?, &serialize(&want)?);
+    if let Some(first) = left.first() {
+        let rest = if left.len() > 1 { format!(" (and {} more)", left.len() - 1) } else { String::new() };
+        return Err(Error::host(format!("applied, but the host still differs: {}{rest}", first.summary()))
+            .hint("something on the host puts it back, or the command that should change it did nothing"));
+    }
+    Ok(Outcome { diff: changes, steps, before, output, sensitive, ..Outcome::new(Status::Changed) })
+}
+
+async fn plan<O: Operation>(op: &mut O, host: &dyn Host) -> Result<(O::State, O::State, Vec<Change>)> {
+    op.prepare(host.look()).await?;
+    let now = op.read(host.look()).await?;
+    let want = op.want(&now)?;
+    let changes = diff(&serialize(&now)?, &serialize(&want)?);
+    Ok((now, want, changes))
+}
+
+/// Run an action, unless there is no need or the mode is check. With `any_code`, an exit code that the
+/// command does not accept is an outcome like any other: the playbook decides what failure means.
+pub async fn act<A: Action>(mut action: A, host: &dyn Host, mode: Mode, any_code: bool) -> Result<Outcome> {
+    let sensitive = action.sensitive();
+    let ready = async {
+        action.prepare(host.look()).await?;
+        action.need(host.look()).await
+    };
+    match ready.await {
+        Ok(Need::Run) => {}
+        Ok(Need::Skip(reason)) => return Ok(Outcome::skipped(reason)),
+        Err(error) if mode == (Mode::Check { pending: true }) && error.kind == super::Kind::Host => {
+            return Ok(Outcome::unknown(format!("depends on changes above: {}", error.message)));
+        }
+        Err(error) => return Err(error),
+    }
+    let steps = action.steps()?;
+    if matches!(mode, Mode::Check { .. }) {
+        let reason = "it runs, and what it does is not known before it has run";
+        return Ok(Outcome { steps, sensitive, ..Outcome::unknown(reason) });
+    }
+    let output = if any_code {
+        let mut last = None;
+        for step in &steps {
+            last = Some(host.change(step).await?);
+        }
+        last
+    } else {
+        take(host, &steps).await?
+    };
+    let changed = output.as_ref().is_none_or(|output| action.changed(output));
+    let status = if changed { Status::Changed } else { Status::Ok };
+    Ok(Outcome { steps, output, sensitive, ..Outcome::new(status) })
+}
+
+async fn take(host: &dyn Host, steps: &[Step]) -> Result<Option<Output>> {
+    let mut last = None;
+    for step in steps {
+        let output = host.change(step).await?;
+        match step {
+            Step::Run(command) if !command.accepts(output.code) => return Err(refused(command, &output)),
+            _ => last = Some(output),
+        }
+    }
+    Ok(last)
+}
+
+fn serialize<T: serde::Serialize>(state: &T) -> Result<Value> {
+    serde_json::to_value(state).map_err(|e| Error::bug(format!("a state cannot be written as JSON: {e}")))
+}

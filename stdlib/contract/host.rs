@@ -1,0 +1,113 @@
+//! A host as modules see it: something to look at, and a stronger handle that changes it.
+
+use super::{Command, Error, Result, Step};
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// What a command printed, and how it ended. Bytes, because hosts print bytes.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Output {
+    /// The exit code; 128 + n for a command ended by signal n.
+    pub code: i32,
+    /// Standard output.
+    pub stdout: Vec<u8>,
+    /// Standard error.
+    pub stderr: Vec<u8>,
+}
+
+impl Output {
+    /// Whether the exit code is 0.
+    pub fn success(&self) -> bool {
+        self.code == 0
+    }
+    /// Standard output as text; bytes that are not UTF-8 become the replacement character.
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.stdout).into_owned()
+    }
+    /// Standard error as text.
+    pub fn stderr_text(&self) -> String {
+        String::from_utf8_lossy(&self.stderr).into_owned()
+    }
+    /// The lines of standard output.
+    pub fn lines(&self) -> Vec<String> {
+        self.text().lines().map(str::to_owned).collect()
+    }
+}
+
+/// A file on the controller, as a playbook names it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Asset {
+    /// The path it was found at; in a tree, the path below the root.
+    pub path: String,
+    /// Size in bytes.
+    pub size: u64,
+    /// SHA-256 of the content, in hex; empty for a directory or link.
+    pub sha256: String,
+    /// Octal permissions such as `0644`.
+    pub mode: String,
+    /// Whether it is a directory.
+    pub directory: bool,
+    /// Where it points, if it is a symbolic link.
+    pub link: Option<String>,
+    /// The content, of files up to 1 MiB.
+    pub content: Option<Vec<u8>>,
+}
+
+/// What may be asked of a host. Nothing here changes it.
+#[async_trait]
+pub trait Look: Send + Sync {
+    /// The host's name in the inventory.
+    fn name(&self) -> &str;
+    /// Run a command that only reads. Any exit code is an answer; an error means that there was none.
+    async fn run(&self, command: &Command) -> Result<Output>;
+    /// A file on the controller, found beside the playbook, in its `files` or `templates`, or in the
+    /// project. Nothing if there is none.
+    async fn asset(&self, path: &str) -> Result<Option<Asset>>;
+    /// Everything below a directory on the controller, sorted by path, without contents.
+    async fn asset_tree(&self, path: &str) -> Result<Vec<Asset>>;
+    /// The body of a document on the web, fetched by the controller (GET, status 200 expected).
+    async fn http_get(&self, url: &str) -> Result<Vec<u8>>;
+    /// A Jinja template rendered with the host's variables and these.
+    async fn render(&self, name: &str, template: &str, vars: &BTreeMap<String, Value>) -> Result<String>;
+}
+
+impl dyn Look + '_ {
+    /// What a command printed; an exit code that it does not accept is an error with its words.
+    pub async fn expect(&self, command: &Command) -> Result<Output> {
+        let output = self.run(command).await?;
+        if command.accepts(output.code) { Ok(output) } else { Err(refused(command, &output)) }
+    }
+    /// What a command printed on standard output, without the last newline; failure is an error.
+    pub async fn text(&self, command: &Command) -> Result<String> {
+        let text = self.expect(command).await?.text();
+        Ok(text.strip_suffix('\n').map(str::to_owned).unwrap_or(text))
+    }
+    /// Whether a command exits with 0.
+    pub async fn succeeds(&self, command: &Command) -> Result<bool> {
+        Ok(self.run(command).await?.success())
+    }
+}
+
+/// The error of a command that ended with an exit code it does not accept.
+pub(crate) fn refused(command: &Command, output: &Output) -> Error {
+    let stderr = output.stderr_text();
+    let text = output.text();
+    let said = stderr.lines().chain(text.lines()).map(str::trim).rfind(|line| !line.is_empty());
+    let message = match (output.code, said) {
+        (127, _) => format!("{} is not installed", command.program),
+        (code, Some(said)) => format!("{} exited with {code}: {said}", command.program),
+        (code, None) => format!("{} exited with {code}", command.program),
+    };
+    Error::host(message).with_output(output).with_command(command.line())
+}
+
+/// A host that may be changed. Only the engine holds one.
+#[async_trait]
+pub trait Host: Look {
+    /// Carry out one step. Any exit code is an answer; an error means that it is not known to be done.
+    async fn change(&self, step: &Step) -> Result<Output>;
+    /// The same host, to look at.
+    fn look(&self) -> &dyn Look;
+}

@@ -1,0 +1,20 @@
+//! The contract between what can be done (modules) and how it is done (the engine).
+
+mod conduct;
+mod diff;
+mod error;
+mod host;
+mod module;
+mod operation;
+mod record;
+pub mod replay;
+mod step;
+
+pub use conduct::{Mode, Outcome, act, conduct};
+pub use diff::{Change, Content, diff, render};
+pub use error::{Details, Error, Kind, Result, Site, nearest};
+pub use host::{Asset, Host, Look, Output};
+pub use module::{Entry, Module, Parameter, Role, Typed};
+pub use operation::{Action, Fact, Need, Operation};
+pub use record::{Record, Status};
+pub use step::{Command, Fetch, Source, Step, Write, quote};

@@ -1,0 +1,79 @@
+//! What a module writes: operations, actions and facts.
+
+use super::{Command, Look, Output, Result, Step};
+use schemars::JsonSchema;
+use serde::{Serialize, de::DeserializeOwned};
+use std::future::Future;
+
+/// Something that should be true of a host. The fields are the parameters.
+///
+/// `read` is the only place that talks to the host; `want` and `steps` are pure. Applying an operation
+/// twice changes nothing the second time, because the second `read` answers what was wanted.
+pub trait Operation: DeserializeOwned + JsonSchema + Send + Sync + 'static {
+    /// What matters about the host for this operation: only what it decides.
+    type State: Serialize + DeserializeOwned + Send + Sync;
+    /// Whether `undo` can go back from it.
+    const REVERSIBLE: bool = true;
+
+    /// Load what the parameters only name (a template, a file on the controller) and check what the
+    /// schema cannot say. Runs before anything is compared.
+    fn prepare(&mut self, _host: &dyn Look) -> impl Future<Output = Result<()>> + Send {
+        async { Ok(()) }
+    }
+    /// The state as it is.
+    fn read(&self, host: &dyn Look) -> impl Future<Output = Result<Self::State>> + Send;
+    /// The state as it should be.
+    fn want(&self, now: &Self::State) -> Result<Self::State>;
+    /// The way from one to the other.
+    fn steps(&self, now: &Self::State, want: &Self::State) -> Result<Vec<Step>>;
+    /// Whether its differences must never be shown or kept.
+    fn sensitive(&self) -> bool {
+        false
+    }
+}
+
+/// Whether an action has anything to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Need {
+    /// It runs.
+    Run,
+    /// It does not, for this reason.
+    Skip(String),
+}
+
+/// Something that just runs. It says so in its name, a verb; check mode reports it as unknown.
+pub trait Action: DeserializeOwned + JsonSchema + Send + Sync + 'static {
+    /// Load what the parameters only name and check what the schema cannot say.
+    fn prepare(&mut self, _host: &dyn Look) -> impl Future<Output = Result<()>> + Send {
+        async { Ok(()) }
+    }
+    /// Whether it must run at all (`creates`, `removes`). Reads only.
+    fn need(&self, _host: &dyn Look) -> impl Future<Output = Result<Need>> + Send {
+        async { Ok(Need::Run) }
+    }
+    /// What it does.
+    fn steps(&self) -> Result<Vec<Step>>;
+    /// Whether what it did changed the host.
+    fn changed(&self, _output: &Output) -> bool {
+        true
+    }
+    /// Whether its output must never be shown or kept.
+    fn sensitive(&self) -> bool {
+        false
+    }
+}
+
+/// A question. Asking never changes anything, so check mode asks it too.
+pub trait Fact: DeserializeOwned + JsonSchema + Send + Sync + 'static {
+    /// The answer, as the playbook gets it.
+    type Answer: Serialize + Send;
+
+    /// Ask.
+    fn ask(&self, host: &dyn Look) -> impl Future<Output = Result<Self::Answer>> + Send;
+}
+
+impl From<Command> for Vec<Step> {
+    fn from(command: Command) -> Vec<Step> {
+        vec![Step::Run(command)]
+    }
+}

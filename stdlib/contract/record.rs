@@ -1,0 +1,124 @@
+//! What happened: one record per call of an operation or action on a host.
+
+use super::{Change, Error, Outcome, Site, Step};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// How a call ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// It was as wanted already.
+    Ok,
+    /// It was changed, and read again to prove it.
+    Changed,
+    /// Check mode: it would be changed, as the diff says.
+    WouldChange,
+    /// Check mode: it cannot be known without changing something first.
+    Unknown,
+    /// There was nothing to do, or a tag left it out.
+    Skipped,
+    /// The machine said no.
+    Failed,
+    /// The machine could not be reached.
+    Unreachable,
+}
+
+impl Status {
+    /// The word a report shows.
+    pub fn word(self) -> &'static str {
+        match self {
+            Status::Ok => "ok",
+            Status::Changed => "changed",
+            Status::WouldChange => "would change",
+            Status::Unknown => "unknown",
+            Status::Skipped => "skipped",
+            Status::Failed => "failed",
+            Status::Unreachable => "unreachable",
+        }
+    }
+}
+
+/// What happened when an operation or action was called on a host. Built by the engine only.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Record {
+    /// The host's name.
+    pub host: String,
+    /// The play it belongs to.
+    pub play: String,
+    /// The innermost task around it, if any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task: Option<String>,
+    /// Such as `zfs::snapshot`.
+    pub operation: String,
+    /// What it was called on, such as a path or a package.
+    pub subject: String,
+    /// How it ended.
+    pub status: Status,
+    /// The differences found.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub diff: Vec<Change>,
+    /// What was done, or would be.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub steps: Vec<Step>,
+    /// The state before, which undo goes back to.
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    pub before: Value,
+    /// The exit code of the last command.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rc: Option<i32>,
+    /// Its standard output.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub stdout: String,
+    /// Its standard error.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub stderr: String,
+    /// Why it was skipped or is unknown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// What went wrong.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<Error>,
+    /// Whether the failure was ignored on request.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub ignored: bool,
+    /// Where in the playbook it was called.
+    pub at: Site,
+    /// How long it took, in milliseconds.
+    pub duration_ms: u64,
+    /// Whether its content is withheld.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub sensitive: bool,
+}
+
+impl Record {
+    /// A record of what `outcome` says; the engine fills in where and when.
+    pub fn new(host: &str, operation: &str, subject: &str, outcome: Outcome) -> Record {
+        let Outcome { status, diff, steps, before, output, reason, sensitive } = outcome;
+        let (rc, stdout, stderr) = match &output {
+            Some(output) if !sensitive => (Some(output.code), output.text(), output.stderr_text()),
+            Some(output) => (Some(output.code), String::new(), String::new()),
+            None => (None, String::new(), String::new()),
+        };
+        Record {
+            host: host.to_owned(),
+            play: String::new(),
+            task: None,
+            operation: operation.to_owned(),
+            subject: subject.to_owned(),
+            status,
+            diff: if sensitive { Vec::new() } else { diff },
+            steps: if sensitive { Vec::new() } else { steps },
+            before: if sensitive { Value::Null } else { before },
+            rc,
+            stdout,
+            stderr,
+            reason,
+            error: None,
+            ignored: false,
+            at: Site::default(),
+            duration_ms: 0,
+            sensitive,
+        }
+    }
+}

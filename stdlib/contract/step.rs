@@ -1,0 +1,218 @@
+//! Commands and steps: what is asked of a machine, as data.
+
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// A program with its arguments. Nothing in it is ever interpreted by a shell.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Command {
+    /// The program, found in the host's PATH.
+    pub program: String,
+    /// Its arguments, passed as they are.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub args: Vec<String>,
+    /// What it reads from standard input; nothing means an empty input.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stdin: Option<String>,
+    /// Environment variables added to the host's own.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub env: BTreeMap<String, String>,
+    /// The directory to run in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cwd: Option<String>,
+    /// Exit codes that mean success; empty means just 0.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ok_codes: Vec<i32>,
+    /// The longest it may take; nothing means what the scope allows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<Duration>,
+    /// Whether it may take long: it gets a channel of its own and its output is shown live.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub long: bool,
+}
+
+impl Command {
+    /// A program without arguments.
+    pub fn new(program: impl Into<String>) -> Command {
+        Command { program: program.into(), ..Command::default() }
+    }
+    /// `sh -c SCRIPT` with arguments `$1`, `$2`...: for reads that need a loop or a pipe. The script is a
+    /// constant of ours (or the user's own shell line); values go in as arguments, never into the text.
+    pub fn sh(script: impl Into<String>) -> Command {
+        Command::new("sh").arg("-c").arg(script).arg("sh")
+    }
+    /// One more argument.
+    pub fn arg(mut self, arg: impl Into<String>) -> Command {
+        self.args.push(arg.into());
+        self
+    }
+    /// More arguments.
+    pub fn args<S: Into<String>>(mut self, args: impl IntoIterator<Item = S>) -> Command {
+        self.args.extend(args.into_iter().map(Into::into));
+        self
+    }
+    /// With an environment variable.
+    pub fn env(mut self, name: impl Into<String>, value: impl Into<String>) -> Command {
+        self.env.insert(name.into(), value.into());
+        self
+    }
+    /// With something on standard input.
+    pub fn stdin(mut self, text: impl Into<String>) -> Command {
+        self.stdin = Some(text.into());
+        self
+    }
+    /// In a directory.
+    pub fn cwd(mut self, path: Option<impl Into<String>>) -> Command {
+        self.cwd = path.map(Into::into);
+        self
+    }
+    /// Exit codes that mean success.
+    pub fn ok_codes(mut self, codes: impl IntoIterator<Item = i32>) -> Command {
+        self.ok_codes = codes.into_iter().collect();
+        self
+    }
+    /// With a time limit.
+    pub fn timeout(mut self, limit: Option<Duration>) -> Command {
+        self.timeout = limit;
+        self
+    }
+    /// Shown live, on a channel of its own.
+    pub fn long(mut self) -> Command {
+        self.long = true;
+        self
+    }
+    /// Whether an exit code means success.
+    pub fn accepts(&self, code: i32) -> bool {
+        if self.ok_codes.is_empty() { code == 0 } else { self.ok_codes.contains(&code) }
+    }
+    /// As an operator would type it: quoted where a shell would need it.
+    pub fn line(&self) -> String {
+        let env = self.env.iter().map(|(k, v)| format!("{k}={}", quote(v)));
+        let words = std::iter::once(&self.program).chain(&self.args).map(|w| quote(w));
+        let mut line = env.chain(words).collect::<Vec<_>>().join(" ");
+        if let Some(dir) = &self.cwd {
+            line = format!("cd {} && {line}", quote(dir));
+        }
+        line
+    }
+}
+
+/// A word as a POSIX shell needs it to mean exactly these characters.
+pub fn quote(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_-./:=@%+,".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
+
+/// What a written file contains.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Source {
+    /// This text.
+    Text(String),
+    /// These bytes.
+    Bytes(Vec<u8>),
+    /// The bytes of a file on the controller, streamed.
+    Asset(String),
+}
+
+/// A file to be written whole and at once: beside its place, then renamed over it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Write {
+    /// Where.
+    pub path: String,
+    /// What.
+    pub source: Source,
+    /// Octal permissions such as `0644`; nothing keeps what is there, or 0644 for a new file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mode: Option<String>,
+    /// The owner; nothing keeps what is there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
+    /// The group; nothing keeps what is there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
+    /// Keep a copy of the old file under this name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backup: Option<String>,
+    /// A command that must accept the new file before it takes the old one's place; `%s` is its path.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub validate: Option<Command>,
+    /// Never show or journal the content.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub sensitive: bool,
+}
+
+/// A file or tree to be brought to the controller.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fetch {
+    /// The file on the host.
+    pub path: String,
+    /// The file on the controller.
+    pub dest: String,
+}
+
+/// One effect, as data.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Step {
+    /// Run a command.
+    Run(Command),
+    /// Write a file.
+    Write(Write),
+    /// Bring a file to the controller.
+    Fetch(Fetch),
+}
+
+impl Step {
+    /// The step in one line, as a transcript shows it after `! `.
+    pub fn line(&self) -> String {
+        match self {
+            Step::Run(command) => command.line(),
+            Step::Write(write) => {
+                let mut line = format!("write {}", quote(&write.path));
+                if let Some(mode) = &write.mode {
+                    line += &format!(" mode={mode}");
+                }
+                if let Some(owner) = &write.owner {
+                    line += &format!(" owner={owner}");
+                }
+                if let Some(group) = &write.group {
+                    line += &format!(" group={group}");
+                }
+                if let Source::Asset(path) = &write.source {
+                    line += &format!(" from={}", quote(path));
+                }
+                line
+            }
+            Step::Fetch(fetch) => format!("fetch {} to={}", quote(&fetch.path), quote(&fetch.dest)),
+        }
+    }
+}
+
+impl From<Command> for Step {
+    fn from(command: Command) -> Step {
+        Step::Run(command)
+    }
+}
+
+impl From<Write> for Step {
+    fn from(write: Write) -> Step {
+        Step::Write(write)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_line_is_quoted_as_a_shell_needs_it() {
+        let command = Command::new("touch").args(["-x", "a b", "$(reboot)", "it's", ""]);
+        assert_eq!(command.line(), r"touch -x 'a b' '$(reboot)' 'it'\''s' ''");
+    }
+}

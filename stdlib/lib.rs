@@ -1,0 +1,31 @@
+//! What hlrun can do, one file per module. Pure: nothing here can open a socket, a file or a process;
+//! everything a module does to a host it says as data, and the engine in `src/` carries it out.
+
+pub mod contract;
+pub mod shared;
+
+/// Declares the modules: each name is a file beside this one with a `register` function, and its doc
+/// comments are the module's documentation.
+macro_rules! modules {
+    ($($name:ident),* $(,)?) => {
+        $(pub mod $name;)*
+        /// Every module, in alphabetical order.
+        pub fn modules() -> &'static [contract::Module] {
+            static MODULES: std::sync::LazyLock<Vec<contract::Module>> = std::sync::LazyLock::new(|| {
+                vec![$({
+                    let mut module = contract::Module::new(stringify!($name), include_str!(concat!(stringify!($name), ".rs")));
+                    $name::register(&mut module);
+                    module
+                }),*]
+            });
+            &MODULES
+        }
+    };
+}
+
+modules![shell];
+
+/// The entry `module::name`, if there is one.
+pub fn entry(module: &str, name: &str) -> Option<&'static contract::Entry> {
+    modules().iter().find(|m| m.name == module)?.entries.iter().find(|e| e.name == name)
+}

@@ -1,0 +1,7 @@
+//! What several modules need. Modules use these; they never use each other.
+
+mod duration;
+mod many;
+
+pub use duration::Span;
+pub use many::Many;

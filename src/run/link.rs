@@ -1,0 +1,248 @@
+//! The line to one host, for a whole run: one connection, a shell per user, and what is lost with them.
+
+use crate::transport::{Become, Connection, Local, Shell, Ssh, Stream, Target, fetch, live, write};
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+use stdlib::contract::{Command, Error, Kind, Output, Result, Step};
+use tokio::sync::Mutex;
+use tokio_util::sync::CancellationToken;
+
+/// Where a host is.
+#[derive(Debug, Clone)]
+pub enum Place {
+    /// This machine.
+    Local,
+    /// Over ssh.
+    Ssh(Target),
+}
+
+/// How a command is run.
+#[derive(Clone, Default)]
+pub struct Manner {
+    /// Whom to become for it.
+    pub whom: Option<Become>,
+    /// The longest it may take.
+    pub timeout: Option<Duration>,
+}
+
+/// The line to one host.
+pub struct Link {
+    place: Place,
+    runtime: PathBuf,
+    cancel: CancellationToken,
+    connected: Box<dyn Fn(Duration) + Send + Sync>,
+    connection: Mutex<Option<Arc<dyn Connection>>>,
+    shells: Mutex<HashMap<Option<Become>, Arc<Shell>>>,
+}
+
+impl Link {
+    /// A line that connects when it is first used, and tells `connected` how long that took.
+    pub fn new(
+        place: Place,
+        runtime: PathBuf,
+        cancel: CancellationToken,
+        connected: impl Fn(Duration) + Send + Sync + 'static,
+    ) -> Link {
+        Link {
+            place,
+            runtime,
+            cancel,
+            connected: Box::new(connected),
+            connection: Mutex::default(),
+            shells: Mutex::default(),
+        }
+    }
+
+    /// Run a command that only reads. A connection lost on the way is made again, once.
+    pub async fn read(&self, command: &Command, manner: &Manner) -> Result<Output> {
+        match self.run(command, manner, &|_, _| {}).await {
+            Err(error) if error.kind == Kind::Unreachable && self.forget().await => {
+                tracing::debug!("connection lost during a read; connecting again");
+                self.run(command, manner, &|_, _| {}).await
+            }
+            answer => answer,
+        }
+    }
+
+    /// Carry out a step. Never tried twice: what was lost on the way may have been done.
+    pub async fn change(&self, step: &Step, manner: &Manner, sink: &(dyn Fn(Stream, &[u8]) + Send + Sync)) -> Result<Output> {
+        self.freshen().await;
+        let whom = manner.whom.as_ref();
+        let group = AtomicU32::new(0);
+        let done = match step {
+            Step::Run(command) => self.run(command, manner, sink).await,
+            Step::Write(file) => {
+                let shell = self.shell(whom).await?;
+                let connection = self.connection().await?;
+                self.bounded(write(&shell, &*connection, whom, file, &group), manner, &group).await
+            }
+            Step::Fetch(file) => {
+                let connection = self.connection().await?;
+                self.bounded(fetch(&*connection, whom, file, &group), manner, &group).await
+            }
+        };
+        done.map_err(|error| match error.kind {
+            Kind::Unreachable => {
+                let message = format!("{}; it is not known whether this was finished: {}", error.message, step.line());
+                let mut error = error;
+                error.message = message;
+                error
+            }
+            _ => error,
+        })
+    }
+
+    async fn run(&self, command: &Command, manner: &Manner, sink: &(dyn Fn(Stream, &[u8]) + Send + Sync)) -> Result<Output> {
+        let manner = Manner { timeout: command.timeout.or(manner.timeout), ..manner.clone() };
+        let whom = manner.whom.as_ref();
+        if command.long || !Shell::takes(command) {
+            let group = AtomicU32::new(0);
+            let connection = self.connection().await?;
+            return self.bounded(live(&*connection, whom, command, None, sink, &group), &manner, &group).await;
+        }
+        let shell = self.shell(whom).await?;
+        let limit = manner.timeout.unwrap_or(Duration::MAX);
+        tokio::select! {
+            answer = shell.run(command) => answer,
+            () = tokio::time::sleep(limit.min(FOREVER)) => {
+                self.shells.lock().await.remove(&manner.whom);
+                self.end(shell.group(), whom).await;
+                Err(late(limit))
+            }
+            () = self.cancel.cancelled() => {
+                self.shells.lock().await.remove(&manner.whom);
+                self.end(shell.group(), whom).await;
+                Err(interrupted())
+            }
+        }
+    }
+
+    /// Something with a channel of its own, within its time, ended when it must end.
+    async fn bounded(
+        &self,
+        work: impl Future<Output = Result<Output>>,
+        manner: &Manner,
+        group: &AtomicU32,
+    ) -> Result<Output> {
+        let limit = manner.timeout.unwrap_or(Duration::MAX);
+        tokio::select! {
+            done = work => done,
+            () = tokio::time::sleep(limit.min(FOREVER)) => {
+                self.end(group.load(Ordering::Relaxed), manner.whom.as_ref()).await;
+                Err(late(limit))
+            }
+            () = self.cancel.cancelled() => {
+                self.end(group.load(Ordering::Relaxed), manner.whom.as_ref()).await;
+                Err(interrupted())
+            }
+        }
+    }
+
+    /// End a process group on the host: asked first, then made to. Waits for a moment only: a host that
+    /// hangs must not hold us.
+    async fn end(&self, group: u32, whom: Option<&Become>) {
+        if group <= 1 {
+            return;
+        }
+        let Ok(connection) = self.connection().await else { return };
+        let script = r#"kill -TERM -- "-$1" 2>/dev/null || exit 0
+for i in 1 2 3 4 5 6 7 8 9 10; do kill -0 -- "-$1" 2>/dev/null || exit 0; sleep 0.1 2>/dev/null || sleep 1; done
+kill -KILL -- "-$1""#;
+        let command = Command::sh(script).arg(group.to_string());
+        let unwatched = AtomicU32::new(0);
+        let ending = live(&*connection, whom, &command, None, &|_, _| {}, &unwatched);
+        let _ = tokio::time::timeout(Duration::from_millis(900), ending).await;
+    }
+
+    async fn shell(&self, whom: Option<&Become>) -> Result<Arc<Shell>> {
+        let whom = whom.cloned();
+        if let Some(shell) = self.shells.lock().await.get(&whom).filter(|s| s.alive()) {
+            return Ok(Arc::clone(shell));
+        }
+        let connection = self.connection().await?;
+        let mut shells = self.shells.lock().await;
+        if let Some(shell) = shells.get(&whom).filter(|s| s.alive()) {
+            return Ok(Arc::clone(shell));
+        }
+        let start = Shell::start(&*connection, whom.as_ref());
+        let shell = tokio::select! {
+            shell = start => Arc::new(shell?),
+            () = self.cancel.cancelled() => return Err(interrupted()),
+        };
+        shells.insert(whom, Arc::clone(&shell));
+        Ok(shell)
+    }
+
+    async fn connection(&self) -> Result<Arc<dyn Connection>> {
+        let mut slot = self.connection.lock().await;
+        if let Some(connection) = &*slot {
+            return Ok(Arc::clone(connection));
+        }
+        let began = Instant::now();
+        let connection: Arc<dyn Connection> = match &self.place {
+            Place::Local => Arc::new(Local),
+            Place::Ssh(target) => tokio::select! {
+                made = Ssh::connect(target, &self.runtime) => Arc::new(made?),
+                () = self.cancel.cancelled() => return Err(interrupted()),
+            },
+        };
+        (self.connected)(began.elapsed());
+        *slot = Some(Arc::clone(&connection));
+        Ok(connection)
+    }
+
+    /// Forget a connection that is dead; whether there was one.
+    async fn forget(&self) -> bool {
+        self.shells.lock().await.clear();
+        self.connection.lock().await.take().is_some()
+    }
+
+    /// Before a change: replace what is known to be dead, so that only a loss during it is a loss.
+    async fn freshen(&self) {
+        let dead = self.shells.lock().await.values().any(|shell| !shell.alive());
+        if dead && let Some(connection) = self.connection.lock().await.clone() {
+            self.shells.lock().await.retain(|_, shell| shell.alive());
+            if !connection.alive().await {
+                self.forget().await;
+            }
+        }
+    }
+}
+
+/// The longest time that a timer takes.
+const FOREVER: Duration = Duration::from_secs(365 * 86_400);
+
+fn late(limit: Duration) -> Error {
+    Error::new(Kind::Timeout, format!("it took longer than {} and was ended", human(limit)))
+        .hint("give it more time with within(#{ timeout: \"10m\" }, || ...)")
+}
+
+/// The error of everything that an interruption stops.
+pub fn interrupted() -> Error {
+    Error::new(Kind::Interrupted, "interrupted before it was done")
+}
+
+/// A span of time as people say it.
+pub fn human(span: Duration) -> String {
+    match span.as_secs() {
+        0 => format!("{} ms", span.as_millis()),
+        s @ 1..120 => format!("{s} s"),
+        s @ 120..7200 => format!("{} min", s / 60),
+        s => format!("{} h", s / 3600),
+    }
+}
+
+/// A command with the scope's environment and directory, where it has none of its own.
+pub fn scoped(command: &Command, env: &[(String, String)], cwd: Option<&str>) -> Command {
+    let mut command = command.clone();
+    for (name, value) in env {
+        command.env.entry(name.clone()).or_insert_with(|| value.clone());
+    }
+    if command.cwd.is_none() {
+        command.cwd = cwd.map(str::to_owned);
+    }
+    command
+}

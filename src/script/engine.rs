@@ -1,0 +1,153 @@
+//! Playbooks from text to program, and programs run.
+
+use super::resolve::{Resolver, Sources};
+use super::stage::Stage;
+use super::survey::Survey;
+use super::value::Rhai;
+use super::{error, lint, play, tagged};
+use rhai::packages::{Package, StandardPackage};
+use rhai::{AST, Dynamic, Engine, Scope};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use stdlib::contract::{Content, Error};
+
+/// What a script may use up.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// Operations of the interpreter per host; 0 means no limit.
+    pub operations: u64,
+    /// Depth of calls.
+    pub depth: usize,
+    /// Size of a string in bytes, also of what a command prints.
+    pub string: usize,
+    /// Items in an array or map.
+    pub items: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits { operations: 200_000_000, depth: 128, string: 256 << 20, items: 1_000_000 }
+    }
+}
+
+/// A playbook, compiled and surveyed.
+pub struct Program {
+    /// Its name for messages.
+    pub name: String,
+    /// SHA-256 of its text.
+    pub digest: String,
+    /// The directory of its file.
+    pub dir: PathBuf,
+    /// The texts of it and of what it imports.
+    pub sources: Sources,
+    /// What it declares: parameters, plays, tasks, tags.
+    pub survey: Survey,
+    engine: Engine,
+    ast: AST,
+}
+
+/// Compile a playbook file. All its errors at once, those of its imports included.
+pub fn compile(path: &Path, project: Option<&Path>, limits: &Limits) -> Result<Program, Vec<Error>> {
+    let name = display(path);
+    let text = std::fs::read_to_string(path).map_err(|e| {
+        let error = Error::playbook(format!("cannot read the playbook {name}: {e}"));
+        let dir = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let names: Vec<String> = std::fs::read_dir(dir)
+            .into_iter()
+            .flatten()
+            .flatten()
+            .map(|entry| entry.file_name().to_string_lossy().into_owned())
+            .filter(|file| file.ends_with(".rhai"))
+            .collect();
+        let wanted = path.file_name().map(|f| f.to_string_lossy().into_owned()).unwrap_or_default();
+        vec![match stdlib::contract::nearest(&wanted, names.iter().map(String::as_str)) {
+            Some(near) => error.hint(format!("did you mean {}?", dir.join(near).display())),
+            None => error,
+        }]
+    })?;
+    let dir = path.parent().map(Path::to_path_buf).unwrap_or_default();
+    program(&text, name, dir, project, limits)
+}
+
+/// Compile a playbook that is a text at hand.
+pub fn compile_text(text: &str, name: &str, dir: &Path, limits: &Limits) -> Result<Program, Vec<Error>> {
+    program(text, name.to_owned(), dir.to_path_buf(), None, limits)
+}
+
+fn program(
+    text: &str,
+    name: String,
+    dir: PathBuf,
+    project: Option<&Path>,
+    limits: &Limits,
+) -> Result<Program, Vec<Error>> {
+    let sources = Sources::default();
+    sources.put(&name, text);
+    let roots = project.into_iter().flat_map(|root| [root.join("playbooks"), root.to_path_buf()]).collect();
+    let resolver = Resolver::new(sources.clone(), roots);
+    let engine = engine(&resolver, limits);
+    let mut ast = engine.compile(text).map_err(|e| vec![error::parse_error(&e, &name)])?;
+    ast.set_source(name.as_str());
+    let (survey, errors) = lint::survey(&engine, &ast, &name, &resolver);
+    if !errors.is_empty() {
+        return Err(errors);
+    }
+    Ok(Program { name, digest: Content::digest(text.as_bytes()), dir, sources, survey, engine, ast })
+}
+
+impl Program {
+    /// Run it on a stage. Its value, or the error that stopped it.
+    pub fn run(&mut self, stage: &Arc<dyn Stage>) -> Result<Dynamic, Error> {
+        let watch = Arc::clone(stage);
+        self.engine.on_progress(move |_| watch.interrupted().then_some(Dynamic::UNIT));
+        let printer = Arc::clone(stage);
+        self.engine.on_print(move |text| printer.print(play::here().as_deref(), text));
+        let debug = Arc::clone(stage);
+        self.engine.on_debug(move |text, source, pos| {
+            let place = source.map(|file| format!("{file}:{pos} ")).unwrap_or_default();
+            debug.print(play::here().as_deref(), &format!("{place}{text}"));
+        });
+        self.engine.set_default_tag(tagged(stage, None));
+        let ran: Rhai<Dynamic> = self.engine.eval_ast_with_scope(&mut Scope::new(), &self.ast);
+        ran.map_err(|e| {
+            let error = error::translate(&e);
+            if stage.interrupted() { Error::new(stdlib::contract::Kind::Interrupted, "interrupted") } else { error }
+        })
+    }
+}
+
+/// An engine that knows our words, our modules and our limits, and nothing of the controller.
+fn engine(resolver: &Resolver, limits: &Limits) -> Engine {
+    let mut engine = Engine::new_raw();
+    StandardPackage::new().register_into_engine(&mut engine);
+    engine.set_strict_variables(true);
+    engine.set_fail_on_invalid_map_property(true);
+    engine.set_max_operations(limits.operations);
+    engine.set_max_call_levels(limits.depth);
+    engine.set_max_expr_depths(128, 128);
+    engine.set_max_string_size(limits.string);
+    engine.set_max_array_size(limits.items);
+    engine.set_max_map_size(limits.items);
+    engine.disable_symbol("eval");
+    engine.set_module_resolver(resolver.clone());
+    // Words that Rhai keeps for the future and that people want as names of options.
+    #[allow(deprecated)]
+    engine.on_parse_token(|token, _, _| match token {
+        rhai::Token::Reserved(word) if FREED.contains(&word.as_str()) => rhai::Token::Identifier(word),
+        other => other,
+    });
+    super::value::register(&mut engine);
+    play::register(&mut engine);
+    super::bridge::register(&mut engine);
+    engine
+}
+
+/// Reserved words that are options of operations.
+const FREED: &[&str] = &["default", "match", "with", "use", "package", "module", "public", "shared"];
+
+/// A path as the user would name it: relative to where he stands, if it is below.
+pub(crate) fn display(path: &Path) -> String {
+    let here = std::env::current_dir().unwrap_or_default();
+    let clean: PathBuf = path.components().collect();
+    clean.strip_prefix(&here).unwrap_or(&clean).to_string_lossy().into_owned()
+}

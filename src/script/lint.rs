@@ -1,0 +1,578 @@
+//! The checker: everything that can be known to be wrong before a host is touched, all of it at once.
+
+use super::play::{PLAY, TASK, WITHIN, unknown_option};
+use super::resolve::Resolver;
+use super::survey::{Param, PlayFound, Survey, TaskFound};
+use super::value::to_json;
+use super::{bridge, engine, error};
+use rhai::{AST, ASTNode, Dynamic, Engine, Expr, FnCallExpr, FnPtr, Position, Stmt};
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+use stdlib::contract::{Error, Result, Role, Site, nearest};
+
+/// What the inventory and the command line know, for checking a playbook against them.
+pub struct Known<'a> {
+    /// Whether a host pattern means something.
+    pub select: &'a dyn Fn(&str) -> Result<Vec<String>>,
+    /// Every variable of every host.
+    pub variables: &'a BTreeSet<String>,
+}
+
+/// What a playbook gets wrong about the inventory: host patterns and variables that there are not.
+pub fn check(survey: &Survey, known: &Known<'_>) -> Vec<Error> {
+    let plays = survey.plays.iter().filter_map(|play| Some((play.pattern.clone()?, play.at.clone())));
+    let mut errors = Vec::new();
+    for (pattern, at) in plays.chain(survey.patterns.iter().cloned()) {
+        if let Err(error) = (known.select)(&pattern) {
+            errors.push(error.at(at));
+        }
+    }
+    for (name, at) in &survey.variables {
+        if !known.variables.contains(name) {
+            let error = Error::playbook(format!("no host has a variable `{name}`")).at(at.clone());
+            errors.push(match nearest(name, known.variables.iter().map(String::as_str)) {
+                Some(near) => error.hint(format!("did you mean `{near}`?")),
+                None => error.hint(format!("give it in the inventory, or a default: host.vars.get(\"{name}\", ...)")),
+            });
+        }
+    }
+    errors
+}
+
+/// Words of Rhai that look like functions.
+const KEYWORDS: &[&str] =
+    &["Fn", "call", "curry", "is_shared", "is_def_fn", "is_def_var", "print", "debug", "type_of", "eval"];
+
+/// One file: the playbook or something it imports.
+struct File {
+    name: String,
+    ast: AST,
+    imports: BTreeMap<String, Rc<File>>,
+}
+
+impl File {
+    fn site(&self, pos: Position) -> Site {
+        Site {
+            file: self.name.clone(),
+            line: pos.line().unwrap_or_default(),
+            column: pos.position().unwrap_or_default(),
+        }
+    }
+    /// A function of this file: its parameters, and a tree of nothing but its body.
+    fn function(&self, name: &str) -> Option<(Vec<String>, AST)> {
+        let (.., found) = self.ast.shared_lib().iter_script_fn_info().find(|(_, _, known, ..)| *known == name)?;
+        let body = self.ast.clone_functions_only_filtered(|_, _, _, known, _| known == name);
+        Some((found.params.iter().map(ToString::to_string).collect(), body))
+    }
+    fn functions(&self) -> impl Iterator<Item = (&str, usize)> {
+        self.ast.shared_lib().iter_script_fn_info().map(|(_, _, name, params, _)| (name, params))
+    }
+}
+
+/// What a playbook declares, and everything that is wrong with it and its imports.
+pub(super) fn survey(engine: &Engine, ast: &AST, name: &str, resolver: &Resolver) -> (Survey, Vec<Error>) {
+    let mut checker = Checker {
+        engine,
+        resolver,
+        natives: natives(engine),
+        files: BTreeMap::new(),
+        survey: Survey::default(),
+        errors: Vec::new(),
+    };
+    let file = checker.load(ast.clone(), name);
+    checker.survey.docs = docs(file.ast.doc());
+    checker.declarations(&file);
+    let mut tags: BTreeSet<String> = BTreeSet::new();
+    for play in &checker.survey.plays {
+        tags.extend(play.tags.iter().chain(play.tasks.iter().flat_map(|task| &task.tags)).cloned());
+    }
+    checker.survey.tags = tags.into_iter().collect();
+    checker.errors.sort_by_key(|e| e.at.as_ref().map(|at| (at.file != name, at.file.clone(), at.line, at.column)));
+    (checker.survey, checker.errors)
+}
+
+/// The names of everything native, methods included.
+fn natives(engine: &Engine) -> BTreeSet<String> {
+    let signatures = engine.gen_fn_signatures(true);
+    let names = signatures.iter().filter_map(|s| s.split(['(', ' ']).find(|word| !word.is_empty() && *word != "fn"));
+    names.map(str::to_owned).chain(KEYWORDS.iter().map(|k| (*k).to_owned())).collect()
+}
+
+fn docs(text: &str) -> String {
+    let lines = text.lines().map(|line| line.trim_start().trim_start_matches("//!").trim());
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+struct Checker<'a> {
+    engine: &'a Engine,
+    resolver: &'a Resolver,
+    natives: BTreeSet<String>,
+    files: BTreeMap<std::path::PathBuf, Rc<File>>,
+    survey: Survey,
+    errors: Vec<Error>,
+}
+
+/// Calls found in a body, with the names for what is around them.
+fn calls<'a>(node: &ASTNode<'a>) -> Option<(&'a FnCallExpr, Position, bool)> {
+    match node {
+        ASTNode::Stmt(Stmt::FnCall(call, pos)) | ASTNode::Expr(Expr::FnCall(call, pos)) => Some((call, *pos, false)),
+        ASTNode::Expr(Expr::MethodCall(call, pos)) => Some((call, *pos, true)),
+        _ => None,
+    }
+}
+
+impl Checker<'_> {
+    /// Check a file and what it imports; the imports come first.
+    fn load(&mut self, ast: AST, name: &str) -> Rc<File> {
+        let mut imports = BTreeMap::new();
+        let mut wanted: Vec<(String, String, Position)> = Vec::new();
+        ast.walk(&mut |path| {
+            if let Some(ASTNode::Stmt(Stmt::Import(x, pos))) = path.last()
+                && let Expr::StringConstant(file, _) = &x.0
+            {
+                wanted.push((file.to_string(), x.1.name.to_string(), *pos));
+            }
+            true
+        });
+        let site = |pos: Position| Site {
+            file: name.to_owned(),
+            line: pos.line().unwrap_or_default(),
+            column: pos.position().unwrap_or_default(),
+        };
+        for (path, alias, pos) in wanted {
+            match self.import(name, &path) {
+                Ok(Some(file)) => drop(imports.insert(alias, file)),
+                Ok(None) => {}
+                Err(error) => self.errors.push(error.at(site(pos))),
+            }
+        }
+        let file = Rc::new(File { name: name.to_owned(), ast, imports });
+        self.check(&file);
+        file
+    }
+
+    fn import(&mut self, importer: &str, path: &str) -> Result<Option<Rc<File>>> {
+        let found = self.resolver.find(Some(importer), path)?;
+        if let Some(file) = self.files.get(&found) {
+            return Ok(Some(Rc::clone(file)));
+        }
+        let name = engine::display(&found);
+        let text = std::fs::read_to_string(&found).map_err(|e| Error::playbook(format!("cannot read {name}: {e}")))?;
+        let ast = self.engine.compile(&text).map_err(|e| error::parse_error(&e, &name))?;
+        let file = self.load(ast, &name);
+        self.files.insert(found, Rc::clone(&file));
+        Ok(Some(file))
+    }
+
+    /// Every call of a file, and the captures of its plays.
+    fn check(&mut self, file: &Rc<File>) {
+        let mut found = Vec::new();
+        let mut keys: BTreeSet<String> = BTreeSet::new();
+        let mut hosts: BTreeSet<String> = ["host".to_owned()].into();
+        file.ast.walk(&mut |path| {
+            if let Some(ASTNode::Expr(Expr::Map(map, _))) = path.last() {
+                keys.extend(map.0.iter().map(|(key, _)| key.name.to_string()));
+            }
+            if let Some((call, ..)) = path.last().and_then(calls)
+                && matches!(call.name.as_str(), "play" | "on")
+                && let Some((name, captured)) = closure(call)
+                && let Some((params, _)) = file.function(&name)
+            {
+                hosts.extend(params.get(captured).cloned());
+            }
+            true
+        });
+        let mut variables = Vec::new();
+        file.ast.walk(&mut |path| {
+            let Some(node) = path.last() else { return true };
+            if let Some((call, pos, method)) = calls(node) {
+                found.extend(self.call(file, call, pos, method, &keys));
+            }
+            if let ASTNode::Expr(Expr::Dot(dot, ..)) = node
+                && let Expr::Variable(variable, ..) = &dot.lhs
+                && hosts.contains(variable.1.as_str())
+            {
+                found.extend(host_property(file, &dot.rhs, &mut variables));
+            }
+            true
+        });
+        self.errors.extend(found);
+        self.survey.variables.extend(variables);
+        self.captures(file);
+    }
+
+    fn call(&self, file: &File, call: &FnCallExpr, pos: Position, method: bool, keys: &BTreeSet<String>) -> Vec<Error> {
+        let at = file.site(pos);
+        let name = call.name.as_str();
+        if call.op_token.is_some() || name.starts_with("anon$") {
+            return Vec::new();
+        }
+        if !call.namespace.is_empty() {
+            return self.qualified(file, call, at);
+        }
+        let own = || file.functions().map(|(name, _)| name);
+        let known = self.natives.contains(name) || own().any(|f| f == name) || (method && keys.contains(name));
+        if !known && name.chars().next().is_some_and(|c| c.is_alphabetic() || c == '_') {
+            let error = Error::playbook(format!("there is no function `{name}`")).at(at);
+            let names = self.natives.iter().map(String::as_str).chain(own());
+            return vec![match nearest(name, names) {
+                Some(near) => error.hint(format!("did you mean `{near}`?")),
+                None => match stdlib::modules().iter().flat_map(|m| &m.entries).find(|e| e.name == name) {
+                    Some(entry) => error.hint(format!("did you mean {}?", entry.path())),
+                    None => error,
+                },
+            }];
+        }
+        if method || own().any(|f| f == name) {
+            return Vec::new();
+        }
+        let options = match name {
+            "play" => PLAY,
+            "within" => WITHIN,
+            "task" => TASK,
+            _ => return Vec::new(),
+        };
+        let keys = call.args.iter().flat_map(map_keys);
+        let unknown = keys.filter(|(key, _)| !options.contains(&key.as_str()));
+        unknown.map(|(key, pos)| unknown_option(name, &key, options).at(file.site(pos))).collect()
+    }
+
+    fn qualified(&self, file: &File, call: &FnCallExpr, at: Site) -> Vec<Error> {
+        let (root, name) = (call.namespace.root(), call.name.as_str());
+        if let Some(imported) = file.imports.get(root) {
+            let arity = call.args.len();
+            if imported.functions().any(|(known, params)| known == name && params == arity) {
+                return Vec::new();
+            }
+            let error = match imported.functions().find(|(known, _)| *known == name) {
+                Some((_, params)) => Error::playbook(format!("{root}::{name} takes {params} arguments, not {arity}")),
+                None => Error::playbook(format!("{} has no function `{name}`", imported.name)),
+            };
+            let near = nearest(name, imported.functions().map(|(known, _)| known).filter(|k| *k != name));
+            return vec![
+                near.into_iter().fold(error.at(at), |e, near| e.hint(format!("did you mean {root}::{near}?"))),
+            ];
+        }
+        let Some(module) = stdlib::modules().iter().find(|module| module.name == root) else {
+            let error = Error::playbook(format!("there is no module `{root}`")).at(at);
+            let names = stdlib::modules().iter().map(|m| m.name).chain(file.imports.keys().map(String::as_str));
+            return vec![match nearest(root, names) {
+                Some(near) => error.hint(format!("did you mean `{near}`?")),
+                None => error.hint("hlrun docs lists the modules"),
+            }];
+        };
+        let Some(entry) = module.entries.iter().find(|entry| entry.name == name) else {
+            let error = Error::playbook(format!("{root} has no function `{name}`")).at(at);
+            return vec![match nearest(name, module.entries.iter().map(|e| e.name.as_str())) {
+                Some(near) => error.hint(format!("did you mean {root}::{near}?")),
+                None => error.hint(format!("hlrun docs {root} lists what it has")),
+            }];
+        };
+        let keys: Vec<(String, Position)> = call.args.iter().flat_map(map_keys).collect();
+        let ours = |key: &str| entry.role != Role::Operation && bridge::CLOSURES.contains(&key);
+        let mut errors = Vec::new();
+        for (key, pos) in keys.iter().filter(|(key, _)| !ours(key)) {
+            errors.extend(entry.unknown(std::iter::once(key.as_str())).into_iter().map(|e| e.at(file.site(*pos))));
+        }
+        if call.args.len() > 2 {
+            let error = Error::playbook(format!("{} takes a subject and a map of options", entry.path()));
+            errors.push(error.hint(entry.usage()).at(at.clone()));
+        }
+        // Where everything is written out, the types can be checked too.
+        let values: Option<Vec<Dynamic>> = call.args.iter().map(|arg| arg.get_literal_value(None)).collect();
+        if let Some(values) = values.filter(|_| errors.is_empty()) {
+            let mut values = values.into_iter();
+            let (subject, options) = match (values.next(), values.next()) {
+                (Some(one), None) if one.is_map() => (None, Some(one)),
+                (subject, options) => (subject, options),
+            };
+            let subject = subject.map(|s| to_json(&s, "the subject")).transpose();
+            let options = options.map(|o| to_json(&o, "the options")).transpose();
+            if let (Ok(subject), Ok(options)) = (subject, options) {
+                let options = options.and_then(|o| o.as_object().cloned()).unwrap_or_default();
+                if !options.keys().any(|key| ours(key)) {
+                    errors.extend(entry.arguments(subject, options).err().map(|e| e.at(at)));
+                }
+            }
+        }
+        errors
+    }
+
+    /// Changing a variable from outside a play inside it changes a copy: that is never what was meant.
+    fn captures(&mut self, file: &Rc<File>) {
+        let mut plays = Vec::new();
+        file.ast.walk(&mut |path| {
+            if let Some((call, _, false)) = path.last().and_then(calls)
+                && matches!(call.name.as_str(), "play" | "on")
+                && let Some((name, captured)) = closure(call)
+            {
+                plays.push((name, captured, call.name.to_string()));
+            }
+            true
+        });
+        for (name, captured, word) in plays {
+            let Some((params, body)) = file.function(&name) else { continue };
+            let outside: BTreeSet<String> = params.into_iter().take(captured).collect();
+            let mut errors = Vec::new();
+            changes(file, &body, &outside, &word, &mut errors);
+            self.errors.extend(errors);
+        }
+    }
+
+    /// Parameters, plays and tasks, in the order of the text.
+    fn declarations(&mut self, file: &Rc<File>) {
+        let mut params: Vec<Param> = Vec::new();
+        let mut plays = Vec::new();
+        let mut patterns = Vec::new();
+        let mut errors = Vec::new();
+        let mut seen = BTreeSet::new();
+        let everything: Vec<Rc<File>> = std::iter::once(Rc::clone(file)).chain(self.files.values().cloned()).collect();
+        for file in &everything {
+            file.ast.walk(&mut |path| {
+                let Some((call, pos, false)) = path.last().and_then(calls) else { return true };
+                if !call.namespace.is_empty()
+                    || !seen.insert((file.name.clone(), pos.line(), pos.position(), call.name.to_string()))
+                {
+                    return true;
+                }
+                let at = file.site(pos);
+                let text = |i: usize| call.args.get(i).and_then(literal_text);
+                match call.name.as_str() {
+                    "param" => match text(0) {
+                        Some(name) if params.iter().any(|p| p.name == name && p.at != at) => {
+                            errors.push(Error::playbook(format!("parameter `{name}` is declared twice")).at(at));
+                        }
+                        Some(name) => {
+                            let default = call.args.get(1).and_then(|arg| arg.get_literal_value(None));
+                            let default = default.and_then(|value| to_json(&value, "a default").ok());
+                            params.push(Param { name, default, help: text(2).unwrap_or_default(), at });
+                        }
+                        None => errors.push(Error::playbook("the name of a parameter must be written out").at(at)),
+                    },
+                    "play" => {
+                        let tags = call.args.get(2).map(literal_tags).unwrap_or_default();
+                        let mut tasks = Vec::new();
+                        if let Some((name, _)) = closure(call) {
+                            collect_tasks(file, &name, &tags, &mut tasks, &mut Vec::new());
+                        }
+                        plays.push(PlayFound { name: text(0), pattern: text(1), tags, tasks, at });
+                    }
+                    "on" | "hosts" => patterns.extend(text(0).map(|pattern| (pattern, at))),
+                    _ => {}
+                }
+                true
+            });
+        }
+        self.survey.params = params;
+        self.survey.plays = plays;
+        self.survey.patterns = patterns;
+        self.errors.extend(errors);
+    }
+}
+
+/// The closure that a call ends with: its function's name and how many variables it captures.
+fn closure(call: &FnCallExpr) -> Option<(String, usize)> {
+    let function = |expr: &Expr| match expr {
+        Expr::DynamicConstant(value, _) => value.read_lock::<FnPtr>().map(|f| f.fn_name().to_owned()),
+        _ => None,
+    };
+    let last = call.args.last()?;
+    if let Some(name) = function(last) {
+        return Some((name, 0));
+    }
+    let curried = |call: &FnCallExpr| {
+        let name = call.args.first().and_then(function)?;
+        (call.name == "curry").then_some((name, call.args.len() - 1))
+    };
+    match last {
+        Expr::FnCall(inner, _) => curried(inner),
+        // A closure with captures is a block that shares the variables first.
+        Expr::Stmt(block) => block.statements().iter().rev().find_map(|stmt| match stmt {
+            Stmt::FnCall(inner, _) => curried(inner),
+            Stmt::Expr(expr) => match &**expr {
+                Expr::FnCall(inner, _) => curried(inner),
+                _ => None,
+            },
+            _ => None,
+        }),
+        _ => None,
+    }
+}
+
+/// Methods that change what they are called on.
+const MUTATORS: &[&str] = &[
+    "push",
+    "append",
+    "insert",
+    "pop",
+    "shift",
+    "remove",
+    "clear",
+    "truncate",
+    "set",
+    "extend",
+    "splice",
+    "sort",
+    "reverse",
+    "mixin",
+    "fill_with",
+];
+
+fn changes(file: &File, body: &AST, outside: &BTreeSet<String>, word: &str, errors: &mut Vec<Error>) {
+    if outside.is_empty() {
+        return;
+    }
+    let mut inner = Vec::new();
+    let mut complain = |name: &str, pos: Position| {
+        let error =
+            Error::playbook(format!("`{name}` is a copy inside {word}(): changing it there changes nothing outside"));
+        let hint =
+            format!("return a value from the closure instead: let results = {word}(...) is a map from host to value");
+        errors.push(error.hint(hint).at(file.site(pos)));
+    };
+    body.walk(&mut |path| {
+        match path.last() {
+            Some(ASTNode::Stmt(Stmt::Assignment(x))) => {
+                if let Some((name, pos)) = root_variable(&x.1.lhs).filter(|(name, _)| outside.contains(*name)) {
+                    complain(name, pos);
+                }
+            }
+            Some(ASTNode::Expr(Expr::Dot(x, ..))) => {
+                if let (Expr::Variable(variable, _, pos), Expr::MethodCall(call, _)) = (&x.lhs, &x.rhs)
+                    && outside.contains(variable.1.as_str())
+                    && MUTATORS.contains(&call.name.as_str())
+                {
+                    complain(variable.1.as_str(), *pos);
+                }
+            }
+            _ => {}
+        }
+        if let Some((call, ..)) = path.last().and_then(calls) {
+            inner.extend(closure(call));
+        }
+        true
+    });
+    for (name, captured) in inner {
+        let Some((params, body)) = file.function(&name) else { continue };
+        let still: BTreeSet<String> = params.into_iter().take(captured).filter(|p| outside.contains(p)).collect();
+        changes(file, &body, &still, word, errors);
+    }
+}
+
+/// The variable that an assignment changes: `x`, `x.y`, `x[0]`.
+fn root_variable(expr: &Expr) -> Option<(&str, Position)> {
+    match expr {
+        Expr::Variable(variable, _, pos) => Some((variable.1.as_str(), *pos)),
+        Expr::Dot(x, ..) | Expr::Index(x, ..) => root_variable(&x.lhs),
+        _ => None,
+    }
+}
+
+fn collect_tasks(file: &File, function: &str, tags: &[String], tasks: &mut Vec<TaskFound>, seen: &mut Vec<String>) {
+    let key = format!("{}/{function}", file.name);
+    if seen.contains(&key) {
+        return;
+    }
+    seen.push(key);
+    let Some((_, body)) = file.function(function) else { return };
+    let mut inner = Vec::new();
+    body.walk(&mut |path| {
+        let Some((call, pos, _)) = path.last().and_then(calls) else { return true };
+        let mut around = tags.to_vec();
+        if call.name == "task" && call.namespace.is_empty() {
+            around.extend(call.args.get(1).map(literal_tags).unwrap_or_default());
+            inner.push((
+                None,
+                Some(TaskFound {
+                    name: call.args.first().and_then(literal_text),
+                    tags: around.clone(),
+                    at: file.site(pos),
+                }),
+                String::new(),
+                Vec::new(),
+            ));
+        }
+        if let Some((name, _)) = closure(call) {
+            inner.push((None, None, name, around));
+        } else if call.namespace.is_empty() {
+            inner.push((None, None, call.name.to_string(), around));
+        } else {
+            inner.push((Some(call.namespace.root().to_owned()), None, call.name.to_string(), around));
+        }
+        true
+    });
+    for (import, task, name, around) in inner {
+        tasks.extend(task);
+        match import {
+            None if !name.is_empty() => collect_tasks(file, &name, &around, tasks, seen),
+            Some(alias) => {
+                if let Some(imported) = file.imports.get(&alias) {
+                    collect_tasks(imported, &name, &around, tasks, seen);
+                }
+            }
+            None => {}
+        }
+    }
+    seen.pop();
+}
+
+/// The keys of a map that is written out, with their places.
+fn map_keys(expr: &Expr) -> Vec<(String, Position)> {
+    match expr {
+        Expr::Map(map, _) => map.0.iter().map(|(key, _)| (key.name.to_string(), key.pos)).collect(),
+        Expr::DynamicConstant(value, pos) => match value.as_map_ref() {
+            Ok(map) => map.keys().map(|key| (key.to_string(), *pos)).collect(),
+            Err(_) => Vec::new(),
+        },
+        _ => Vec::new(),
+    }
+}
+
+fn literal_text(expr: &Expr) -> Option<String> {
+    expr.get_literal_value(None)?.into_immutable_string().ok().map(|s| s.to_string())
+}
+
+/// The tags in the options of a play or task, where they are written out.
+fn literal_tags(expr: &Expr) -> Vec<String> {
+    let value = match expr {
+        Expr::Map(map, _) => {
+            map.0.iter().find(|(key, _)| key.name == "tags").and_then(|(_, v)| v.get_literal_value(None))
+        }
+        other => {
+            other.get_literal_value(None).and_then(|v| v.as_map_ref().ok().and_then(|map| map.get("tags").cloned()))
+        }
+    };
+    let Some(value) = value else { return Vec::new() };
+    if let Ok(one) = value.as_immutable_string_ref() {
+        return one.split(',').map(|tag| tag.trim().to_owned()).collect();
+    }
+    let several = value.as_array_ref().map(|tags| tags.iter().map(ToString::to_string).collect());
+    several.unwrap_or_default()
+}
+
+/// `host.name`, `host.vars.x`...: a property that a host does not have is an error here already.
+fn host_property(file: &File, expr: &Expr, variables: &mut Vec<(String, Site)>) -> Option<Error> {
+    const PROPERTIES: [&str; 4] = ["name", "address", "groups", "vars"];
+    match expr {
+        Expr::Property(property, pos) if !PROPERTIES.contains(&property.2.as_str()) => {
+            let error = Error::playbook(format!("a host has no property `{}`", property.2)).at(file.site(*pos));
+            Some(match nearest(&property.2, PROPERTIES) {
+                Some(near) => error.hint(format!("did you mean `{near}`?")),
+                None => error.hint("it has .name, .address, .groups and .vars"),
+            })
+        }
+        Expr::Dot(dot, ..) => {
+            if let (Expr::Property(property, _), next) = (&dot.lhs, &dot.rhs)
+                && property.2 == "vars"
+            {
+                let next = if let Expr::Dot(more, ..) = next { &more.lhs } else { next };
+                if let Expr::Property(variable, pos) = next {
+                    variables.push((variable.2.to_string(), file.site(*pos)));
+                }
+                return None;
+            }
+            host_property(file, &dot.lhs, variables)
+        }
+        _ => None,
+    }
+}

@@ -1,0 +1,505 @@
+//! Plays: a closure of the script on many hosts at once, and the words that structure what it does there.
+
+use super::stage::{Order, Play, PlaySpec, Scope, Serial, Stage};
+use super::value::{HostValue, Rhai, from_json, throw, to_json, unshared, unshared_fn};
+use super::{HostContext, Tag, error::translate, site, tagged};
+use rhai::{Array, Dynamic, Engine, EvalAltResult, FnPtr, GlobalRuntimeState, Map, NativeCallContext, Position};
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use stdlib::contract::{Error, Kind, nearest};
+use stdlib::shared::Span;
+
+/// A handler that was asked for.
+pub(crate) struct Handler {
+    name: String,
+    body: FnPtr,
+    global: GlobalRuntimeState,
+}
+
+thread_local! {
+    /// The host whose closure this thread runs, for `print`.
+    static HERE: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
+}
+
+/// The host whose closure this thread runs.
+pub(crate) fn here() -> Option<String> {
+    HERE.with(|here| here.borrow().last().cloned())
+}
+
+/// The options of `play`.
+pub(crate) const PLAY: &[&str] = &[
+    "serial",
+    "forks",
+    "order",
+    "max_fail_percentage",
+    "any_errors_fatal",
+    "become",
+    "become_user",
+    "become_method",
+    "user",
+    "vars",
+    "tags",
+    "env",
+    "timeout",
+    "ignore_errors",
+    "no_log",
+];
+/// The options of `within`.
+pub(crate) const WITHIN: &[&str] = &[
+    "become",
+    "become_user",
+    "become_method",
+    "user",
+    "timeout",
+    "retries",
+    "delay",
+    "until",
+    "env",
+    "cwd",
+    "ignore_errors",
+    "no_log",
+];
+/// The options of `task`.
+pub(crate) const TASK: &[&str] = &["tags"];
+
+/// Teach an engine the words of plays.
+pub(crate) fn register(engine: &mut Engine) {
+    engine.register_fn("play", |ctx: NativeCallContext, name: &str, pattern: &str, body: FnPtr| {
+        play(&ctx, name, pattern, &Map::new(), &body)
+    });
+    engine.register_fn("play", |ctx: NativeCallContext, name: &str, pattern: &str, options: Map, body: FnPtr| {
+        play(&ctx, name, pattern, &options, &body)
+    });
+    engine.register_fn("on", |ctx: NativeCallContext, pattern: &str, body: FnPtr| on(&ctx, pattern, &body));
+    engine.register_fn("on", |ctx: NativeCallContext, host: HostValue, body: FnPtr| on(&ctx, host.0.host(), &body));
+    engine.register_fn("task", |ctx: NativeCallContext, name: &str, body: FnPtr| task(&ctx, name, &Map::new(), &body));
+    engine.register_fn("task", |ctx: NativeCallContext, name: &str, options: Map, body: FnPtr| {
+        task(&ctx, name, &options, &body)
+    });
+    engine.register_fn("within", |ctx: NativeCallContext, options: Map, body: FnPtr| within(&ctx, &options, &body));
+    engine.register_fn("defer", |ctx: NativeCallContext, name: &str, body: FnPtr| defer(&ctx, name, &body));
+    engine.register_fn("flush", |ctx: NativeCallContext| -> Rhai<()> {
+        let host = host(&ctx, "flush()").map_err(|e| throw(e, ctx.call_position()))?;
+        flush(ctx.engine(), &host)
+    });
+    engine.register_fn("hosts", |ctx: NativeCallContext, pattern: &str| -> Rhai<Array> {
+        let found = stage(&ctx).and_then(|stage| stage.select(pattern));
+        let found = found.map_err(|e| throw(e.at(site(&ctx)), ctx.call_position()))?;
+        Ok(found.into_iter().map(Dynamic::from).collect())
+    });
+    engine.register_fn("param", |ctx: NativeCallContext, name: &str, default: Dynamic| param(&ctx, name, &default));
+    engine.register_fn("param", |ctx: NativeCallContext, name: &str, default: Dynamic, _help: &str| {
+        param(&ctx, name, &default)
+    });
+    engine.register_fn("warn", |ctx: NativeCallContext, text: &str| -> Rhai<()> {
+        let stage = stage(&ctx).map_err(|e| throw(e, ctx.call_position()))?;
+        stage.warn(text.to_owned());
+        Ok(())
+    });
+}
+
+fn stage(ctx: &NativeCallContext) -> Result<Arc<dyn Stage>, Error> {
+    Tag::of(ctx).map(|tag| tag.stage).ok_or_else(|| Error::bug("a script without a run"))
+}
+
+fn host(ctx: &NativeCallContext, what: &str) -> Result<Arc<HostContext>, Error> {
+    let error = || Error::playbook(format!("{what} needs a host: call it inside play(...) or on(...)")).at(site(ctx));
+    Tag::of(ctx).and_then(|tag| tag.host).ok_or_else(error)
+}
+
+fn param(ctx: &NativeCallContext, name: &str, default: &Dynamic) -> Rhai<Dynamic> {
+    let value = to_json(default, &format!("the default of parameter `{name}`"))
+        .and_then(|default| stage(ctx)?.param(name, default))
+        .map_err(|e| throw(e.at(site(ctx)), ctx.call_position()))?;
+    Ok(from_json(&value))
+}
+
+fn play(ctx: &NativeCallContext, name: &str, pattern: &str, options: &Map, body: &FnPtr) -> Rhai<Dynamic> {
+    let pos = ctx.call_position();
+    let fail = |e: Error| throw(e.at(site(ctx)), pos);
+    let tag = Tag::of(ctx).ok_or_else(|| fail(Error::bug("a script without a run")))?;
+    if tag.host.is_some() {
+        return Err(fail(Error::playbook("a play cannot be inside another play").hint("use on(\"pattern\", || ...)")));
+    }
+    let spec = spec(name, pattern, options).map_err(fail)?;
+    let play = tag.stage.play(PlaySpec { at: site(ctx), ..spec }).map_err(fail)?;
+    let results = perform(ctx, &tag.stage, &*play, body);
+    play.end();
+    results
+}
+
+fn on(ctx: &NativeCallContext, pattern: &str, body: &FnPtr) -> Rhai<Dynamic> {
+    let pos = ctx.call_position();
+    let fail = |e: Error| throw(e.at(site(ctx)), pos);
+    let tag = Tag::of(ctx).ok_or_else(|| fail(Error::bug("a script without a run")))?;
+    let nested = tag.host.is_some();
+    let spec = PlaySpec { pattern: pattern.to_owned(), at: site(ctx), nested, ..PlaySpec::default() };
+    let play = tag.stage.play(spec).map_err(fail)?;
+    let results = perform(ctx, &tag.stage, &*play, body);
+    play.end();
+    results
+}
+
+/// The closure on every host of a play, batch after batch. The value is a map from host to result.
+fn perform(ctx: &NativeCallContext, stage: &Arc<dyn Stage>, play: &dyn Play, body: &FnPtr) -> Rhai<Dynamic> {
+    let mut results = Map::new();
+    let mut first_error = None;
+    let nested = Tag::of(ctx).is_some_and(|tag| tag.host.is_some());
+    for batch in play.batches() {
+        play.begin_batch(&batch);
+        for (host, result) in run_batch(ctx, stage, play, body, &batch) {
+            match result {
+                Ok(value) => drop(results.insert(host.into(), value)),
+                Err(error) => drop(first_error.get_or_insert(error)),
+            }
+        }
+        if stage.interrupted() {
+            return Err(throw(Error::new(Kind::Interrupted, "interrupted"), ctx.call_position()));
+        }
+        if let Err(error) = play.end_batch() {
+            let fatal = Dynamic::from(super::value::Failure(error));
+            return Err(Box::new(EvalAltResult::ErrorTerminated(fatal, ctx.call_position())));
+        }
+    }
+    // Inside another play, a failure elsewhere is a failure here.
+    match first_error {
+        Some(error) if nested => Err(throw(error, ctx.call_position())),
+        _ => Ok(results.into()),
+    }
+}
+
+fn run_batch(
+    ctx: &NativeCallContext,
+    stage: &Arc<dyn Stage>,
+    play: &dyn Play,
+    body: &FnPtr,
+    batch: &[String],
+) -> Vec<(String, Result<Dynamic, Error>)> {
+    let queue: Mutex<VecDeque<(usize, FnPtr)>> = Mutex::new((0..batch.len()).map(|i| (i, unshared_fn(body))).collect());
+    let done = Mutex::new(Vec::new());
+    let (engine, name, source, pos) = (ctx.engine(), ctx.fn_name(), ctx.call_source(), ctx.call_position());
+    let global = ctx.global_runtime_state();
+    let worker = || {
+        while let Some((index, body)) = lock(&queue).pop_front() {
+            let host = HostContext::new(play.actor(&batch[index]));
+            let mut global = global.clone();
+            global.tag = tagged(stage, Some(Arc::clone(&host)));
+            let ctx = NativeCallContext::new_with_all_fields(engine, name, source, &global, pos);
+            HERE.with(|here| here.borrow_mut().push(batch[index].clone()));
+            let result = run_host(&ctx, &host, &body);
+            HERE.with(|here| here.borrow_mut().pop());
+            lock(&done).push((index, result));
+        }
+    };
+    let threads = play.forks().clamp(1, batch.len().max(1));
+    if threads == 1 {
+        worker();
+    } else {
+        std::thread::scope(|scope| {
+            for _ in 0..threads {
+                let started = std::thread::Builder::new().stack_size(4 << 20).spawn_scoped(scope, worker);
+                if started.is_err() {
+                    break; // fewer threads than forks: the ones that started take the rest
+                }
+            }
+        });
+    }
+    let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
+    done.sort_by_key(|(index, _)| *index);
+    done.into_iter().map(|(index, result)| (batch[index].clone(), result)).collect()
+}
+
+/// A closure on one host, and then the handlers that it asked for.
+fn run_host(ctx: &NativeCallContext, host: &Arc<HostContext>, body: &FnPtr) -> Result<Dynamic, Error> {
+    let argument = Dynamic::from(HostValue(Arc::clone(&host.actor)));
+    let result = call_with(ctx, body, argument).and_then(|value| {
+        recall(ctx, host, body)?;
+        flush(ctx.engine(), host)?;
+        Ok(unshared(&value))
+    });
+    let result = result.map_err(|error| translate(&error).on(host.actor.host()));
+    host.actor.end(result.as_ref().map(|_| ()).map_err(Clone::clone));
+    result
+}
+
+/// Call a closure with an argument, or without one where it takes none.
+fn call_with(ctx: &NativeCallContext, body: &FnPtr, argument: Dynamic) -> Rhai<Dynamic> {
+    match body.call_raw(ctx, None, [argument]) {
+        Err(error) if takes_none(&error, body) => body.call_raw(ctx, None, []),
+        answer => answer,
+    }
+}
+
+fn takes_none(error: &EvalAltResult, body: &FnPtr) -> bool {
+    matches!(error, EvalAltResult::ErrorFunctionNotFound(name, _) if name.starts_with(body.fn_name()))
+}
+
+/// Take up the handlers that earlier runs owe: the closure of the same name in this playbook, with the
+/// values it had then.
+fn recall(ctx: &NativeCallContext, host: &Arc<HostContext>, _body: &FnPtr) -> Rhai<()> {
+    for (name, captures) in host.actor.debts() {
+        if lock(&host.handlers).iter().any(|handler| handler.name == name) {
+            continue;
+        }
+        let anonymous = captures.get("function").and_then(|f| f.as_str()).unwrap_or_default();
+        let known = ctx.iter_namespaces().any(|lib| lib.iter_script_fn_info().any(|(_, _, f, ..)| f == anonymous));
+        if !known {
+            continue; // the playbook has changed there: the debt stays, and the report says so
+        }
+        let Ok(mut body) = FnPtr::new(anonymous) else { continue };
+        let values = captures.get("values").and_then(|v| v.as_array()).cloned().unwrap_or_default();
+        let values = values.iter().map(|value| match value.get("$host") {
+            Some(_) => Dynamic::from(HostValue(Arc::clone(&host.actor))),
+            None => from_json(value),
+        });
+        body.set_curry(values);
+        let global = ctx.global_runtime_state().clone();
+        lock(&host.handlers).push(Handler { name, body, global });
+    }
+    Ok(())
+}
+
+/// Run the handlers that were asked for, in the order of asking, once each.
+fn flush(engine: &Engine, host: &Arc<HostContext>) -> Rhai<()> {
+    loop {
+        let next = {
+            let mut handlers = lock(&host.handlers);
+            if handlers.is_empty() { None } else { Some(handlers.remove(0)) }
+        };
+        let Some(handler) = next else { return Ok(()) };
+        let ctx = NativeCallContext::new_with_all_fields(engine, "defer", None, &handler.global, Position::NONE);
+        host.actor.enter_task(&handler.name, &["handlers".to_owned()]).map_err(|e| throw(e, Position::NONE))?;
+        let argument = Dynamic::from(HostValue(Arc::clone(&host.actor)));
+        let ran = call_with(&ctx, &handler.body, argument);
+        host.actor.leave_task();
+        ran.map(drop)?;
+        host.actor.paid(&handler.name);
+    }
+}
+
+fn defer(ctx: &NativeCallContext, name: &str, body: &FnPtr) -> Rhai<()> {
+    let host = host(ctx, "defer()").map_err(|e| throw(e, ctx.call_position()))?;
+    let mut handlers = lock(&host.handlers);
+    if handlers.iter().any(|handler| handler.name == name) {
+        return Ok(());
+    }
+    let body = unshared_fn(body);
+    let values: Option<Vec<serde_json::Value>> = body
+        .iter_curry()
+        .map(|value| match value.read_lock::<HostValue>() {
+            Some(_) => Some(serde_json::json!({ "$host": true })),
+            None => to_json(value, "a captured value").ok(),
+        })
+        .collect();
+    let function = values.is_some().then(|| body.fn_name().to_owned());
+    host.actor.owe(name, serde_json::json!({ "function": function, "values": values }));
+    handlers.push(Handler { name: name.to_owned(), body, global: ctx.global_runtime_state().clone() });
+    Ok(())
+}
+
+fn task(ctx: &NativeCallContext, name: &str, options: &Map, body: &FnPtr) -> Rhai<Dynamic> {
+    let pos = ctx.call_position();
+    let fail = |e: Error| throw(e.at(site(ctx)), pos);
+    known("task", options, TASK).map_err(fail)?;
+    let tags = strings(options, "tags").map_err(fail)?;
+    let host = host(ctx, "task()").map_err(|e| throw(e, pos))?;
+    host.actor.enter_task(name, &tags).map_err(fail)?;
+    let result = body.call_raw(ctx, None, []);
+    host.actor.leave_task();
+    result
+}
+
+fn within(ctx: &NativeCallContext, options: &Map, body: &FnPtr) -> Rhai<Dynamic> {
+    let pos = ctx.call_position();
+    let fail = |e: Error| throw(e.at(site(ctx)), pos);
+    known("within", options, WITHIN).map_err(fail)?;
+    let host = host(ctx, "within()").map_err(|e| throw(e, pos))?;
+    let scope = scope(options).map_err(fail)?;
+    let until = options.get("until").map(|until| until.clone().try_cast_result::<FnPtr>()).transpose();
+    let until = until.map_err(|_| fail(Error::playbook("`until` is a condition: until: |r| r.rc == 0")))?;
+    host.actor.enter(scope);
+    lock(&host.untils).push(until);
+    let result = body.call_raw(ctx, None, []);
+    lock(&host.untils).pop();
+    host.actor.leave();
+    result
+}
+
+fn spec(name: &str, pattern: &str, options: &Map) -> Result<PlaySpec, Error> {
+    known("play", options, PLAY)?;
+    let whole = |key: &str| match options.get(key) {
+        Some(value) => match value.as_int() {
+            Ok(n) if n > 0 => usize::try_from(n).map(Some).map_err(|_| wrong("play", key, "a positive number")),
+            _ => Err(wrong("play", key, "a positive number")),
+        },
+        None => Ok(None),
+    };
+    let percentage = match options.get("max_fail_percentage") {
+        Some(value) => {
+            let number = value.as_float().or_else(|_| value.as_int().map(|i| i as f64));
+            Some(number.map_err(|_| wrong("play", "max_fail_percentage", "a number"))?)
+        }
+        None => None,
+    };
+    let vars = match options.get("vars") {
+        Some(vars) => match to_json(vars, "`vars` of play")? {
+            serde_json::Value::Object(vars) => vars,
+            _ => return Err(wrong("play", "vars", "a map")),
+        },
+        None => serde_json::Map::new(),
+    };
+    Ok(PlaySpec {
+        name: name.to_owned(),
+        pattern: pattern.to_owned(),
+        serial: serial(options)?,
+        forks: whole("forks")?,
+        order: order(options)?,
+        max_fail_percentage: percentage,
+        any_errors_fatal: flag(options, "play", "any_errors_fatal")?.unwrap_or(false),
+        scope: scope(options)?,
+        vars,
+        tags: strings(options, "tags")?,
+        ..PlaySpec::default()
+    })
+}
+
+fn serial(options: &Map) -> Result<Vec<Serial>, Error> {
+    let one = |value: &Dynamic| -> Result<Serial, Error> {
+        let expected =
+            || wrong("play", "serial", "a number such as 2, a percentage such as \"25%\", or a list of them");
+        if let Ok(n) = value.as_int() {
+            return usize::try_from(n).ok().filter(|n| *n > 0).map(Serial::Count).ok_or_else(expected);
+        }
+        let text = value.as_immutable_string_ref().map_err(|_| expected())?;
+        match text.strip_suffix('%') {
+            Some(percent) => percent.trim().parse().map(Serial::Percent).map_err(|_| expected()),
+            None => text.trim().parse().ok().filter(|n| *n > 0).map(Serial::Count).ok_or_else(expected),
+        }
+    };
+    match options.get("serial") {
+        None => Ok(Vec::new()),
+        Some(value) => match value.as_array_ref() {
+            Ok(several) => several.iter().map(one).collect(),
+            Err(_) => Ok(vec![one(value)?]),
+        },
+    }
+}
+
+fn order(options: &Map) -> Result<Order, Error> {
+    const NAMES: [(&str, Order); 5] = [
+        ("inventory", Order::Inventory),
+        ("reverse_inventory", Order::ReverseInventory),
+        ("sorted", Order::Sorted),
+        ("reverse_sorted", Order::ReverseSorted),
+        ("shuffle", Order::Shuffle),
+    ];
+    let Some(name) = text(options, "play", "order")? else { return Ok(Order::Inventory) };
+    let found = NAMES.iter().find(|(known, _)| *known == name).map(|(_, order)| *order);
+    found.ok_or_else(|| wrong("play", "order", "one of inventory, reverse_inventory, sorted, reverse_sorted, shuffle"))
+}
+
+fn scope(options: &Map) -> Result<Scope, Error> {
+    let what = "within";
+    let span = |key: &str| match options.get(key) {
+        Some(value) => match (value.as_int(), value.as_immutable_string_ref()) {
+            (Ok(seconds), _) => u64::try_from(seconds)
+                .map(|s| Some(Duration::from_secs(s)))
+                .map_err(|_| wrong(what, key, "a span of time")),
+            (_, Ok(text)) => {
+                Span::parse(&text).map(|span| Some(span.0)).map_err(|e| Error::playbook(format!("`{key}`: {e}")))
+            }
+            _ => Err(wrong(what, key, "a span of time such as \"90s\"")),
+        },
+        None => Ok(None),
+    };
+    // `become: "root"` says both that and whom.
+    let (mut becomes, mut user) = (None, text(options, what, "become_user")?.or(text(options, what, "user")?));
+    if let Some(value) = options.get("become") {
+        match (value.as_bool(), value.as_immutable_string_ref()) {
+            (Ok(yes), _) => becomes = Some(yes),
+            (_, Ok(name)) => (becomes, user) = (Some(true), Some(name.to_string())),
+            _ => return Err(wrong(what, "become", "true, false or a user")),
+        }
+    } else if user.is_some() {
+        becomes = Some(true);
+    }
+    let env = match options.get("env") {
+        Some(env) => match to_json(env, "`env`")? {
+            serde_json::Value::Object(env) => env
+                .into_iter()
+                .map(|(name, value)| match value {
+                    serde_json::Value::String(text) => (name, text),
+                    other => (name, other.to_string()),
+                })
+                .collect(),
+            _ => return Err(wrong(what, "env", "a map")),
+        },
+        None => Vec::new(),
+    };
+    let retries = match options.get("retries") {
+        Some(value) => {
+            let number = value.as_int().ok().and_then(|n| u64::try_from(n).ok());
+            Some(number.ok_or_else(|| wrong(what, "retries", "a number"))?)
+        }
+        None => options.contains_key("until").then_some(3),
+    };
+    Ok(Scope {
+        r#become: becomes,
+        become_user: user,
+        become_method: text(options, what, "become_method")?,
+        timeout: span("timeout")?,
+        retries,
+        delay: span("delay")?,
+        env,
+        cwd: text(options, what, "cwd")?,
+        ignore_errors: flag(options, what, "ignore_errors")?,
+        no_log: flag(options, what, "no_log")?,
+    })
+}
+
+fn known(what: &str, options: &Map, names: &[&str]) -> Result<(), Error> {
+    match options.keys().find(|key| !names.contains(&key.as_str())) {
+        None => Ok(()),
+        Some(key) => Err(unknown_option(what, key, names)),
+    }
+}
+
+/// The error of an option that there is not.
+pub(crate) fn unknown_option(what: &str, key: &str, names: &[&str]) -> Error {
+    let error = Error::playbook(format!("unknown option `{key}` for {what}()"));
+    match nearest(key, names.iter().copied()) {
+        Some(near) => error.hint(format!("did you mean `{near}`?")),
+        None => error.hint(format!("its options are {}", names.join(", "))),
+    }
+}
+
+fn wrong(what: &str, key: &str, expected: &str) -> Error {
+    Error::playbook(format!("`{key}` of {what}() must be {expected}"))
+}
+
+fn text(options: &Map, what: &str, key: &str) -> Result<Option<String>, Error> {
+    let Some(value) = options.get(key) else { return Ok(None) };
+    value.as_immutable_string_ref().map(|s| Some(s.to_string())).map_err(|_| wrong(what, key, "a string"))
+}
+
+fn flag(options: &Map, what: &str, key: &str) -> Result<Option<bool>, Error> {
+    let Some(value) = options.get(key) else { return Ok(None) };
+    value.as_bool().map(Some).map_err(|_| wrong(what, key, "true or false"))
+}
+
+/// A string or a list of strings.
+fn strings(options: &Map, key: &str) -> Result<Vec<String>, Error> {
+    let expected = || Error::playbook(format!("`{key}` must be a string or a list of strings"));
+    let Some(value) = options.get(key) else { return Ok(Vec::new()) };
+    if let Ok(one) = value.as_immutable_string_ref() {
+        return Ok(one.split(',').map(|tag| tag.trim().to_owned()).collect());
+    }
+    let several = value.as_array_ref().map_err(|_| expected())?;
+    several.iter().map(|v| v.as_immutable_string_ref().map(|s| s.to_string()).map_err(|_| expected())).collect()
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

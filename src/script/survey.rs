@@ -1,0 +1,60 @@
+//! What a playbook declares, read from its text without running it.
+
+use serde_json::Value;
+use stdlib::contract::Site;
+
+/// What a playbook declares.
+#[derive(Debug, Clone, Default)]
+pub struct Survey {
+    /// Its `//!` lines.
+    pub docs: String,
+    /// Its parameters.
+    pub params: Vec<Param>,
+    /// Its plays, in order.
+    pub plays: Vec<PlayFound>,
+    /// Host patterns written out in `on` and `hosts`.
+    pub patterns: Vec<(String, Site)>,
+    /// Host variables written out as `host.vars.NAME`.
+    pub variables: Vec<(String, Site)>,
+    /// Every tag of a play or task.
+    pub tags: Vec<String>,
+}
+
+/// A declared parameter.
+#[derive(Debug, Clone)]
+pub struct Param {
+    /// Its name.
+    pub name: String,
+    /// Its default; nothing if that is not written out.
+    pub default: Option<Value>,
+    /// Its help.
+    pub help: String,
+    /// Where it stands.
+    pub at: Site,
+}
+
+/// A play.
+#[derive(Debug, Clone, Default)]
+pub struct PlayFound {
+    /// Its name; nothing if that is not written out.
+    pub name: Option<String>,
+    /// Its host pattern; nothing if that is not written out.
+    pub pattern: Option<String>,
+    /// Its tags.
+    pub tags: Vec<String>,
+    /// Its tasks, those of functions it calls included.
+    pub tasks: Vec<TaskFound>,
+    /// Where it stands.
+    pub at: Site,
+}
+
+/// A task.
+#[derive(Debug, Clone)]
+pub struct TaskFound {
+    /// Its name; nothing if that is not written out.
+    pub name: Option<String>,
+    /// Its tags, those of tasks around it included.
+    pub tags: Vec<String>,
+    /// Where it stands.
+    pub at: Site,
+}

@@ -1,0 +1,224 @@
+//! Files: written whole or not at all, and brought back the same way.
+
+use super::{Become, Connection, Shell, live};
+use sha2::{Digest, Sha256};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicU32;
+use stdlib::contract::{Asset, Command, Error, Fetch, Output, Result, Source, Write, nearest};
+
+/// Contents of assets up to this size are held in memory.
+const HELD: u64 = 1024 * 1024;
+
+/// Writes a file whole: `PATH SIZE MODE OWNER GROUP BACKUP [VALIDATE...]`, the content on stdin. A new
+/// file gets 0644; an existing one keeps its mode and owner. A symbolic link is followed.
+const WRITE: &str = r#"
+set -e
+umask 077
+path=$1 size=$2 mode=$3 owner=$4 group=$5 backup=$6
+shift 6
+if [ -L "$path" ]; then path=$(readlink -f -- "$path"; echo x); path=${path%?x}; fi
+case $path in */*) dir=${path%/*}; [ -n "$dir" ] || dir=/ ;; *) dir=. ;; esac
+new=$dir/.hlrun.$$.tmp
+trap 'rm -f -- "$new"' EXIT
+cat >"$new"
+[ "$(wc -c <"$new")" -eq "$size" ] || { echo "only part of the content arrived" >&2; exit 1; }
+if [ -e "$path" ]; then
+  old=$(stat -c '%a %u:%g' -- "$path")
+  [ -n "$mode" ] || mode=${old%% *}
+  had=${old#* }
+  [ -n "$owner" ] || owner=${had%:*}
+  [ -n "$group" ] || group=${had#*:}
+fi
+[ "$(stat -c '%u:%g' -- "$new")" = "$owner:$group" ] || [ -z "$owner$group" ] || chown -- "$owner${group:+:$group}" "$new"
+chmod -- "${mode:-0644}" "$new"
+if [ $# -gt 0 ]; then
+  n=$#
+  while [ "$n" -gt 0 ]; do
+    arg=$1; shift; n=$((n - 1))
+    case $arg in *%s*) arg=${arg%%"%s"*}$new${arg#*"%s"} ;; esac
+    set -- "$@" "$arg"
+  done
+  "$@" </dev/null || { code=$?; echo "the new content was not accepted (exit code $code): $*" >&2; exit 65; }
+fi
+[ -z "$backup" ] || [ ! -e "$path" ] || cp -p -- "$path" "$backup"
+sync -- "$new" 2>/dev/null || fsync "$new" 2>/dev/null || sync
+mv -f -- "$new" "$path"
+"#;
+
+/// Put a file in its place: whole or not at all. Small texts go through the shell, anything else is
+/// streamed on a channel of its own.
+pub async fn write(
+    shell: &Shell,
+    connection: &dyn Connection,
+    whom: Option<&Become>,
+    write: &Write,
+    group: &AtomicU32,
+) -> Result<Output> {
+    let size = match &write.source {
+        Source::Text(text) => text.len() as u64,
+        Source::Bytes(bytes) => bytes.len() as u64,
+        Source::Asset(path) => std::fs::metadata(path).map_err(|e| unreadable(path, &e))?.len(),
+    };
+    let word = |value: &Option<String>| value.clone().unwrap_or_default();
+    let mut command = Command::sh(WRITE).args([
+        write.path.clone(),
+        size.to_string(),
+        word(&write.mode),
+        word(&write.owner),
+        word(&write.group),
+        word(&write.backup),
+    ]);
+    if let Some(validate) = &write.validate {
+        command = command.arg(&validate.program).args(&validate.args);
+    }
+    let output = match &write.source {
+        Source::Text(text) => {
+            let command = command.stdin(text.clone());
+            if Shell::takes(&command) {
+                shell.run(&command).await?
+            } else {
+                live(connection, whom, &command, None, &|_, _| {}, group).await?
+            }
+        }
+        Source::Bytes(bytes) => {
+            let mut input: &[u8] = bytes;
+            live(connection, whom, &command, Some(&mut input), &|_, _| {}, group).await?
+        }
+        Source::Asset(path) => {
+            let mut input = tokio::fs::File::open(path).await.map_err(|e| unreadable(path, &e))?;
+            live(connection, whom, &command, Some(&mut input), &|_, _| {}, group).await?
+        }
+    };
+    if output.success() {
+        return Ok(output);
+    }
+    let said = output.stderr_text();
+    let said = said.lines().map(str::trim).rfind(|l| !l.is_empty()).unwrap_or("no reason given").to_owned();
+    let hint = if said.contains("No space left") {
+        "free some space on the host (df -h), then run it again; the old file is untouched"
+    } else {
+        "the old file is untouched"
+    };
+    Err(Error::host(format!("cannot write {}: {said}", write.path)).with_output(&output).hint(hint))
+}
+
+/// Bring a file to the controller: beside its place, then renamed over it.
+pub async fn fetch(
+    connection: &dyn Connection,
+    whom: Option<&Become>,
+    fetch: &Fetch,
+    group: &AtomicU32,
+) -> Result<Output> {
+    let dest = Path::new(&fetch.dest);
+    let failed = |e: std::io::Error| Error::playbook(format!("cannot write {} on the controller: {e}", dest.display()));
+    if let Some(dir) = dest.parent() {
+        std::fs::create_dir_all(dir).map_err(failed)?;
+    }
+    let part = dest.with_file_name(format!(".hlrun.{}.{}.tmp", std::process::id(), super::nonce()));
+    let file = std::sync::Mutex::new((std::fs::File::create(&part).map_err(failed)?, Ok(())));
+    let sink = |stream: super::Stream, bytes: &[u8]| {
+        use std::io::Write;
+        if stream == super::Stream::Stdout {
+            let mut file = file.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            if file.1.is_ok() {
+                file.1 = file.0.write_all(bytes);
+            }
+        }
+    };
+    let command = Command::new("cat").arg("--").arg(&fetch.path);
+    let output = live(connection, whom, &command, None, &sink, group).await;
+    let (written, ended) = file.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let done =
+        match output {
+            Ok(output) if output.success() => ended
+                .and_then(|()| written.sync_all())
+                .and_then(|()| std::fs::rename(&part, dest))
+                .map_err(failed)
+                .map(|()| output),
+            Ok(output) => Err(Error::host(format!("cannot read {}: {}", fetch.path, output.stderr_text().trim()))
+                .with_output(&output)),
+            Err(error) => Err(error),
+        };
+    if done.is_err() {
+        let _ = std::fs::remove_file(&part);
+    }
+    done.map(|output| Output { stdout: Vec::new(), ..output })
+}
+
+/// A file on the controller, looked for in these directories in turn. Nothing if there is none.
+pub fn asset(path: &str, roots: &[PathBuf]) -> Result<Option<Asset>> {
+    let Some(found) = find(path, roots) else { return Ok(None) };
+    describe(&found, found.to_string_lossy().into_owned(), true).map(Some)
+}
+
+/// Everything below a directory on the controller, sorted by path, without contents.
+pub fn asset_tree(path: &str, roots: &[PathBuf]) -> Result<Vec<Asset>> {
+    let Some(root) = find(path, roots).filter(|root| root.is_dir()) else {
+        let error = Error::playbook(format!("no directory `{path}` on the controller"));
+        let names: Vec<String> = roots
+            .iter()
+            .flat_map(|root| names(&root.join(Path::new(path).parent().unwrap_or(Path::new("")))))
+            .collect();
+        let file = Path::new(path).file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+        return Err(match nearest(&file, names.iter().map(String::as_str)) {
+            Some(near) => error.hint(format!("did you mean `{near}`?")),
+            None => error.hint("directories are looked for beside the playbook, in its `files`, and in the project"),
+        });
+    };
+    let mut found = Vec::new();
+    walk(&root, Path::new(""), &mut found)?;
+    found.sort_by(|a, b| a.path.cmp(&b.path));
+    Ok(found)
+}
+
+fn walk(root: &Path, below: &Path, found: &mut Vec<Asset>) -> Result<()> {
+    let dir = root.join(below);
+    for entry in std::fs::read_dir(&dir).map_err(|e| unreadable(&dir.to_string_lossy(), &e))?.flatten() {
+        let path = below.join(entry.file_name());
+        let asset = describe(&root.join(&path), path.to_string_lossy().into_owned(), false)?;
+        let directory = asset.directory;
+        found.push(asset);
+        if directory {
+            walk(root, &path, found)?;
+        }
+    }
+    Ok(())
+}
+
+fn find(path: &str, roots: &[PathBuf]) -> Option<PathBuf> {
+    let candidates = roots.iter().map(|root| root.join(path));
+    candidates.filter(|candidate| candidate.exists()).map(|c| std::path::absolute(&c).unwrap_or(c)).next()
+}
+
+fn names(dir: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
+    entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
+}
+
+fn describe(path: &Path, name: String, contents: bool) -> Result<Asset> {
+    use std::os::unix::fs::PermissionsExt;
+    let failed = |e: std::io::Error| unreadable(&path.to_string_lossy(), &e);
+    let meta = if contents { path.metadata() } else { path.symlink_metadata() }.map_err(failed)?;
+    let mode = format!("{:04o}", meta.permissions().mode() & 0o7777);
+    let mut asset = Asset { path: name, mode, directory: meta.is_dir(), ..Asset::default() };
+    if meta.file_type().is_symlink() {
+        asset.link = Some(std::fs::read_link(path).map_err(failed)?.to_string_lossy().into_owned());
+    } else if meta.is_file() {
+        asset.size = meta.len();
+        let hex = |digest: &[u8]| digest.iter().map(|b| format!("{b:02x}")).collect::<String>();
+        if contents && meta.len() <= HELD {
+            let bytes = std::fs::read(path).map_err(failed)?;
+            asset.sha256 = hex(&Sha256::digest(&bytes));
+            asset.content = Some(bytes);
+        } else {
+            let mut hasher = Sha256::new();
+            std::io::copy(&mut std::fs::File::open(path).map_err(failed)?, &mut hasher).map_err(failed)?;
+            asset.sha256 = hex(&hasher.finalize());
+        }
+    }
+    Ok(asset)
+}
+
+fn unreadable(path: &str, error: &std::io::Error) -> Error {
+    Error::playbook(format!("cannot read {path} on the controller: {error}"))
+}

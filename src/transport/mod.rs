@@ -1,0 +1,70 @@
+//! The effects on hosts: connections, the shells on them, and files on their way.
+//!
+//! A connection opens channels; on each runs `sh`, and everything else is said to that `sh` through
+//! standard input. So nothing is needed on a host but a POSIX shell and coreutils or busybox, no value
+//! ever passes through the login shell, and ssh and local connections differ in one function.
+
+mod elevate;
+mod files;
+mod frame;
+mod http;
+mod live;
+mod local;
+mod scan;
+mod shell;
+mod ssh;
+
+pub use elevate::{Become, Method};
+pub use files::{asset, asset_tree, fetch, write};
+pub use http::get as http_get;
+pub use live::{Sink, Stream, live};
+pub use local::Local;
+pub use shell::Shell;
+pub use ssh::{HostKeys, Ssh, Target, close_idle};
+
+use async_trait::async_trait;
+use futures_util::future::BoxFuture;
+use stdlib::contract::Result;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+/// One `sh` on a host, reading what to do from its standard input.
+pub struct Channel {
+    /// What we say.
+    pub stdin: Box<dyn AsyncWrite + Send + Unpin>,
+    /// What it answers.
+    pub stdout: Box<dyn AsyncRead + Send + Unpin>,
+    /// What it complains.
+    pub stderr: Box<dyn AsyncRead + Send + Unpin>,
+    /// Its exit code, once it has ended; an error of kind `unreachable` if the connection was lost.
+    pub exit: BoxFuture<'static, Result<i32>>,
+}
+
+/// A way to a host.
+#[async_trait]
+pub trait Connection: Send + Sync {
+    /// Open a channel. The `sh` on it runs [`BOOT`].
+    async fn open(&self) -> Result<Channel>;
+    /// Who we are on the host, if that is known without asking.
+    fn user(&self) -> Option<&str>;
+    /// Whether the connection still answers.
+    async fn alive(&self) -> bool;
+}
+
+/// What the `sh` of every channel runs first: read one line, undo its escapes, and become that script.
+/// `read` takes a line byte by byte, so what follows the line is still there for the script to read.
+/// The line has no character that any login shell treats differently from sh inside single quotes.
+pub const BOOT: &str = r#"IFS= read -r s; eval "$(printf %b "$s")""#;
+
+/// A script as the one line that [`BOOT`] reads.
+pub fn header(script: &str) -> Vec<u8> {
+    let mut line = script.replace('\\', r"\\").replace('\n', r"\012");
+    line.push('\n');
+    line.into_bytes()
+}
+
+/// A word that no output contains by chance: it marks where an answer ends.
+pub fn nonce() -> String {
+    use std::hash::{BuildHasher, Hasher};
+    let random = || std::hash::RandomState::new().build_hasher().finish();
+    format!("hlrun-{:016x}{:016x}", random(), random())
+}

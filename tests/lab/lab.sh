@@ -1,0 +1,158 @@
+#!/bin/bash
+# The test lab: Debian hosts with systemd and sshd as containers on this machine. Run as root.
+# usage: lab.sh tools                        install what the lab needs (Debian packages)
+#        lab.sh dockerd                      start a docker engine if none answers
+#        lab.sh image [base|python]          build a host image (no-op while its recipe is unchanged)
+#        lab.sh up N [PREFIX] [IMAGE]        have N hosts PREFIX01.. running and answering (host, lab/trixie)
+#        lab.sh down [PREFIX]                remove them (default: all)
+#        lab.sh ls | ip NAME | ssh NAME [CMD..]
+#        lab.sh inventory [PREFIX]           YAML inventory of the running hosts
+#        lab.sh fault FAULT NAME [ARG]       break a host (list: lab.sh fault); `fault heal NAME` mends it
+#        lab.sh apt-repo make|publish N|serve|stop|host NAME..
+set -euo pipefail
+. "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+SUITE=trixie
+PACKAGES=systemd,systemd-sysv,dbus,openssh-server,sudo,cron,iproute2,iputils-ping,procps,ca-certificates,apt-utils,nftables,kmod
+
+# Nearly `--privileged`, but without the machine's devices.
+RUN_FLAGS=(--cap-add ALL --security-opt seccomp=unconfined
+  --security-opt apparmor=unconfined --security-opt systempaths=unconfined
+  --device-cgroup-rule 'a *:* rwm' --tmpfs /run:exec --tmpfs /run/lock --tmpfs /tmp:exec
+  --pull never --restart unless-stopped --network labnet)
+
+tools() {
+  need mmdebstrap busybox-static apt-utils dpkg-dev iproute2 iptables openssh-client procps
+  command -v dockerd >/dev/null || install_docker
+}
+
+# Debian 12's own docker is old; trixie's runs on it too, except runc (wants a newer glibc), hence the pins.
+# Nothing is added to /etc/apt: these calls see lists and preferences of their own.
+install_docker() {
+  [ "$(. /etc/os-release; echo "${VERSION_CODENAME:-}")" = bookworm ] || { need docker.io; return; }
+  local a=$WORK/apt-docker o
+  mkdir -p "$a"/{lists/partial,cache/archives/partial}
+  { sources bookworm; sources trixie; } >"$a/sources.list"
+  cat >"$a/preferences" <<'P'
+Package: *
+Pin: release n=trixie*
+Pin-Priority: 100
+
+Package: docker.io docker-cli containerd
+Pin: release n=trixie*
+Pin-Priority: 990
+P
+  o=(-qq -o Dir::Etc::sourcelist="$a/sources.list" -o Dir::Etc::sourceparts=/dev/null
+    -o Dir::State::lists="$a/lists" -o Dir::Cache="$a/cache" -o Dir::Etc::preferences="$a/preferences"
+    -o Dir::Etc::preferencesparts=/dev/null -o DPkg::Lock::Timeout=300)
+  apt-get "${o[@]}" update
+  apt-get "${o[@]}" install -y --no-install-recommends docker.io docker-cli iptables >"$WORK/apt.log" 2>&1 ||
+    die "cannot install docker; see $WORK/apt.log"
+}
+
+start_dockerd() {
+  if ! docker info >/dev/null 2>&1; then
+    setsid nohup dockerd >"$WORK/dockerd.log" 2>&1 </dev/null &
+    local i; for i in $(seq 120); do docker info >/dev/null 2>&1 && break; sleep 0.5; done
+  fi
+  docker version --format 'docker {{.Server.Version}}' || die "dockerd does not answer; see $WORK/dockerd.log"
+}
+
+# image FLAVOUR: an image carries a label with the checksum of its recipe (and of the ssh key in it);
+# it is rebuilt only when that differs.
+image() {
+  local flavour=$1 tag want ctx; lab_key
+  case $flavour in
+    base)   tag=lab/$SUITE; want=$(cat "$LAB/Dockerfile" "$LAB/lab-init" "$KEY.pub" - <<<"$SUITE $PACKAGES" | cksum) ;;
+    python) tag=lab/$SUITE-python; image base; want=$(docker image inspect -f '{{.Id}}' lab/$SUITE) ;;
+    *) die "unknown image $flavour" ;;
+  esac
+  [ "$(docker image inspect -f '{{index .Config.Labels "recipe"}}' "$tag" 2>/dev/null)" != "$want" ] || return 0
+  echo "building $tag" >&2
+  ctx=$WORK/ctx-$flavour; rm -rf "$ctx"; mkdir -p "$ctx"
+  if [ "$flavour" = base ]; then
+    sources $SUITE | mmdebstrap --mode=root --variant=minbase --quiet --format=tar \
+      --aptopt='Apt::Install-Recommends "false"' --dpkgopt=path-exclude='/usr/share/doc/*' \
+      --dpkgopt=path-exclude='/usr/share/man/*' --dpkgopt=path-exclude='/usr/share/locale/*' \
+      --include="$PACKAGES" $SUITE "$ctx/rootfs.tar" -
+    cp "$LAB/Dockerfile" "$LAB/lab-init" "$ctx"; cp "$KEY.pub" "$ctx/authorized_keys"
+    build "$tag" "$want" --network none "$ctx"
+  else # the network of this build is the machine's, for apt only
+    cat >"$ctx/Dockerfile" <<D
+FROM lab/$SUITE
+RUN apt-get update -qq && apt-get install -y -qq --no-install-recommends python3 python3-apt \
+ && apt-get clean && rm -rf /var/lib/apt/lists/*
+D
+    build "$tag" "$want" --network host "$ctx"
+  fi
+  rm -rf "$ctx"
+}
+build() { local tag=$1 recipe=$2; shift 2
+  docker build -t "$tag" --label recipe="$recipe" "$@" >"$WORK/build.log" 2>&1 || die "build of $tag failed; see $WORK/build.log"; }
+
+# Fixed addresses, or hosts that reboot together could swap theirs: 172.30.<from the prefix>.<number + 1>.
+start_host() {
+  local name=$1 prefix=$2 image=$3 n third
+  case $(docker inspect -f '{{.State.Status}}' "$name" 2>/dev/null || true) in
+    running) ;;
+    paused) docker unpause "$name" >/dev/null ;;
+    '') n=$((10#${name#"$prefix"})); third=$(($(printf %s "$prefix" | cksum | cut -d' ' -f1) % 240 + 1))
+        docker run -d "${RUN_FLAGS[@]}" --name "$name" --hostname "$name" --label hlrun-lab="$prefix" \
+          --ip "172.30.$third.$((n + 1))" "$image" >/dev/null ;;
+    *) docker start "$name" >/dev/null ;;
+  esac
+}
+wait_ssh() { local i ip; ip=$(ip_of "$1")
+  for i in $(seq 300); do "${SSH[@]}" "root@$ip" true 2>/dev/null && return; sleep 0.2; done
+  die "$1 does not answer over ssh"; }
+
+up() {
+  local n=$1 prefix=${2:-host} image=${3:-lab/$SUITE} names
+  case $image in "lab/$SUITE") image base ;; "lab/$SUITE-python") image python ;; esac
+  lab_key; lab_net
+  # The default of 128 inotify instances is too few for about 25 systemds.
+  [ "$(cat /proc/sys/fs/inotify/max_user_instances)" -ge 4096 ] || sysctl -qw fs.inotify.max_user_instances=4096
+  names=$(for i in $(seq "$n"); do printf '%s%02d\n' "$prefix" "$i"; done)
+  xargs -P4 -I{} "$LAB/lab.sh" _start {} "$prefix" "$image" <<<"$names"
+  xargs -P4 -I{} "$LAB/lab.sh" _wait {} <<<"$names"
+  keyscan
+}
+# known_hosts of every running host, replaced in one step.
+keyscan() {
+  local t; t=$(mktemp "$WORK/known_hosts.XXXX")
+  running | while read -r name; do ip_of "$name"; done | ssh-keyscan -t ed25519 -f - 2>/dev/null >"$t" || true
+  chmod 644 "$t"; mv "$t" "$WORK/known_hosts"
+}
+running() { docker ps --filter status=running --filter "label=hlrun-lab${1:+=$1}" --format '{{.Names}}' | sort; }
+
+down() {
+  local ids; ids=$(docker ps -aq --filter "label=hlrun-lab${1:+=$1}")
+  [ -z "$ids" ] || docker rm -f -v $ids >/dev/null
+}
+ls_hosts() {
+  docker ps -a --filter label=hlrun-lab --format '{{.Names}}' | sort | while read -r name; do
+    echo "$name $(ip_of "$name") $(docker inspect -f '{{.State.Status}} {{.Config.Image}}' "$name")"; done
+}
+inventory() {
+  echo 'all:'; echo '  hosts:'
+  running "${1:-}" | while read -r name; do
+    printf '    %s:\n      ansible_host: %s\n      ansible_user: root\n      ansible_ssh_private_key_file: %s\n' \
+      "$name" "$(ip_of "$name")" "$KEY"; done
+}
+
+cmd=${1:-}; [ $# -eq 0 ] || shift
+case $cmd in
+  tools) tools ;;
+  dockerd) start_dockerd ;;
+  image) for f in "${@:-base}"; do image "$f"; done ;;
+  up) up "$@" ;;
+  down) down "$@" ;;
+  ls) ls_hosts ;;
+  ip) ip_of "$1" ;;
+  ssh) name=$1; shift; exec "${SSH[@]}" "root@$(ip_of "$name")" "$@" ;;
+  inventory) inventory "$@" ;;
+  fault) exec "$LAB/fault.sh" "$@" ;;
+  apt-repo) exec "$LAB/apt-repo.sh" "$@" ;;
+  _start) start_host "$@" ;;
+  _wait) wait_ssh "$@" ;;
+  *) sed -n '2,/^set /{/^#/s/^# \{0,1\}//p}' "$0" >&2; exit 2 ;;
+esac

@@ -2,6 +2,7 @@
 
 mod duration;
 mod many;
+pub mod template;
 pub mod yaml;
 
 pub use duration::Span;

@@ -192,10 +192,10 @@ fn owner(path: &Path) -> Option<String> {
 }
 
 fn below(dir: &Path) -> Vec<PathBuf> {
-    let file = |path: &PathBuf| {
-        path.extension().is_none_or(|e| ["yml", "yaml", "json"].iter().any(|known| e == *known))
-    };
-    let nested = |path: PathBuf| if path.is_dir() { below(&path) } else { vec![path].into_iter().filter(file).collect() };
+    let file =
+        |path: &PathBuf| path.extension().is_none_or(|e| ["yml", "yaml", "json"].iter().any(|known| e == *known));
+    let nested =
+        |path: PathBuf| if path.is_dir() { below(&path) } else { vec![path].into_iter().filter(file).collect() };
     listing(dir).into_iter().flat_map(nested).collect()
 }
 

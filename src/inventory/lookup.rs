@@ -38,6 +38,7 @@ fn file(name: &str, places: &[PathBuf]) -> Result<String> {
         return Err(Error::playbook(format!("no file `{name}` for `lookup('file', ...)`"))
             .hint("files are looked for beside the inventory and the playbook, and in their `files`"));
     };
-    let text = fs::read_to_string(&path).map_err(|e| Error::playbook(format!("cannot read {}: {e}", path.display())))?;
+    let text =
+        fs::read_to_string(&path).map_err(|e| Error::playbook(format!("cannot read {}: {e}", path.display())))?;
     Ok(text.trim_end().to_owned())
 }

@@ -7,7 +7,8 @@ pub(super) fn expand(name: &str) -> Result<Vec<String>, String> {
         return Err(format!("`{name}` opens a range and does not close it"));
     };
     let tails = expand(tail)?;
-    let items = items(range).ok_or_else(|| format!("`[{range}]` is no range: write [1:9], [01:12], [0:8:2] or [a:f]"))?;
+    let items =
+        items(range).ok_or_else(|| format!("`[{range}]` is no range: write [1:9], [01:12], [0:8:2] or [a:f]"))?;
     Ok(items.iter().flat_map(|item| tails.iter().map(move |tail| format!("{head}{item}{tail}"))).collect())
 }
 

@@ -88,8 +88,7 @@ impl Inventory {
 }
 
 fn split(pattern: &str) -> Vec<String> {
-    static TERM: LazyLock<Option<Regex>> =
-        LazyLock::new(|| Regex::new(r"(?:[^\s:\[\]]|\[[^\]]*\])+").ok());
+    static TERM: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"(?:[^\s:\[\]]|\[[^\]]*\])+").ok());
     if pattern.contains(',') {
         return pattern.split(',').map(str::trim).filter(|t| !t.is_empty()).flat_map(split).collect();
     }

@@ -33,7 +33,11 @@ impl Source<'_> {
         };
         if let Some(plugin) = groups.iter().find(|e| e.key == "plugin") {
             let message = format!("inventory plugins such as `{}` are not read yet", plugin.value.to_json());
-            self.wrong(message, &plugin.site, Some("write its hosts as YAML: `ansible-inventory --list --yaml`".into()));
+            self.wrong(
+                message,
+                &plugin.site,
+                Some("write its hosts as YAML: `ansible-inventory --list --yaml`".into()),
+            );
             return;
         }
         for entry in groups {
@@ -121,10 +125,11 @@ impl Source<'_> {
             return self.wrong(format!("`{name}` is no host name"), site, None);
         }
         let source = self.path;
-        let host = self.data.hosts.entry(name.clone()).or_insert_with(|| Host {
-            source: Some(source.to_owned()),
-            ..Host::default()
-        });
+        let host = self
+            .data
+            .hosts
+            .entry(name.clone())
+            .or_insert_with(|| Host { source: Some(source.to_owned()), ..Host::default() });
         if let Some(port) = port {
             let value = Value::from(port);
             host.vars.push(Definition { name: "ansible_port".to_owned(), value, site: site.clone() });

@@ -63,8 +63,7 @@ impl Inventory {
             }
         }
         merged.layer("host in the inventory", data.hosts.get(host).map(|h| h.vars.as_slice()).unwrap_or_default());
-        for (at_playbook, layer) in
-            [(false, "host_vars beside the inventory"), (true, "host_vars beside the playbook")]
+        for (at_playbook, layer) in [(false, "host_vars beside the inventory"), (true, "host_vars beside the playbook")]
         {
             for dir in data.dirs.iter().filter(|d| d.at_playbook == at_playbook) {
                 merged.layer(layer, get(&dir.hosts, host));

@@ -174,9 +174,11 @@ impl<'a> Reader<'a> {
                 // A key that only looks like a number or boolean is taken as it is written.
                 (Data::Scalar(_), Some(text)) => text,
                 _ => {
-                    self.errors.push(Error::playbook("a key must be a word").at(key.site.clone()).hint(
-                        "a value that begins with `{{` must be quoted: \"{{ name }}\"",
-                    ));
+                    self.errors.push(
+                        Error::playbook("a key must be a word")
+                            .at(key.site.clone())
+                            .hint("a value that begins with `{{` must be quoted: \"{{ name }}\""),
+                    );
                     continue;
                 }
             };

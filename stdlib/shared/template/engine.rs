@@ -97,7 +97,8 @@ impl Engine {
         let result = template.and_then(|template| template.render(context.clone()));
         result.map_err(|error| {
             let mut error = told(name, &body, &env, &context, &error);
-            if body.len() != text.len() && text.starts_with(HEADER)
+            if body.len() != text.len()
+                && text.starts_with(HEADER)
                 && let Some(at) = error.at.as_mut().filter(|at| at.file == name && at.line > 0)
             {
                 at.line += 1;

@@ -1,8 +1,15 @@
 //! hlrun: an embedded scripting runtime for homelab automation.
 //!
+//! HOW and WHEN: the machine that carries out what `stdlib` says can be done.
+//!
+//! - [`inventory`]: hosts, groups and variables, from YAML
 //! - [`script`]: the language of playbooks, all of Rhai
 //! - [`transport`]: the effects on hosts (ssh, local, files, HTTP)
+//! - [`run`]: one entry point, sessions, the journal
 //! - [`report`]: what a run tells people and machines
 
+pub mod inventory;
+pub mod report;
+pub mod run;
 pub mod script;
 pub mod transport;

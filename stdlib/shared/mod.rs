@@ -2,6 +2,8 @@
 
 mod duration;
 mod many;
+pub mod template;
+pub mod yaml;
 
 pub use duration::Span;
 pub use many::Many;

@@ -1,0 +1,191 @@
+//! What Jinja says went wrong, as an hlrun error: template, line, column, and the nearest right name.
+
+use crate::contract::{Error, Site, nearest};
+use minijinja::{Environment, ErrorKind, Value};
+use std::error::Error as _;
+
+/// An hlrun error on its way through minijinja; [`told`] unwraps it again.
+pub fn wrapped(error: Error) -> minijinja::Error {
+    minijinja::Error::new(ErrorKind::InvalidOperation, error.message.clone()).with_source(error)
+}
+
+/// The hlrun error for what minijinja says of the template `name` with this `text`.
+pub fn told(name: &str, text: &str, env: &Environment<'_>, context: &Value, error: &minijinja::Error) -> Error {
+    let mut source = error.source();
+    let mut innermost = error;
+    while let Some(cause) = source {
+        if let Some(ours) = cause.downcast_ref::<Error>() {
+            return ours.clone().at(place(name, text, error));
+        }
+        if let Some(theirs) = cause.downcast_ref::<minijinja::Error>() {
+            innermost = theirs;
+        }
+        source = cause.source();
+    }
+    let kind = innermost.kind();
+    let site = place(name, text, innermost);
+    let here = innermost.name().is_none_or(|n| n == name);
+    let snippet = innermost.range().filter(|_| here).and_then(|range| text.get(range)).unwrap_or_default().trim();
+    let detail = innermost.detail().unwrap_or_default();
+    if kind == ErrorKind::UndefinedError || detail.ends_with("is undefined)") {
+        return undefined(snippet, detail, env, context).at(site);
+    }
+    let message = match detail {
+        "" => format!("template: {kind}"),
+        detail => format!("template: {detail}"),
+    };
+    let error = Error::playbook(message).at(site);
+    let word = detail.split(|c: char| !(c.is_alphanumeric() || c == '_')).filter(|w| !w.is_empty());
+    let meant = match kind {
+        ErrorKind::UnknownFilter => word.clone().find_map(|w| nearest(w, FILTERS.iter().copied())),
+        ErrorKind::UnknownTest => word.clone().find_map(|w| nearest(w, TESTS.iter().copied())),
+        _ => None,
+    };
+    match meant {
+        Some(meant) => error.hint(format!("did you mean `{meant}`?")),
+        None => error,
+    }
+}
+
+/// Where an error stands: its own template, or `name`.
+fn place(name: &str, text: &str, error: &minijinja::Error) -> Site {
+    let file = error.name().filter(|n| *n != "<expression>").unwrap_or(name);
+    let column = error.range().filter(|_| file == name).map_or(0, |range| {
+        let before = text.get(..range.start).unwrap_or_default();
+        before.chars().rev().take_while(|c| *c != '\n').count() + 1
+    });
+    Site { file: file.to_owned(), line: error.line().unwrap_or(0), column }
+}
+
+fn undefined(snippet: &str, detail: &str, env: &Environment<'_>, context: &Value) -> Error {
+    // minijinja names the expression in its message; the source shows it too.
+    let quoted = detail.rsplit('`').nth(1);
+    let softened = |s: &str| s.replace("|default({})", "").replace(['(', ')'], "");
+    let what = softened(quoted.unwrap_or(snippet)).trim().to_owned();
+    let first: String = what.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+    if first.is_empty() {
+        let message = if detail.is_empty() { "a variable is undefined".to_owned() } else { detail.to_owned() };
+        return Error::playbook(format!("template: {message}"));
+    }
+    let error = Error::playbook(format!("`{what}` is undefined"));
+    let top = context.get_attr(&first).ok().filter(|v| !v.is_undefined());
+    let keys = |value: &Value| -> Vec<String> {
+        value.try_iter().map(|keys| keys.filter_map(|k| k.as_str().map(str::to_owned)).collect()).unwrap_or_default()
+    };
+    let (wrong, known) = match top {
+        None => (first.clone(), keys(context).into_iter().chain(env.globals().map(|(n, _)| n.to_owned())).collect()),
+        Some(value) => {
+            let last = what.rsplit('.').next().unwrap_or(&what);
+            (last.to_owned(), keys(&value))
+        }
+    };
+    match nearest(&wrong, known.iter().map(String::as_str)) {
+        Some(meant) if meant != wrong => error.hint(format!("did you mean `{meant}`?")),
+        _ => error.hint(format!("define it, or write `{what} | default(...)`")),
+    }
+}
+
+/// Filters worth suggesting.
+const FILTERS: &[&str] = &[
+    "default",
+    "length",
+    "join",
+    "lower",
+    "upper",
+    "b64decode",
+    "b64encode",
+    "bool",
+    "list",
+    "map",
+    "trim",
+    "regex_replace",
+    "regex_search",
+    "regex_findall",
+    "regex_escape",
+    "selectattr",
+    "rejectattr",
+    "select",
+    "reject",
+    "from_json",
+    "to_json",
+    "to_nice_json",
+    "from_yaml",
+    "to_yaml",
+    "to_nice_yaml",
+    "basename",
+    "dirname",
+    "splitext",
+    "first",
+    "last",
+    "replace",
+    "int",
+    "float",
+    "string",
+    "combine",
+    "dict2items",
+    "items2dict",
+    "ternary",
+    "split",
+    "sort",
+    "difference",
+    "intersect",
+    "union",
+    "unique",
+    "quote",
+    "product",
+    "flatten",
+    "hash",
+    "sum",
+    "zip",
+    "min",
+    "max",
+    "round",
+    "capitalize",
+    "title",
+    "truncate",
+    "indent",
+    "dictsort",
+    "human_to_bytes",
+    "subelements",
+    "mandatory",
+    "type_debug",
+    "comment",
+    "reverse",
+    "random",
+    "wordwrap",
+    "urlencode",
+];
+/// Tests worth suggesting.
+const TESTS: &[&str] = &[
+    "defined",
+    "undefined",
+    "search",
+    "match",
+    "regex",
+    "version",
+    "string",
+    "mapping",
+    "sequence",
+    "iterable",
+    "none",
+    "boolean",
+    "integer",
+    "number",
+    "changed",
+    "failed",
+    "skipped",
+    "succeeded",
+    "subset",
+    "superset",
+    "in",
+    "true",
+    "false",
+    "contains",
+    "any",
+    "all",
+];
+
+/// The hlrun error for what went wrong where there is no template to show: the wrapped one, or its words.
+pub fn told_plainly(name: &str, error: &minijinja::Error) -> Error {
+    told(name, "", &Environment::empty(), &Value::UNDEFINED, error)
+}

@@ -56,6 +56,14 @@ impl Link {
         }
     }
 
+    /// Who we are on the host, if that is known without asking.
+    pub fn user(&self) -> Option<&String> {
+        match &self.place {
+            Place::Local => None,
+            Place::Ssh(target) => target.user.as_ref(),
+        }
+    }
+
     /// Run a command that only reads. A connection lost on the way is made again, once.
     pub async fn read(&self, command: &Command, manner: &Manner) -> Result<Output> {
         match self.run(command, manner, &|_, _| {}).await {
@@ -68,7 +76,12 @@ impl Link {
     }
 
     /// Carry out a step. Never tried twice: what was lost on the way may have been done.
-    pub async fn change(&self, step: &Step, manner: &Manner, sink: &(dyn Fn(Stream, &[u8]) + Send + Sync)) -> Result<Output> {
+    pub async fn change(
+        &self,
+        step: &Step,
+        manner: &Manner,
+        sink: &(dyn Fn(Stream, &[u8]) + Send + Sync),
+    ) -> Result<Output> {
         self.freshen().await;
         let whom = manner.whom.as_ref();
         let group = AtomicU32::new(0);
@@ -95,7 +108,12 @@ impl Link {
         })
     }
 
-    async fn run(&self, command: &Command, manner: &Manner, sink: &(dyn Fn(Stream, &[u8]) + Send + Sync)) -> Result<Output> {
+    async fn run(
+        &self,
+        command: &Command,
+        manner: &Manner,
+        sink: &(dyn Fn(Stream, &[u8]) + Send + Sync),
+    ) -> Result<Output> {
         let manner = Manner { timeout: command.timeout.or(manner.timeout), ..manner.clone() };
         let whom = manner.whom.as_ref();
         if command.long || !Shell::takes(command) {

@@ -125,7 +125,7 @@ fn play(ctx: &NativeCallContext, name: &str, pattern: &str, options: &Map, body:
     }
     let spec = spec(name, pattern, options).map_err(fail)?;
     let play = tag.stage.play(PlaySpec { at: site(ctx), ..spec }).map_err(fail)?;
-    let results = perform(ctx, &tag.stage, &*play, body);
+    let results = perform(ctx, &tag.stage, &play, body);
     play.end();
     results
 }
@@ -137,13 +137,13 @@ fn on(ctx: &NativeCallContext, pattern: &str, body: &FnPtr) -> Rhai<Dynamic> {
     let nested = tag.host.is_some();
     let spec = PlaySpec { pattern: pattern.to_owned(), at: site(ctx), nested, ..PlaySpec::default() };
     let play = tag.stage.play(spec).map_err(fail)?;
-    let results = perform(ctx, &tag.stage, &*play, body);
+    let results = perform(ctx, &tag.stage, &play, body);
     play.end();
     results
 }
 
 /// The closure on every host of a play, batch after batch. The value is a map from host to result.
-fn perform(ctx: &NativeCallContext, stage: &Arc<dyn Stage>, play: &dyn Play, body: &FnPtr) -> Rhai<Dynamic> {
+fn perform(ctx: &NativeCallContext, stage: &Arc<dyn Stage>, play: &Arc<dyn Play>, body: &FnPtr) -> Rhai<Dynamic> {
     let mut results = Map::new();
     let mut first_error = None;
     let nested = Tag::of(ctx).is_some_and(|tag| tag.host.is_some());
@@ -173,7 +173,7 @@ fn perform(ctx: &NativeCallContext, stage: &Arc<dyn Stage>, play: &dyn Play, bod
 fn run_batch(
     ctx: &NativeCallContext,
     stage: &Arc<dyn Stage>,
-    play: &dyn Play,
+    play: &Arc<dyn Play>,
     body: &FnPtr,
     batch: &[String],
 ) -> Vec<(String, Result<Dynamic, Error>)> {
@@ -183,7 +183,7 @@ fn run_batch(
     let global = ctx.global_runtime_state();
     let worker = || {
         while let Some((index, body)) = lock(&queue).pop_front() {
-            let host = HostContext::new(play.actor(&batch[index]));
+            let host = HostContext::new(Arc::clone(play).actor(&batch[index]));
             let mut global = global.clone();
             global.tag = tagged(stage, Some(Arc::clone(&host)));
             let ctx = NativeCallContext::new_with_all_fields(engine, name, source, &global, pos);

@@ -28,7 +28,7 @@ pub trait Play: Send + Sync {
     /// Hosts at once.
     fn forks(&self) -> usize;
     /// A host on this stage.
-    fn actor(&self, host: &str) -> Arc<dyn Actor>;
+    fn actor(self: Arc<Self>, host: &str) -> Arc<dyn Actor>;
     /// A batch begins.
     fn begin_batch(&self, hosts: &[String]);
     /// A batch is over. An error ends the run: too many hosts have failed.

@@ -32,9 +32,6 @@ impl Connection for Local {
         };
         Ok(Channel { stdin: Box::new(stdin), stdout: Box::new(stdout), stderr: Box::new(stderr), exit: Box::pin(exit) })
     }
-    fn user(&self) -> Option<&str> {
-        None
-    }
     async fn alive(&self) -> bool {
         true
     }

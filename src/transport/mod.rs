@@ -20,7 +20,7 @@ pub use http::get as http_get;
 pub use live::{Sink, Stream, live};
 pub use local::Local;
 pub use shell::Shell;
-pub use ssh::{HostKeys, Ssh, Target, close_idle};
+pub use ssh::{HostKeys, Ssh, Target, close_idle, config_lines};
 
 use async_trait::async_trait;
 use futures_util::future::BoxFuture;
@@ -44,8 +44,6 @@ pub struct Channel {
 pub trait Connection: Send + Sync {
     /// Open a channel. The `sh` on it runs [`BOOT`].
     async fn open(&self) -> Result<Channel>;
-    /// Who we are on the host, if that is known without asking.
-    fn user(&self) -> Option<&str>;
     /// Whether the connection still answers.
     async fn alive(&self) -> bool;
 }

@@ -50,7 +50,6 @@ pub struct Target {
 /// A connection over ssh.
 pub struct Ssh {
     session: Arc<Session>,
-    user: Option<String>,
     log: Option<PathBuf>,
 }
 
@@ -63,21 +62,21 @@ impl Ssh {
             && let Some(session) = resume(&place).await
         {
             tracing::debug!(address = target.address, "found a warm connection");
-            return Ok(Ssh { session: Arc::new(session), user: target.user.clone(), log: Some(place.join("log")) });
+            return Ok(Ssh { session: Arc::new(session), log: Some(place.join("log")) });
         }
         private_dir(runtime)?;
         let builder = builder(target, runtime)?;
         let dir = builder.launch_master(&target.address).await.map_err(|e| explain(target, &e))?;
         if target.persist.is_zero() {
             let log = Some(dir.path().join("log"));
-            return Ok(Ssh { session: Arc::new(Session::new_native_mux(dir)), user: target.user.clone(), log });
+            return Ok(Ssh { session: Arc::new(Session::new_native_mux(dir)), log });
         }
         // The master listens wherever its directory lies: give it the name that the next run looks for.
         let fresh = dir.keep();
         let _ = std::fs::remove_dir_all(&place);
         let home = if std::fs::rename(&fresh, &place).is_ok() { place } else { fresh };
         let session = Session::resume_mux(home.join("master").into(), None);
-        Ok(Ssh { session: Arc::new(session), user: target.user.clone(), log: Some(home.join("log")) })
+        Ok(Ssh { session: Arc::new(session), log: Some(home.join("log")) })
     }
 }
 
@@ -112,9 +111,6 @@ impl Connection for Ssh {
             }
         };
         Ok(Channel { stdin: Box::new(stdin), stdout: Box::new(stdout), stderr: Box::new(stderr), exit: Box::pin(exit) })
-    }
-    fn user(&self) -> Option<&str> {
-        self.user.as_deref()
     }
     async fn alive(&self) -> bool {
         self.session.check().await.is_ok()
@@ -163,6 +159,33 @@ fn builder(target: &Target, runtime: &Path) -> Result<SessionBuilder> {
         builder.config_file(config(target, runtime)?);
     }
     Ok(builder)
+}
+
+/// Arguments for the `ssh` program as lines of its configuration: `-o Key=value`, `-J jump`, `-A`, `-C`.
+/// Anything else is passed over: the master connection takes no other.
+pub fn config_lines(args: &[String]) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut args = args.iter();
+    while let Some(arg) = args.next() {
+        let mut value = |flag: &str| match arg.strip_prefix(flag) {
+            Some("") => args.next().cloned(),
+            Some(rest) => Some(rest.to_owned()),
+            None => None,
+        };
+        if let Some(option) = value("-o") {
+            let (key, value) = option.split_once(['=', ' ']).unwrap_or((&option, ""));
+            lines.push(format!("{key} {value}"));
+        } else if let Some(jump) = value("-J") {
+            lines.push(format!("ProxyJump {jump}"));
+        } else if let Some(key) = value("-i") {
+            lines.push(format!("IdentityFile {key}"));
+        } else if arg == "-A" {
+            lines.push("ForwardAgent yes".to_owned());
+        } else if arg == "-C" {
+            lines.push("Compression yes".to_owned());
+        }
+    }
+    lines
 }
 
 /// An ssh configuration with the target's own options in front of the user's and the system's.

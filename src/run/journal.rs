@@ -1,0 +1,119 @@
+//! What is kept of a run: its events, one per line, as `--json` prints them.
+
+use crate::report::{Envelope, Event, Listener};
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+use stdlib::contract::{Error, Result, nearest};
+
+/// Runs kept; older ones are removed when a new one begins.
+const KEPT: usize = 500;
+
+/// Output of one call that the record itself carries; more is in its `task.output` events only.
+const CARRIED: usize = 256 * 1024;
+
+/// Writes a run's events to its file.
+pub struct Journal {
+    file: BufWriter<File>,
+}
+
+impl Journal {
+    /// Begin the journal of a run below a state directory.
+    pub fn begin(state: &Path, run: &str) -> Result<Journal> {
+        let dir = state.join("runs");
+        let failed = |e: std::io::Error| Error::playbook(format!("cannot keep a journal in {}: {e}", dir.display()));
+        std::fs::create_dir_all(&dir).map_err(failed)?;
+        private(&dir).map_err(failed)?;
+        prune(&dir);
+        let file = File::create_new(dir.join(format!("{run}.jsonl"))).map_err(failed)?;
+        Ok(Journal { file: BufWriter::new(file) })
+    }
+}
+
+fn private(dir: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::set_permissions(dir, std::fs::Permissions::from_mode(0o700))
+}
+
+fn prune(dir: &Path) {
+    let mut runs = list(dir);
+    runs.sort();
+    for old in runs.iter().take(runs.len().saturating_sub(KEPT - 1)) {
+        let _ = std::fs::remove_file(old);
+    }
+}
+
+fn list(dir: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path());
+    entries.filter(|path| path.extension().is_some_and(|e| e == "jsonl")).collect()
+}
+
+impl Listener for Journal {
+    fn hear(&mut self, envelope: &Envelope) {
+        let long = |text: &str| text.len() > CARRIED;
+        let line = match &envelope.event {
+            Event::TaskEnd { record } if long(&record.stdout) || long(&record.stderr) => {
+                let mut shorter = envelope.clone();
+                if let Event::TaskEnd { record } = &mut shorter.event {
+                    for text in [&mut record.stdout, &mut record.stderr] {
+                        if long(text) {
+                            let mut cut = text.len() - CARRIED;
+                            while !text.is_char_boundary(cut) {
+                                cut += 1;
+                            }
+                            *text = format!("[{cut} bytes more are in the task.output events]\n{}", &text[cut..]);
+                        }
+                    }
+                }
+                serde_json::to_string(&shorter)
+            }
+            _ => serde_json::to_string(envelope),
+        };
+        // A full disk on the controller must not stop a run in the middle of its work.
+        if let Ok(line) = line {
+            let _ = writeln!(self.file, "{line}");
+        }
+        if !matches!(envelope.event, Event::TaskOutput { .. } | Event::TaskStart { .. }) {
+            let _ = self.file.flush();
+        }
+    }
+}
+
+/// The ids of the runs that are kept, newest first.
+pub fn runs(state: &Path) -> Vec<String> {
+    let stems = list(&state.join("runs")).into_iter();
+    let mut ids: Vec<String> =
+        stems.filter_map(|path| Some(path.file_stem()?.to_string_lossy().into_owned())).collect();
+    ids.sort();
+    ids.reverse();
+    ids
+}
+
+/// The events of a run; its id may be shortened as long as it stays unique, and `last` is the newest. A line
+/// that cannot be read (a crash in the middle of it) is left out.
+pub fn read(state: &Path, run: &str) -> Result<Vec<Envelope>> {
+    let ids = runs(state);
+    let found: Vec<&String> = match run {
+        "last" => ids.first().into_iter().collect(),
+        _ => ids.iter().filter(|id| id.starts_with(run) || id.ends_with(run)).collect(),
+    };
+    let id = match found.as_slice() {
+        [one] => one,
+        [] => {
+            let error = Error::playbook(format!("there is no run `{run}`"));
+            return Err(match nearest(run, ids.iter().map(String::as_str)) {
+                Some(near) => error.hint(format!("did you mean {near}?")),
+                None => error.hint("hlrun runs lists them"),
+            });
+        }
+        several => {
+            return Err(
+                Error::playbook(format!("`{run}` is the beginning of {} runs", several.len())).hint("give more of it")
+            );
+        }
+    };
+    let path = state.join("runs").join(format!("{id}.jsonl"));
+    let text =
+        std::fs::read_to_string(&path).map_err(|e| Error::playbook(format!("cannot read {}: {e}", path.display())))?;
+    Ok(text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect())
+}

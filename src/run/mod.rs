@@ -1,0 +1,266 @@
+//! One entry point: a playbook, an inventory and options in; events and a summary out.
+
+mod journal;
+mod link;
+mod lookups;
+mod options;
+mod owed;
+mod session;
+mod shared;
+mod stage;
+
+pub use journal::{read as read_run, runs};
+pub use link::human;
+pub use options::{Options, runtime_dir, state_dir};
+pub use owed::{Debt, Debts};
+pub use stage::{Answer, Prompt};
+pub use tokio_util::sync::CancellationToken;
+
+use crate::inventory::Inventory;
+use crate::report::{Bus, Envelope, Event, Listener, Owed, Stats};
+use crate::script::{Known, Limits, Program, Stage, check, compile, compile_text};
+use serde_json::Value;
+use shared::Shared;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, mpsc};
+use std::time::Instant;
+use stdlib::contract::{Error, Kind, Result, nearest};
+
+/// A runtime: an inventory, options, and whoever wants to know. Running a playbook uses it up.
+///
+/// ```no_run
+/// use hlrun::{inventory::Inventory, run::{Options, Runtime}};
+/// let inventory = Inventory::load(&["inventory.yaml".into()], None, Default::default()).unwrap();
+/// let mut runtime = Runtime::new(inventory, Options { check: true, ..Options::default() });
+/// let events = runtime.events();
+/// let summary = runtime.run_file("site.rhai".as_ref()).unwrap();
+/// println!("{} events, exit code {}", events.iter().count(), summary.exit);
+/// ```
+///
+/// It blocks the calling thread and brings its own async runtime: inside another one, call it on a thread
+/// made for blocking.
+pub struct Runtime {
+    inventory: Inventory,
+    options: Options,
+    listeners: Vec<Box<dyn Listener>>,
+    cancel: CancellationToken,
+    prompt: Option<Prompt>,
+    limits: Limits,
+}
+
+/// What came of a run.
+#[derive(Debug)]
+pub struct Summary {
+    /// Its id, for `hlrun show`.
+    pub run: String,
+    /// The exit code: 0, 1, 2, 4, 6, 70 or 130, as the README lists them.
+    pub exit: i32,
+    /// Whether anything was changed, or would be.
+    pub changed: bool,
+    /// Per host.
+    pub stats: BTreeMap<String, Stats>,
+    /// Handlers that were asked for and did not run.
+    pub owed: Vec<Owed>,
+    /// Why it stopped early, if it did.
+    pub error: Option<Error>,
+    /// The value of the script.
+    pub value: Value,
+}
+
+impl Runtime {
+    /// A runtime.
+    pub fn new(inventory: Inventory, options: Options) -> Runtime {
+        let cancel = CancellationToken::new();
+        Runtime { inventory, options, listeners: Vec::new(), cancel, prompt: None, limits: Limits::default() }
+    }
+    /// Tell this listener everything.
+    pub fn listen(&mut self, listener: impl Listener + 'static) -> &mut Runtime {
+        self.listeners.push(Box::new(listener));
+        self
+    }
+    /// Everything as a stream; it ends with the run.
+    pub fn events(&mut self) -> mpsc::Receiver<Envelope> {
+        let (send, receive) = mpsc::channel();
+        self.listen(move |envelope: &Envelope| drop(send.send(envelope.clone())));
+        receive
+    }
+    /// Stops the run when it is cancelled.
+    pub fn cancellation(&self) -> CancellationToken {
+        self.cancel.clone()
+    }
+    /// Ask before each task.
+    pub fn prompt(&mut self, prompt: Prompt) -> &mut Runtime {
+        self.prompt = Some(prompt);
+        self
+    }
+    /// What scripts may use up.
+    pub fn limits(&mut self, limits: Limits) -> &mut Runtime {
+        self.limits = limits;
+        self
+    }
+
+    /// Compile a playbook and check it against the inventory and the options, without touching a host.
+    /// All errors at once.
+    pub fn prepare(&self, path: &Path) -> Result<Program, Vec<Error>> {
+        let program = compile(path, self.options.project.as_deref(), &self.limits)?;
+        self.verify(&program)?;
+        Ok(program)
+    }
+
+    /// Run a playbook file. The errors are those found before any host was touched.
+    pub fn run_file(self, path: &Path) -> Result<Summary, Vec<Error>> {
+        let program = self.prepare(path)?;
+        let full = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        Ok(self.perform(program, full.to_string_lossy().into_owned()))
+    }
+
+    /// Run a playbook that is a text at hand; `name` stands for it in messages.
+    pub fn run_text(self, text: &str, name: &str) -> Result<Summary, Vec<Error>> {
+        let here = std::env::current_dir().unwrap_or_default();
+        let program = compile_text(text, name, &here, &self.limits)?;
+        self.verify(&program)?;
+        Ok(self.perform(program, name.to_owned()))
+    }
+
+    /// Run a program that [`Runtime::prepare`] made.
+    pub fn run(self, program: Program, path: &Path) -> Summary {
+        let full = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        self.perform(program, full.to_string_lossy().into_owned())
+    }
+
+    fn verify(&self, program: &Program) -> Result<(), Vec<Error>> {
+        let mut errors = Vec::new();
+        let survey = &program.survey;
+        let mut variables = BTreeSet::new();
+        for host in self.inventory.hosts() {
+            match self.inventory.variables(host) {
+                Ok(vars) => variables.extend(vars.keys().cloned()),
+                Err(error) => errors.push(error),
+            }
+        }
+        let select = |pattern: &str| self.inventory.select(pattern);
+        errors.extend(check(survey, &Known { select: &select, variables: &variables }));
+        if let Some(limit) = &self.options.limit {
+            errors.extend(self.inventory.select(limit).err().map(|e| e.hint("it was given with --limit")));
+        }
+        let special = ["all", "always", "never", "tagged", "untagged"];
+        for tag in self.options.tags.iter().chain(&self.options.skip_tags) {
+            let known = || survey.tags.iter().map(String::as_str).chain(special);
+            if known().all(|k| k != tag) {
+                let error = Error::playbook(format!("no play or task of {} has the tag `{tag}`", program.name));
+                errors.push(match nearest(tag, known()) {
+                    Some(near) => error.hint(format!("did you mean `{near}`?")),
+                    None => error.hint(format!("its tags are: {}", survey.tags.join(", "))),
+                });
+            }
+        }
+        if let Some(start) = &self.options.start_at_task {
+            let tasks = || survey.plays.iter().flat_map(|p| &p.tasks).filter_map(|t| t.name.as_deref());
+            if tasks().all(|task| task != start) {
+                let error = Error::playbook(format!("{} has no task \"{start}\" to start at", program.name));
+                errors.push(match nearest(start, tasks()) {
+                    Some(near) => error.hint(format!("did you mean \"{near}\"?")),
+                    None => error.hint("--list-tasks lists them"),
+                });
+            }
+        }
+        for name in self.options.params.keys() {
+            if survey.params.iter().all(|p| p.name != *name) {
+                let error = Error::playbook(format!("{} has no parameter `{name}`", program.name));
+                errors.push(match nearest(name, survey.params.iter().map(|p| p.name.as_str())) {
+                    Some(near) => error.hint(format!("did you mean `{near}`?")),
+                    None => error.hint("hlrun PLAYBOOK --help lists them"),
+                });
+            }
+        }
+        if errors.is_empty() { Ok(()) } else { Err(errors) }
+    }
+
+    fn perform(mut self, mut program: Program, playbook: String) -> Summary {
+        let began = Instant::now();
+        let id = run_id();
+        if let Some(state) = &self.options.state {
+            match journal::Journal::begin(state, &id) {
+                Ok(journal) => self.listeners.push(Box::new(journal)),
+                Err(error) => tracing::warn!("{error}"),
+            }
+        }
+        let bus = Bus::new(&id, std::mem::take(&mut self.listeners));
+        let limit = self.options.limit.as_ref().map(|pattern| self.inventory.select(pattern).unwrap_or_default());
+        let limit: Option<BTreeSet<String>> = limit.map(|hosts| hosts.into_iter().collect());
+        let hosts = self.inventory.hosts().into_iter().map(str::to_owned);
+        let hosts = hosts.filter(|host| limit.as_ref().is_none_or(|limit| limit.contains(host))).collect();
+        let mut params = self.options.params.clone();
+        for param in &program.survey.params {
+            params.entry(param.name.clone()).or_insert_with(|| param.default.clone().unwrap_or_default());
+        }
+        let (name, digest, check) = (program.name.clone(), program.digest.clone(), self.options.check);
+        bus.emit(Event::RunStart { playbook: name, digest, check, hosts, params });
+        let roots = roots(&program.dir, self.options.project.as_deref());
+        let shared = Shared::new(
+            id.clone(),
+            playbook,
+            self.inventory,
+            self.options,
+            bus.clone(),
+            self.cancel,
+            roots,
+            limit,
+            self.prompt,
+        );
+        let (stats, owed, result) = match shared {
+            Ok(shared) => {
+                let shared = Arc::new(shared);
+                let stage: Arc<dyn Stage> = Arc::new(Arc::clone(&shared));
+                let result = program.run(&stage);
+                (shared.stats(), shared.owed(), result)
+            }
+            Err(error) => (BTreeMap::new(), Vec::new(), Err(error)),
+        };
+        let (value, error) = match result {
+            Ok(value) => (crate::script::to_json(&value, "the value").unwrap_or_default(), None),
+            Err(error) => (Value::Null, Some(error)),
+        };
+        let exit = exit_code(&stats, error.as_ref());
+        let duration_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let boxed = error.clone().map(Box::new);
+        bus.emit(Event::RunEnd { exit, stats: stats.clone(), owed: owed.clone(), duration_ms, error: boxed });
+        bus.finish();
+        let changed = stats.values().any(|s| s.changed > 0);
+        Summary { run: id, exit, changed, stats, owed, error, value }
+    }
+}
+
+/// Where files of the controller are looked for: beside the playbook, in its `files`, `templates` and
+/// `scripts`, then the same in the project.
+fn roots(dir: &Path, project: Option<&Path>) -> Vec<PathBuf> {
+    let places = ["", "files", "templates"];
+    let dirs = std::iter::once(dir).chain(project.filter(|p| *p != dir));
+    dirs.flat_map(|dir| places.iter().map(move |place| dir.join(place))).collect()
+}
+
+/// Sorts by time, and is short enough to type.
+fn run_id() -> String {
+    let now = jiff::Zoned::now().strftime("%Y%m%d-%H%M%S");
+    let chance = crate::transport::nonce();
+    format!("{now}-{}", &chance[chance.len() - 4..])
+}
+
+fn exit_code(stats: &BTreeMap<String, Stats>, error: Option<&Error>) -> i32 {
+    let failed = stats.values().any(|s| s.failures > 0);
+    let unreachable = stats.values().any(|s| s.unreachable > 0);
+    match error.map(|e| e.kind) {
+        Some(Kind::Interrupted) => return 130,
+        Some(Kind::Bug) => return 70,
+        _ => {}
+    }
+    match (failed, unreachable, error) {
+        (true, true, _) => 6,
+        (false, true, _) => 4,
+        (true, false, _) => 2,
+        (false, false, Some(error)) if error.kind == Kind::Playbook && stats.is_empty() => 1,
+        (false, false, Some(_)) => 2,
+        (false, false, None) => 0,
+    }
+}

@@ -1,0 +1,74 @@
+//! Handlers that were asked for and have not run: kept from the moment of asking until they are paid.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::fs::File;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use stdlib::contract::{Error, Result};
+
+/// A handler that a host is owed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Debt {
+    /// The playbook, as an absolute path.
+    pub playbook: String,
+    /// The play.
+    pub play: String,
+    /// The host.
+    pub host: String,
+    /// The handler.
+    pub handler: String,
+    /// Its function and the values it captured.
+    pub captures: Value,
+    /// The run that asked for it.
+    pub run: String,
+}
+
+/// Where debts are kept.
+#[derive(Debug, Clone)]
+pub struct Debts {
+    path: PathBuf,
+}
+
+impl Debts {
+    /// The debts below a state directory.
+    pub fn open(state: &Path) -> Debts {
+        Debts { path: state.join("owed.json") }
+    }
+    /// All of them.
+    pub fn all(&self) -> Vec<Debt> {
+        let text = std::fs::read_to_string(&self.path).unwrap_or_default();
+        serde_json::from_str(&text).unwrap_or_default()
+    }
+    /// Remember one; it takes the place of an older one of the same handler.
+    pub fn owe(&self, debt: Debt) -> Result<()> {
+        self.edit(|debts| {
+            debts.retain(|known| !same(known, &debt));
+            debts.push(debt.clone());
+        })
+    }
+    /// Forget one that is paid.
+    pub fn pay(&self, paid: &Debt) -> Result<()> {
+        self.edit(|debts| debts.retain(|known| !same(known, paid)))
+    }
+    /// Read, change and write under a lock that other hlrun processes respect; the file is replaced whole.
+    fn edit(&self, change: impl FnOnce(&mut Vec<Debt>)) -> Result<()> {
+        let failed = |e: std::io::Error| Error::playbook(format!("cannot keep {}: {e}", self.path.display()));
+        if let Some(dir) = self.path.parent() {
+            std::fs::create_dir_all(dir).map_err(failed)?;
+        }
+        let lock = File::create(self.path.with_extension("lock")).map_err(failed)?;
+        lock.lock().map_err(failed)?;
+        let mut debts = self.all();
+        change(&mut debts);
+        let new = self.path.with_extension("new");
+        let mut file = File::create(&new).map_err(failed)?;
+        let text = serde_json::to_string_pretty(&debts).unwrap_or_default();
+        file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)?;
+        std::fs::rename(&new, &self.path).map_err(failed)
+    }
+}
+
+fn same(a: &Debt, b: &Debt) -> bool {
+    (&a.playbook, &a.play, &a.host, &a.handler) == (&b.playbook, &b.play, &b.host, &b.handler)
+}

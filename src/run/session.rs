@@ -1,0 +1,392 @@
+//! A host in a play: the one method that every read goes through, the one that every change goes through,
+//! and around both what no module knows of: privilege, time limits, check mode, tags, reports.
+
+use super::link::{Link, Manner, interrupted, scoped};
+use super::shared::{PlayState, Shared};
+use crate::inventory::Overlay;
+use crate::report::Event;
+use crate::script::{Actor, Patience, Scope};
+use crate::transport::{Become, Method, Stream, asset, asset_tree, http_get};
+use async_trait::async_trait;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use stdlib::contract::{
+    Asset, Command, Entry, Error, Host, Kind, Look, Mode, Outcome, Output, Record, Result, Site, Status, Step,
+};
+
+/// A host in a play.
+pub(super) struct Session {
+    run: Arc<Shared>,
+    play: Arc<PlayState>,
+    host: String,
+    link: Result<Arc<Link>>,
+    r#become: crate::inventory::Become,
+    now: Mutex<Now>,
+}
+
+/// What changes while the closure runs.
+#[derive(Default)]
+struct Now {
+    scopes: Vec<Scope>,
+    tasks: Vec<(String, Vec<String>)>,
+    /// The operation under way, for the live output.
+    operation: String,
+    /// Failures that were thrown and may still be caught.
+    thrown: u64,
+}
+
+impl Session {
+    pub fn new(run: Arc<Shared>, play: Arc<PlayState>, host: &str) -> Session {
+        let connection = run.inventory.connection(host, &Overlay::from(play.spec.vars.clone()));
+        let (link, r#become) = match connection {
+            Ok(connection) => (Ok(run.link(host, &connection)), connection.r#become),
+            Err(error) => (Err(error), crate::inventory::Become::default()),
+        };
+        if let Some(password) = &r#become.password {
+            run.bus.hide(password);
+        }
+        let scopes = vec![play.spec.scope.clone()];
+        let now = Mutex::new(Now { scopes, ..Now::default() });
+        Session { run, play, host: host.to_owned(), link, r#become, now }
+    }
+
+    fn now(&self) -> MutexGuard<'_, Now> {
+        self.now.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn link(&self) -> Result<&Link> {
+        self.link.as_deref().map_err(Clone::clone)
+    }
+
+    /// What the innermost scope that says something says.
+    fn said<T>(&self, of: impl Fn(&Scope) -> Option<T>) -> Option<T> {
+        self.now().scopes.iter().rev().find_map(of)
+    }
+
+    fn manner(&self, default: Option<Duration>) -> Result<Manner> {
+        let options = &self.run.options;
+        let wanted = self.said(|s| s.r#become).or(self.r#become.wanted).or(options.r#become).unwrap_or(false);
+        let whom = if wanted {
+            let user = self.said(|s| s.become_user.clone()).or_else(|| self.r#become.user.clone());
+            let user = user.or_else(|| options.become_user.clone()).unwrap_or_else(|| "root".to_owned());
+            let method = match self.said(|s| s.become_method.clone()) {
+                Some(name) => Method::parse(&name)?,
+                None => self.r#become.method.map(method).or(options.become_method).unwrap_or_default(),
+            };
+            let password = self.r#become.password.clone().or_else(|| options.become_password.clone());
+            Some(Become { user, method, password }).filter(|b| self.link().is_ok_and(|l| l.user() != Some(&b.user)))
+        } else {
+            None
+        };
+        Ok(Manner { whom, timeout: self.said(|s| s.timeout).or(default) })
+    }
+
+    /// A command with what the scopes around say of environment and directory.
+    fn dressed(&self, command: &Command) -> Command {
+        let now = self.now();
+        let mut env: Vec<(String, String)> = Vec::new();
+        for (name, value) in now.scopes.iter().rev().flat_map(|s| &s.env) {
+            if env.iter().all(|(known, _)| known != name) {
+                env.push((name.clone(), value.clone()));
+            }
+        }
+        let cwd = now.scopes.iter().rev().find_map(|s| s.cwd.clone());
+        scoped(command, &env, cwd.as_deref())
+    }
+
+    fn overlay(&self, locals: serde_json::Map<String, Value>) -> Overlay {
+        Overlay { facts: self.run.facts(&self.host), vars: self.play.spec.vars.clone(), locals }
+    }
+
+    fn tags(&self) -> Vec<String> {
+        let now = self.now();
+        self.play.spec.tags.iter().chain(now.tasks.iter().flat_map(|(_, tags)| tags)).cloned().collect()
+    }
+
+    fn task(&self) -> Option<String> {
+        self.now().tasks.last().map(|(name, _)| name.clone())
+    }
+}
+
+fn method(method: crate::inventory::Method) -> Method {
+    match method {
+        crate::inventory::Method::Sudo => Method::Sudo,
+        crate::inventory::Method::Su => Method::Su,
+        crate::inventory::Method::Doas => Method::Doas,
+    }
+}
+
+#[async_trait]
+impl Look for Session {
+    fn name(&self) -> &str {
+        &self.host
+    }
+    async fn run(&self, command: &Command) -> Result<Output> {
+        if self.run.cancel.is_cancelled() {
+            return Err(interrupted());
+        }
+        let manner = self.manner(Some(self.run.options.read_timeout))?;
+        self.link()?.read(&self.dressed(command), &manner).await
+    }
+    async fn asset(&self, path: &str) -> Result<Option<Asset>> {
+        asset(path, &self.run.roots)
+    }
+    async fn asset_tree(&self, path: &str) -> Result<Vec<Asset>> {
+        asset_tree(path, &self.run.roots)
+    }
+    async fn http_get(&self, url: &str) -> Result<Vec<u8>> {
+        http_get(url).await
+    }
+    async fn render(&self, name: &str, template: &str, vars: &BTreeMap<String, Value>) -> Result<String> {
+        self.run.learn(&self.host, template, self).await?;
+        let locals = vars.iter().map(|(k, v)| (k.clone(), v.clone())).collect();
+        let context = self.run.inventory.context(&self.host, &self.overlay(locals))?;
+        self.run.templates.render(name, template, context)
+    }
+}
+
+#[async_trait]
+impl Host for Session {
+    async fn change(&self, step: &Step) -> Result<Output> {
+        if self.run.options.check {
+            return Err(Error::bug(format!("a change in check mode: {}", step.line())));
+        }
+        if self.run.cancel.is_cancelled() {
+            return Err(interrupted());
+        }
+        let manner = self.manner(None)?;
+        let step = match step {
+            Step::Run(command) => Step::Run(self.dressed(command)),
+            other => other.clone(),
+        };
+        let quiet = self.said(|s| s.no_log).unwrap_or(false);
+        let operation = self.now().operation.clone();
+        let lines = Lines::new();
+        let tell = |stream: Stream, text: String| {
+            let stream = if stream == Stream::Stdout { "stdout" } else { "stderr" }.to_owned();
+            let (host, operation) = (self.host.clone(), operation.clone());
+            self.run.bus.emit(Event::TaskOutput { host, operation, stream, text });
+        };
+        let sink = |stream: Stream, bytes: &[u8]| {
+            if !quiet {
+                lines.add(stream, bytes, &tell);
+            }
+        };
+        let done = self.link()?.change(&step, &manner, &sink).await;
+        lines.rest(&tell);
+        done
+    }
+    fn look(&self) -> &dyn Look {
+        self
+    }
+}
+
+/// Cuts a stream into whole lines.
+struct Lines(Mutex<[Vec<u8>; 2]>);
+
+impl Lines {
+    fn new() -> Lines {
+        Lines(Mutex::default())
+    }
+    fn add(&self, stream: Stream, bytes: &[u8], tell: &dyn Fn(Stream, String)) {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = &mut kept[usize::from(stream == Stream::Stderr)];
+        kept.extend_from_slice(bytes);
+        if let Some(end) = memchr::memrchr(b'\n', kept) {
+            let rest = kept.split_off(end + 1);
+            kept.pop();
+            tell(stream, String::from_utf8_lossy(kept).into_owned());
+            *kept = rest;
+        }
+    }
+    fn rest(&self, tell: &dyn Fn(Stream, String)) {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for (kept, stream) in kept.iter_mut().zip([Stream::Stdout, Stream::Stderr]) {
+            if !kept.is_empty() {
+                tell(stream, String::from_utf8_lossy(kept).into_owned());
+                kept.clear();
+            }
+        }
+    }
+}
+
+impl Actor for Session {
+    fn host(&self) -> &str {
+        &self.host
+    }
+    fn address(&self) -> Result<String> {
+        let overlay = Overlay::from(self.play.spec.vars.clone());
+        self.run.inventory.connection(&self.host, &overlay).map(|connection| connection.address)
+    }
+    fn groups(&self) -> Vec<String> {
+        self.run.inventory.groups_of(&self.host)
+    }
+    fn variable(&self, name: &str) -> Result<Value> {
+        self.run.inventory.resolve(&self.host, name, &self.overlay(serde_json::Map::new()))
+    }
+    fn variables(&self) -> Vec<String> {
+        let own = self.play.spec.vars.keys().cloned();
+        let merged = self.run.inventory.variables(&self.host);
+        own.chain(merged.iter().flat_map(|vars| vars.keys().cloned())).collect()
+    }
+    fn enter(&self, scope: Scope) {
+        self.now().scopes.push(scope);
+    }
+    fn leave(&self) {
+        self.now().scopes.pop();
+    }
+    fn patience(&self) -> Patience {
+        Patience {
+            retries: self.said(|s| s.retries).unwrap_or(0),
+            delay: self.said(|s| s.delay).unwrap_or(Duration::from_secs(5)),
+        }
+    }
+    fn enter_task(&self, name: &str, tags: &[String]) -> Result<()> {
+        self.now().tasks.push((name.to_owned(), tags.to_vec()));
+        self.run.start_at(name);
+        Ok(())
+    }
+    fn leave_task(&self) {
+        self.now().tasks.pop();
+    }
+    fn begin(&self, entry: &'static Entry, subject: &str, at: &Site) -> Result<Option<String>> {
+        if self.run.cancel.is_cancelled() {
+            return Err(interrupted());
+        }
+        if let Some(reason) = self.run.left_out(&self.tags()) {
+            return Ok(Some(reason));
+        }
+        let task = self.task();
+        if let Some(reason) = self.run.step(task.as_deref(), &entry.path(), subject, at)? {
+            return Ok(Some(reason));
+        }
+        self.now().operation = entry.path();
+        let (host, operation, subject) = (self.host.clone(), entry.path(), subject.to_owned());
+        self.run.bus.emit(Event::TaskStart { host, operation, subject, task, at: at.clone() });
+        Ok(None)
+    }
+    fn attempt(&self, entry: &'static Entry, args: &Value, any_code: bool) -> Result<Outcome> {
+        let mode = match self.run.options.check {
+            true => Mode::Check { pending: self.run.pending(&self.host) },
+            false => Mode::Apply,
+        };
+        let outcome = self.run.wait(entry.typed.conduct(args.clone(), self, mode, any_code))?;
+        if matches!(outcome.status, Status::WouldChange | Status::Unknown) {
+            self.run.set_pending(&self.host);
+        }
+        Ok(outcome)
+    }
+    fn ask(&self, entry: &'static Entry, args: &Value) -> Result<Value> {
+        if self.run.cancel.is_cancelled() {
+            return Err(interrupted());
+        }
+        self.run.wait(entry.typed.ask(args.clone(), self))
+    }
+    fn retry(&self, entry: &'static Entry, subject: &str, left: u64, reason: &str, delay: Duration) -> Result<()> {
+        let (host, operation) = (self.host.clone(), entry.path());
+        let (subject, reason) = (subject.to_owned(), reason.to_owned());
+        self.run.bus.emit(Event::TaskRetry { host, operation, subject, left, reason });
+        self.run.wait(async {
+            tokio::select! {
+                () = tokio::time::sleep(delay) => Ok(()),
+                () = self.run.cancel.cancelled() => Err(interrupted()),
+            }
+        })
+    }
+    fn settle(&self, record: Record) -> Result<Record> {
+        let mut record = record;
+        record.play = self.play.spec.name.clone();
+        record.task = self.task();
+        if self.said(|s| s.no_log).unwrap_or(false) {
+            record.sensitive = true;
+            record.diff.clear();
+            record.steps.clear();
+            record.before = Value::Null;
+        }
+        let error = record.error.clone();
+        let ignored = error.as_ref().is_some_and(|e| e.kind == Kind::Host || e.kind == Kind::Timeout)
+            && self.said(|s| s.ignore_errors).unwrap_or(false);
+        record.ignored = ignored;
+        self.run.count(&self.host, |stats| match record.status {
+            Status::Ok => stats.ok += 1,
+            Status::Changed | Status::WouldChange => {
+                stats.ok += 1;
+                stats.changed += 1;
+            }
+            Status::Unknown => {
+                stats.skipped += 1;
+                stats.unknown += 1;
+            }
+            Status::Skipped => stats.skipped += 1,
+            Status::Failed | Status::Unreachable if ignored => {
+                stats.ok += 1;
+                stats.ignored += 1;
+            }
+            Status::Failed | Status::Unreachable => {}
+        });
+        let mut told = record.clone();
+        if record.sensitive {
+            told.stdout.clear();
+            told.stderr.clear();
+            if let Some(error) = &mut told.error {
+                error.stdout.clear();
+                error.stderr.clear();
+                error.command = None;
+            }
+        }
+        // What a tag leaves out is no news.
+        if !(told.status == Status::Skipped && self.run.left_out(&self.tags()).is_some()) {
+            self.run.bus.emit(Event::TaskEnd { record: Box::new(told) });
+        }
+        match error {
+            Some(error) if !ignored => {
+                self.now().thrown += 1;
+                Err(error)
+            }
+            _ => Ok(record),
+        }
+    }
+    fn unknown(&self, message: &str, at: Site) {
+        let (host, message) = (self.host.clone(), message.to_owned());
+        self.run.bus.emit(Event::PlanUnknown { host, message, at });
+    }
+    fn owe(&self, handler: &str, captures: Value) {
+        self.run.owe(&self.play.spec.name, &self.host, handler, captures);
+    }
+    fn paid(&self, handler: &str) {
+        self.run.pay(&self.play.spec.name, &self.host, handler);
+    }
+    fn debts(&self) -> Vec<(String, Value)> {
+        self.run.debts(&self.play.spec.name, &self.host)
+    }
+    fn end(&self, result: Result<(), Error>) {
+        let thrown = self.now().thrown;
+        let (word, error) = match &result {
+            Ok(()) => ("ok", None),
+            Err(error) if error.kind == Kind::Unreachable => ("unreachable", Some(Box::new(error.clone()))),
+            Err(error) if error.kind == Kind::Interrupted => ("interrupted", None),
+            Err(error) => ("failed", Some(Box::new(error.clone()))),
+        };
+        self.run.count(&self.host, |stats| match word {
+            "ok" => stats.rescued += thrown,
+            "unreachable" => {
+                stats.unreachable = 1;
+                stats.rescued += thrown.saturating_sub(1);
+            }
+            "failed" => {
+                stats.failures += 1;
+                stats.rescued += thrown.saturating_sub(1);
+            }
+            _ => {}
+        });
+        self.play.ended(&self.host, word);
+        // Inside another play, the failure is that play's to report.
+        if !self.play.spec.nested && word != "ok" {
+            self.run.lose(&self.host, word);
+        }
+        let (play, host, result) = (self.play.spec.name.clone(), self.host.clone(), word.to_owned());
+        self.run.bus.emit(Event::HostEnd { play, host, result, error });
+    }
+}

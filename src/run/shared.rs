@@ -1,0 +1,401 @@
+//! What the hosts and plays of one run share.
+
+use super::link::{Link, Place};
+use super::owed::{Debt, Debts};
+use super::session::Session;
+use super::{Options, stage::Prompt};
+use crate::inventory::{Connection, Inventory};
+use crate::report::{Bus, Event, Owed, Stats};
+use crate::script::{Actor, Order, Play, PlaySpec, Serial};
+use crate::transport::{HostKeys, Target};
+use serde_json::{Map, Value};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+use stdlib::contract::{Error, Look, Result, Site};
+use stdlib::shared::template::Engine;
+use tokio_util::sync::CancellationToken;
+
+/// What the hosts and plays of one run share.
+pub(super) struct Shared {
+    pub id: String,
+    pub playbook: String,
+    pub inventory: Inventory,
+    pub options: Options,
+    pub bus: Bus,
+    pub cancel: CancellationToken,
+    pub templates: Engine,
+    /// Where files of the controller are looked for.
+    pub roots: Vec<PathBuf>,
+    pub runtime: tokio::runtime::Runtime,
+    pub debts: Option<Debts>,
+    /// The hosts of `--limit`, if there is one.
+    pub limit: Option<BTreeSet<String>>,
+    pub prompt: Option<Prompt>,
+    started: AtomicBool,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    links: HashMap<String, Arc<Link>>,
+    stats: BTreeMap<String, Stats>,
+    lost: BTreeMap<String, &'static str>,
+    pending: BTreeSet<String>,
+    facts: HashMap<String, Map<String, Value>>,
+    owed: Vec<Owed>,
+}
+
+impl Shared {
+    #[allow(clippy::too_many_arguments)]
+    pub fn new(
+        id: String,
+        playbook: String,
+        inventory: Inventory,
+        options: Options,
+        bus: Bus,
+        cancel: CancellationToken,
+        roots: Vec<PathBuf>,
+        limit: Option<BTreeSet<String>>,
+        prompt: Option<Prompt>,
+    ) -> Result<Shared> {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+        let runtime = runtime.map_err(|e| Error::bug(format!("no async runtime: {e}")))?;
+        let debts = options.state.as_deref().map(Debts::open);
+        let started = AtomicBool::new(options.start_at_task.is_none());
+        let templates = super::lookups::engine(&roots);
+        let state = Mutex::default();
+        if let Some(password) = &options.become_password {
+            bus.hide(password);
+        }
+        Ok(Shared {
+            id,
+            playbook,
+            inventory,
+            options,
+            bus,
+            cancel,
+            templates,
+            roots,
+            runtime,
+            debts,
+            limit,
+            prompt,
+            started,
+            state,
+        })
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Where the script waits for the world: the one place.
+    #[allow(clippy::disallowed_methods)]
+    pub fn wait<T>(&self, work: impl Future<Output = T>) -> T {
+        self.runtime.block_on(work)
+    }
+
+    /// The line to a host, the same for the whole run.
+    pub fn link(&self, host: &str, connection: &Connection) -> Arc<Link> {
+        let mut state = self.state();
+        if let Some(link) = state.links.get(host) {
+            return Arc::clone(link);
+        }
+        let place = match connection.kind {
+            crate::inventory::Kind::Local => Place::Local,
+            crate::inventory::Kind::Ssh => Place::Ssh(self.target(connection)),
+        };
+        let (bus, name) = (self.bus.clone(), host.to_owned());
+        let connected = move |took: std::time::Duration| {
+            let duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+            bus.emit(Event::HostConnect { host: name.clone(), duration_ms });
+        };
+        let link = Arc::new(Link::new(place, self.options.runtime.clone(), self.cancel.clone(), connected));
+        state.links.insert(host.to_owned(), Arc::clone(&link));
+        link
+    }
+
+    fn target(&self, connection: &Connection) -> Target {
+        let options = &self.options;
+        Target {
+            address: connection.address.clone(),
+            port: connection.port,
+            user: connection.user.clone().or_else(|| options.user.clone()),
+            key: connection.key_file.clone().or_else(|| options.key.clone()),
+            host_keys: match connection.host_key_checking {
+                Some(false) => HostKeys::Off,
+                Some(true) => HostKeys::Strict,
+                None => options.host_keys,
+            },
+            options: crate::transport::config_lines(&connection.ssh_args),
+            connect_timeout: options.connect_timeout,
+            persist: options.persist,
+        }
+    }
+
+    /// Count something on a host.
+    pub fn count(&self, host: &str, how: impl FnOnce(&mut Stats)) {
+        how(self.state().stats.entry(host.to_owned()).or_default());
+    }
+
+    /// What was counted.
+    pub fn stats(&self) -> BTreeMap<String, Stats> {
+        self.state().stats.clone()
+    }
+
+    /// A host that takes no further part.
+    pub fn lose(&self, host: &str, why: &'static str) {
+        self.state().lost.insert(host.to_owned(), why);
+    }
+
+    /// Whether a change on the host was only predicted.
+    pub fn pending(&self, host: &str) -> bool {
+        self.state().pending.contains(host)
+    }
+
+    /// A change on the host was only predicted.
+    pub fn set_pending(&self, host: &str) {
+        self.state().pending.insert(host.to_owned());
+    }
+
+    /// What is known of a host.
+    pub fn facts(&self, host: &str) -> Map<String, Value> {
+        self.state().facts.get(host).cloned().unwrap_or_default()
+    }
+
+    /// Ask the host for the facts that a template names and that are not known yet.
+    pub async fn learn(&self, host: &str, template: &str, look: &dyn Look) -> Result<()> {
+        let known = self.facts(host);
+        let names = stdlib::shared::template::names(template);
+        let wanted: Vec<&str> = names.iter().map(String::as_str).filter(|name| !known.contains_key(*name)).collect();
+        let _ = (wanted, look);
+        Ok(())
+    }
+
+    /// Tasks before `--start-at-task` are left out.
+    pub fn start_at(&self, task: &str) {
+        if self.options.start_at_task.as_deref() == Some(task) {
+            self.started.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Why calls with these tags are left out, if they are.
+    pub fn left_out(&self, tags: &[String]) -> Option<String> {
+        let (only, skip) = (&self.options.tags, &self.options.skip_tags);
+        let has = |tag: &str| tags.iter().any(|t| t == tag);
+        if !self.started.load(Ordering::Relaxed) {
+            return Some("before --start-at-task".to_owned());
+        }
+        let asked = |tag: &String| {
+            has(tag) || tag == "all" || (tag == "tagged" && !tags.is_empty()) || (tag == "untagged" && tags.is_empty())
+        };
+        if let Some(tag) = skip.iter().find(|tag| has(tag) || (*tag == "tagged" && !tags.is_empty())) {
+            return Some(format!("--skip-tags {tag}"));
+        }
+        if has("always") {
+            return None;
+        }
+        if has("never") && !only.iter().any(|tag| has(tag)) {
+            return Some("tagged never".to_owned());
+        }
+        // A handler belongs to what asked for it, and that was chosen.
+        if only.is_empty() || has("handlers") || only.iter().any(asked) { None } else { Some("--tags".to_owned()) }
+    }
+
+    /// Ask the person, with `--step`.
+    pub fn step(&self, task: Option<&str>, operation: &str, subject: &str, at: &Site) -> Result<Option<String>> {
+        match &self.prompt {
+            Some(prompt) => prompt.ask(task, operation, subject, at),
+            None => Ok(None),
+        }
+    }
+
+    fn debt(&self, play: &str, host: &str, handler: &str, captures: Value) -> Debt {
+        let word = str::to_owned;
+        Debt {
+            playbook: self.playbook.clone(),
+            play: word(play),
+            host: word(host),
+            handler: word(handler),
+            captures,
+            run: self.id.clone(),
+        }
+    }
+
+    /// A handler was asked for. It is written down at once: what happens next may be a power cut.
+    pub fn owe(&self, play: &str, host: &str, handler: &str, captures: Value) {
+        if self.options.check {
+            return;
+        }
+        let owed =
+            Owed { host: host.to_owned(), play: play.to_owned(), handler: handler.to_owned(), run: self.id.clone() };
+        self.state().owed.push(owed);
+        if let Some(debts) = &self.debts
+            && let Err(error) = debts.owe(self.debt(play, host, handler, captures))
+        {
+            self.bus.emit(Event::Warning { message: error.message.clone() });
+        }
+    }
+
+    /// A handler has run.
+    pub fn pay(&self, play: &str, host: &str, handler: &str) {
+        if self.options.check {
+            return;
+        }
+        self.state().owed.retain(|o| (o.host.as_str(), o.play.as_str(), o.handler.as_str()) != (host, play, handler));
+        if let Some(debts) = &self.debts {
+            let debt = self.debt(play, host, handler, Value::Null);
+            if debts
+                .all()
+                .iter()
+                .any(|d| d.run != self.id && d.host == host && d.handler == handler && d.playbook == self.playbook)
+            {
+                let word = str::to_owned;
+                self.bus.emit(Event::Debt {
+                    host: word(host),
+                    play: word(play),
+                    handler: word(handler),
+                    state: "paid".to_owned(),
+                });
+            }
+            if let Err(error) = debts.pay(&debt) {
+                self.bus.emit(Event::Warning { message: error.message.clone() });
+            }
+        }
+    }
+
+    /// What earlier runs owe a host in a play.
+    pub fn debts(&self, play: &str, host: &str) -> Vec<(String, Value)> {
+        if self.options.skip_owed {
+            return Vec::new();
+        }
+        let all = self.debts.as_ref().map(Debts::all).unwrap_or_default().into_iter();
+        let mine = all.filter(|d| d.playbook == self.playbook && d.play == play && d.host == host && d.run != self.id);
+        mine.map(|d| (d.handler, d.captures)).collect()
+    }
+
+    /// What is owed at the end: by this run, and by earlier ones of the same playbook.
+    pub fn owed(&self) -> Vec<Owed> {
+        let mut owed = self.state().owed.clone();
+        let all = self.debts.as_ref().map(Debts::all).unwrap_or_default().into_iter();
+        for d in all.filter(|d| d.playbook == self.playbook && d.run != self.id) {
+            owed.push(Owed { host: d.host, play: d.play, handler: d.handler, run: d.run });
+        }
+        owed
+    }
+
+    /// The hosts that a play may touch, in its order.
+    pub fn hosts(&self, spec: &PlaySpec) -> Result<Vec<String>> {
+        let mut hosts = self.inventory.select(&spec.pattern)?;
+        if !spec.nested {
+            let state = self.state();
+            hosts.retain(|host| !state.lost.contains_key(host));
+            hosts.retain(|host| self.limit.as_ref().is_none_or(|limit| limit.contains(host)));
+        }
+        match spec.order {
+            Order::Inventory => {}
+            Order::ReverseInventory => hosts.reverse(),
+            Order::Sorted => hosts.sort(),
+            Order::ReverseSorted => hosts.sort_by(|a, b| b.cmp(a)),
+            Order::Shuffle => {
+                use std::hash::BuildHasher;
+                let chance = std::hash::RandomState::new();
+                hosts.sort_by_key(|host| chance.hash_one(host));
+            }
+        }
+        Ok(hosts)
+    }
+}
+
+/// A play under way.
+pub(super) struct PlayState {
+    pub spec: PlaySpec,
+    hosts: Vec<String>,
+    run: Arc<Shared>,
+    began: Instant,
+    batch: Mutex<(usize, usize)>,
+}
+
+impl PlayState {
+    pub fn begin(run: Arc<Shared>, spec: PlaySpec) -> Result<Arc<PlayState>> {
+        let hosts = run.hosts(&spec)?;
+        if !spec.name.is_empty() {
+            let (play, pattern) = (spec.name.clone(), spec.pattern.clone());
+            run.bus.emit(Event::PlayStart { play, pattern, hosts: hosts.clone(), at: spec.at.clone() });
+        }
+        Ok(Arc::new(PlayState { spec, hosts, run, began: Instant::now(), batch: Mutex::default() }))
+    }
+    fn batch(&self) -> MutexGuard<'_, (usize, usize)> {
+        self.batch.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+    /// A host is done.
+    pub fn ended(&self, _host: &str, word: &str) {
+        if word != "ok" {
+            self.batch().1 += 1;
+        }
+    }
+}
+
+impl Play for PlayState {
+    fn batches(&self) -> Vec<Vec<String>> {
+        let sizes = &self.spec.serial;
+        let size = |serial: &Serial| match serial {
+            Serial::Count(n) => *n,
+            Serial::Percent(p) => ((p / 100.0 * self.hosts.len() as f64) as usize).max(1),
+        };
+        let mut batches = Vec::new();
+        let mut rest = self.hosts.as_slice();
+        while !rest.is_empty() {
+            let n = sizes.get(batches.len()).or(sizes.last()).map_or(rest.len(), size).clamp(1, rest.len());
+            batches.push(rest[..n].to_vec());
+            rest = &rest[n..];
+        }
+        batches
+    }
+    fn forks(&self) -> usize {
+        self.spec.forks.unwrap_or(self.run.options.forks).max(1)
+    }
+    fn actor(self: Arc<Self>, host: &str) -> Arc<dyn Actor> {
+        self.run.count(host, |_| {});
+        Arc::new(Session::new(Arc::clone(&self.run), self, host))
+    }
+    fn begin_batch(&self, hosts: &[String]) {
+        *self.batch() = (hosts.len(), 0);
+        if !self.spec.serial.is_empty() {
+            self.run.bus.emit(Event::BatchStart { play: self.spec.name.clone(), hosts: hosts.to_vec() });
+        }
+    }
+    fn end_batch(&self) -> Result<()> {
+        let (size, failed) = *self.batch();
+        if self.spec.nested || failed == 0 {
+            return Ok(());
+        }
+        let name = if self.spec.name.is_empty() {
+            format!("on(\"{}\")", self.spec.pattern)
+        } else {
+            format!("play \"{}\"", self.spec.name)
+        };
+        let stop = |why: String| Err(Error::host(format!("{name} stops here: {why}")).at(self.spec.at.clone()));
+        if self.spec.any_errors_fatal {
+            return stop(format!("{failed} of {size} hosts failed, and any_errors_fatal is set"));
+        }
+        if let Some(most) = self.spec.max_fail_percentage
+            && failed as f64 * 100.0 / size as f64 > most
+        {
+            return stop(format!("{failed} of {size} hosts failed, more than max_fail_percentage {most}"));
+        }
+        if failed == size {
+            return stop(if size == 1 { "its host failed".to_owned() } else { format!("all {size} hosts failed") });
+        }
+        Ok(())
+    }
+    fn end(&self) {
+        if !self.spec.name.is_empty() {
+            let duration_ms = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
+            self.run.bus.emit(Event::PlayEnd { play: self.spec.name.clone(), duration_ms });
+        }
+    }
+}

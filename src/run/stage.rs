@@ -1,0 +1,80 @@
+//! The run as scripts see it.
+
+use super::shared::{PlayState, Shared};
+use crate::report::Event;
+use crate::script::{Play, PlaySpec, Stage};
+use serde_json::Value;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use stdlib::contract::{Error, Kind, Result, Site};
+
+impl Stage for Arc<Shared> {
+    fn param(&self, name: &str, default: Value) -> Result<Value> {
+        Ok(self.options.params.get(name).cloned().unwrap_or(default))
+    }
+    fn select(&self, pattern: &str) -> Result<Vec<String>> {
+        self.inventory.select(pattern)
+    }
+    fn play(&self, spec: PlaySpec) -> Result<Arc<dyn Play>> {
+        Ok(PlayState::begin(Arc::clone(self), spec)?)
+    }
+    fn interrupted(&self) -> bool {
+        self.cancel.is_cancelled()
+    }
+    fn print(&self, host: Option<&str>, text: &str) {
+        self.bus.emit(Event::Print { host: host.map(str::to_owned), text: text.to_owned() });
+    }
+    fn warn(&self, message: String) {
+        self.bus.emit(Event::Warning { message });
+    }
+}
+
+/// Asks a person before each task (`--step`); what was answered counts for every host.
+pub struct Prompt {
+    ask: Box<dyn Fn(&str) -> Answer + Send + Sync>,
+    state: Mutex<(bool, HashMap<String, bool>)>,
+}
+
+/// What a person answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer {
+    /// Do it.
+    Yes,
+    /// Leave it out.
+    No,
+    /// Do it and everything after it.
+    Continue,
+    /// Stop here.
+    Quit,
+}
+
+impl Prompt {
+    /// A prompt that asks by `ask`, which gets the question.
+    pub fn new(ask: impl Fn(&str) -> Answer + Send + Sync + 'static) -> Prompt {
+        Prompt { ask: Box::new(ask), state: Mutex::default() }
+    }
+    pub(super) fn ask(&self, task: Option<&str>, operation: &str, subject: &str, at: &Site) -> Result<Option<String>> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if state.0 {
+            return Ok(None);
+        }
+        let (key, question) = match task {
+            Some(task) => (task.to_owned(), format!("task: {task}")),
+            None => (at.to_string(), format!("{operation} {subject}")),
+        };
+        let yes = match state.1.get(&key) {
+            Some(answer) => *answer,
+            None => match (self.ask)(&question) {
+                Answer::Yes => true,
+                Answer::No => false,
+                Answer::Continue => {
+                    state.0 = true;
+                    true
+                }
+                Answer::Quit => return Err(Error::new(Kind::Interrupted, "stopped at --step")),
+            },
+        };
+        state.1.insert(key, yes);
+        Ok((!yes).then(|| "--step".to_owned()))
+    }
+}

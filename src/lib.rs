@@ -7,7 +7,9 @@
 //! - [`transport`]: the effects on hosts (ssh, local, files, HTTP)
 //! - [`run`]: one entry point, sessions, the journal
 //! - [`report`]: what a run tells people and machines
+//! - [`cli`]: the command line
 
+pub mod cli;
 pub mod inventory;
 pub mod report;
 pub mod run;

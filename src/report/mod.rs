@@ -1,7 +1,18 @@
 //! What a run tells: records and events for people and for machines.
 
 mod bus;
+mod draw;
 mod event;
+mod jsonl;
+mod live;
+mod recap;
+mod style;
+mod terminal;
 
 pub use bus::{Bus, Listener, timestamp};
+pub use draw::draw;
 pub use event::{Envelope, Event, Owed, Stats, VERSION};
+pub use jsonl::JsonLines;
+pub use recap::recap;
+pub use style::{Color, Paint};
+pub use terminal::{Terminal, View};

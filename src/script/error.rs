@@ -1,8 +1,8 @@
-//! Rhai's errors as ours, and ours drawn with the user's own line.
+//! Rhai's errors as ours.
 
 use super::value::Failure;
 use rhai::{Dynamic, EvalAltResult, ParseError, Position};
-use stdlib::contract::{Error, Kind, Site};
+use stdlib::contract::{Error, Site};
 
 /// What went wrong in a script: the innermost place, with the calls that led there as hints.
 pub fn translate(error: &EvalAltResult) -> Error {
@@ -66,51 +66,4 @@ pub fn parse_error(error: &ParseError, source: &str) -> Error {
 
 fn place(source: &str, pos: Position) -> Site {
     Site { file: source.to_owned(), line: pos.line().unwrap_or_default(), column: pos.position().unwrap_or_default() }
-}
-
-/// An error as a person reads it: what, where, the user's own line, what the host said, what to do.
-/// `text` gives the text of a file. Without colours; the report adds them.
-pub fn draw(error: &Error, text: &dyn Fn(&str) -> Option<String>) -> Vec<String> {
-    let mut lines = Vec::new();
-    let word = if error.kind == Kind::Bug { "bug in hlrun" } else { "error" };
-    let subject = match (&error.operation, &error.host) {
-        (Some(operation), Some(host)) => format!("{operation} on {host}: "),
-        (Some(operation), None) if !error.message.contains(operation.as_str()) => format!("{operation}: "),
-        (None, Some(host)) if !error.message.contains(host.as_str()) => format!("{host}: "),
-        _ => String::new(),
-    };
-    lines.push(format!("{word}: {subject}{}", error.message));
-    if let Some(at) = error.at.as_ref().filter(|at| !at.file.is_empty()) {
-        lines.push(format!("  --> {at}"));
-        let source = text(&at.file);
-        if let Some(line) =
-            source.as_deref().and_then(|text| text.lines().nth(at.line.saturating_sub(1))).filter(|_| at.line > 0)
-        {
-            let number = at.line.to_string();
-            let margin = " ".repeat(number.len());
-            let start = at.column.max(1) - 1;
-            let before: String = line.chars().take(start).map(|c| if c == '\t' { '\t' } else { ' ' }).collect();
-            let word = |c: &char| c.is_alphanumeric() || *c == '_' || *c == ':';
-            let marks = "^".repeat(line.chars().skip(start).take_while(word).count().max(1));
-            lines.push(format!("{margin} |"));
-            lines.push(format!("{number} | {}", line.trim_end()));
-            lines.push(format!("{margin} | {before}{marks}"));
-        }
-    }
-    if let Some(command) = &error.command {
-        let mut shown = command.lines();
-        lines.push(format!("   ! {}", shown.next().unwrap_or_default()));
-        if shown.next().is_some() {
-            lines.push("     ...".to_owned());
-        }
-    }
-    let said = if error.stderr.trim().is_empty() { &error.stdout } else { &error.stderr };
-    let said: Vec<&str> = said.lines().filter(|line| !line.trim().is_empty()).collect();
-    for line in said.iter().skip(said.len().saturating_sub(12)) {
-        lines.push(format!("   = {line}"));
-    }
-    for hint in &error.hints {
-        lines.push(format!("hint: {hint}"));
-    }
-    lines
 }

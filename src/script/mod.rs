@@ -3,6 +3,7 @@
 //! A run implements [`Stage`]; this folder knows nothing of connections or journals.
 
 mod bridge;
+mod define;
 mod engine;
 mod error;
 mod lint;
@@ -12,8 +13,8 @@ mod stage;
 mod survey;
 mod value;
 
+pub use define::definitions;
 pub use engine::{Limits, Program, compile, compile_text};
-pub use error::{draw, translate};
 pub use lint::{Known, check};
 pub use resolve::Sources;
 pub use stage::{Actor, Order, Patience, Play, PlaySpec, Scope, Serial, Stage};

@@ -1,0 +1,341 @@
+//! The flags, Ansible's where they mean the same. Every flag is also `HLRUN_<FLAG>` and a key of `hlrun.yaml`.
+
+use crate::report::Color;
+use crate::script::Param;
+use clap::builder::FalseyValueParser;
+use clap::{Arg, ArgAction, ArgMatches, Args, Command, Parser};
+use serde_json::{Map, Value};
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+/// Playbooks for homelabs: written in Rhai, run on hosts over SSH.
+#[derive(Debug, Parser)]
+#[command(
+    name = "hlrun",
+    version,
+    after_help = "Examples:\n  hlrun site.rhai -i inventory.yaml --check --diff   what would change\n  hlrun site.rhai -i inventory.yaml                  do it\n  hlrun exec -i inventory.yaml docker -- uptime      one command on many hosts\n  hlrun docs file::line                              how an operation is called\n\nExit codes: 0 as wanted, 1 playbook or inventory wrong (nothing touched), 2 a host failed, 4 a host\nunreachable (6 both), 10 changes with --detailed-exitcode, 64 usage, 70 bug in hlrun, 130 interrupted."
+)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Subcommand,
+}
+
+/// What to do.
+#[derive(Debug, clap::Subcommand)]
+pub enum Subcommand {
+    /// Run a playbook (`hlrun PLAYBOOK.rhai` is the same)
+    Run(Box<RunArgs>),
+    /// Check playbooks without touching a host
+    Check(CheckArgs),
+    /// Show what the inventory means
+    Hosts(HostsArgs),
+    /// Run one command on many hosts
+    Exec(Box<ExecArgs>),
+    /// Show what playbooks can do
+    Docs(DocsArgs),
+    /// List past runs
+    Runs(RunsArgs),
+    /// Show a past run
+    Show(ShowArgs),
+    /// Show the configuration and where each value comes from
+    Config,
+    /// Close the connections that are kept warm
+    Disconnect,
+}
+
+/// Where hosts come from.
+#[derive(Debug, Clone, Args)]
+pub struct InventoryArgs {
+    /// Inventory file, or a list of hosts with a comma; several are merged
+    #[arg(short, long, env = "HLRUN_INVENTORY", value_name = "FILE", value_delimiter = None)]
+    pub inventory: Vec<PathBuf>,
+    /// Variables that win over all others: k=v, JSON, or @FILE
+    #[arg(short, long, env = "HLRUN_EXTRA_VARS", value_name = "VARS")]
+    pub extra_vars: Vec<String>,
+}
+
+/// How hosts are reached.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Connection")]
+pub struct ConnectionArgs {
+    /// Connect as this user, where the inventory gives none
+    #[arg(short, long, env = "HLRUN_USER")]
+    pub user: Option<String>,
+    /// Private key, where the inventory gives none
+    #[arg(long, env = "HLRUN_PRIVATE_KEY", value_name = "FILE")]
+    pub private_key: Option<PathBuf>,
+    /// Host keys: strict (known ones only), accept-new, or off
+    #[arg(long, env = "HLRUN_HOST_KEYS", default_value = "strict", value_parser = ["strict", "accept-new", "off"])]
+    pub host_keys: String,
+    /// The longest that connecting may take
+    #[arg(short = 'T', long, env = "HLRUN_TIMEOUT", default_value = "10s", value_name = "TIME")]
+    pub timeout: String,
+    /// The longest that a read may take
+    #[arg(long, env = "HLRUN_READ_TIMEOUT", default_value = "60s", value_name = "TIME")]
+    pub read_timeout: String,
+    /// How long connections stay warm after a run; 0 closes them
+    #[arg(long, env = "HLRUN_SSH_PERSIST", default_value = "60s", value_name = "TIME")]
+    pub ssh_persist: String,
+    /// Hosts at once
+    #[arg(short, long, env = "HLRUN_FORKS", default_value_t = 10)]
+    pub forks: usize,
+    /// Become another user
+    #[arg(short, long, env = "HLRUN_BECOME", value_parser = FalseyValueParser::new())]
+    pub r#become: bool,
+    /// Whom to become
+    #[arg(long, env = "HLRUN_BECOME_USER", value_name = "USER")]
+    pub become_user: Option<String>,
+    /// How: sudo, su or doas
+    #[arg(long, env = "HLRUN_BECOME_METHOD", value_name = "METHOD")]
+    pub become_method: Option<String>,
+    /// Ask for the password for that
+    #[arg(short = 'K', long, env = "HLRUN_ASK_BECOME_PASS", value_parser = FalseyValueParser::new())]
+    pub ask_become_pass: bool,
+    /// Read that password from a file, or from what an executable file prints
+    #[arg(long, env = "HLRUN_BECOME_PASSWORD_FILE", value_name = "FILE")]
+    pub become_password_file: Option<PathBuf>,
+}
+
+/// How results are shown.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Output")]
+pub struct OutputArgs {
+    /// Show differences in full
+    #[arg(short = 'D', long, env = "HLRUN_DIFF", value_parser = FalseyValueParser::new())]
+    pub diff: bool,
+    /// Show what was ok too, and all output; -vv the steps
+    #[arg(short, long, action = ArgAction::Count, env = "HLRUN_VERBOSE")]
+    pub verbose: u8,
+    /// Print events as JSON Lines, and nothing else, on standard output
+    #[arg(long, env = "HLRUN_JSON", value_parser = FalseyValueParser::new())]
+    pub json: bool,
+    /// When to use colours
+    #[arg(long, env = "HLRUN_COLOR", default_value = "auto", value_parser = ["auto", "always", "never"])]
+    pub color: String,
+}
+
+impl OutputArgs {
+    /// When to use colours.
+    pub fn color(&self) -> Color {
+        match self.color.as_str() {
+            "always" => Color::Always,
+            "never" => Color::Never,
+            _ => Color::Auto,
+        }
+    }
+}
+
+/// Flags of `hlrun run`.
+#[derive(Debug, Clone, Args)]
+pub struct RunArgs {
+    /// The playbook; its parameters are flags of their own (see `hlrun PLAYBOOK --help`)
+    pub playbook: PathBuf,
+    #[command(flatten)]
+    pub inventory: InventoryArgs,
+    /// Only these hosts
+    #[arg(short, long, env = "HLRUN_LIMIT", value_name = "PATTERN")]
+    pub limit: Option<String>,
+    /// Only calls with one of these tags
+    #[arg(short, long, env = "HLRUN_TAGS", value_delimiter = ',')]
+    pub tags: Vec<String>,
+    /// No calls with one of these tags
+    #[arg(long, env = "HLRUN_SKIP_TAGS", value_delimiter = ',')]
+    pub skip_tags: Vec<String>,
+    /// Predict changes, make none
+    #[arg(short = 'C', long, env = "HLRUN_CHECK", value_parser = FalseyValueParser::new())]
+    pub check: bool,
+    /// Begin at the task of this name
+    #[arg(long, env = "HLRUN_START_AT_TASK", value_name = "TASK")]
+    pub start_at_task: Option<String>,
+    /// Ask before each task
+    #[arg(long)]
+    pub step: bool,
+    /// List the hosts of each play, and do nothing
+    #[arg(long)]
+    pub list_hosts: bool,
+    /// List the tasks of each play, and do nothing
+    #[arg(long)]
+    pub list_tasks: bool,
+    /// List the tags, and do nothing
+    #[arg(long)]
+    pub list_tags: bool,
+    /// Check the playbook, and do nothing
+    #[arg(long)]
+    pub syntax_check: bool,
+    /// Exit with 10 if anything was changed, or would be
+    #[arg(long, env = "HLRUN_DETAILED_EXITCODE", value_parser = FalseyValueParser::new())]
+    pub detailed_exitcode: bool,
+    /// Leave alone what earlier runs owe
+    #[arg(long, env = "HLRUN_SKIP_OWED", value_parser = FalseyValueParser::new())]
+    pub skip_owed: bool,
+    #[command(flatten)]
+    pub connection: ConnectionArgs,
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// Flags of `hlrun exec`.
+#[derive(Debug, Clone, Args)]
+pub struct ExecArgs {
+    /// The hosts
+    pub pattern: String,
+    /// One line for the shell, or a program and its arguments
+    #[arg(last = true, required = true)]
+    pub line: Vec<String>,
+    #[command(flatten)]
+    pub inventory: InventoryArgs,
+    #[command(flatten)]
+    pub connection: ConnectionArgs,
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// Flags of `hlrun check`.
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    /// The playbooks
+    #[arg(required = true)]
+    pub playbooks: Vec<PathBuf>,
+    #[command(flatten)]
+    pub inventory: InventoryArgs,
+}
+
+/// Flags of `hlrun hosts`.
+#[derive(Debug, Args)]
+pub struct HostsArgs {
+    /// Only these
+    #[arg(default_value = "all")]
+    pub pattern: String,
+    #[command(flatten)]
+    pub inventory: InventoryArgs,
+    /// Their variables, and the file and line of each
+    #[arg(long, conflicts_with_all = ["graph", "json"])]
+    pub vars: bool,
+    /// The tree of groups
+    #[arg(long, conflicts_with = "json")]
+    pub graph: bool,
+    /// As `ansible-inventory --list` prints it
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Flags of `hlrun docs`.
+#[derive(Debug, Args)]
+pub struct DocsArgs {
+    /// A module such as `file`, or one thing in it such as `file::line`
+    pub what: Option<String>,
+    /// Definitions for editors
+    #[arg(long)]
+    pub definitions: bool,
+}
+
+/// Flags of `hlrun runs`.
+#[derive(Debug, Args)]
+pub struct RunsArgs {
+    /// How many
+    #[arg(short, long, default_value_t = 20)]
+    pub number: usize,
+    /// As JSON Lines
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Flags of `hlrun show`.
+#[derive(Debug, Args)]
+pub struct ShowArgs {
+    /// The run, or `last`
+    #[arg(default_value = "last")]
+    pub run: String,
+    /// Only this host
+    #[arg(long)]
+    pub host: Option<String>,
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// `hlrun x.rhai` means `hlrun run x.rhai`: the command is put in where the first plain word is a playbook.
+pub fn with_command(mut argv: Vec<OsString>) -> Vec<OsString> {
+    let command = <Cli as clap::CommandFactory>::command();
+    let known: Vec<&str> = command.get_subcommands().map(Command::get_name).collect();
+    let first = argv.iter().skip(1).position(|arg| is_playbook(arg) || known.iter().any(|name| arg == name));
+    if let Some(at) = first.map(|at| at + 1)
+        && is_playbook(&argv[at])
+    {
+        argv.insert(1, "run".into());
+    }
+    argv
+}
+
+fn is_playbook(arg: &OsString) -> bool {
+    arg.to_string_lossy().ends_with(".rhai")
+}
+
+/// The playbook that `hlrun run` is given, if there is one.
+pub fn playbook(argv: &[OsString]) -> Option<PathBuf> {
+    if argv.get(1).is_none_or(|command| command != "run") {
+        return None;
+    }
+    argv.iter().skip(2).take_while(|arg| *arg != "--").find(|arg| is_playbook(arg)).map(PathBuf::from)
+}
+
+/// The flags of a playbook's parameters.
+pub fn with_params(command: Command, params: &[Param]) -> Command {
+    command.mut_subcommand("run", |mut run| {
+        for param in params {
+            let flag = param.name.replace('_', "-");
+            let default = param.default.as_ref().map(shown).unwrap_or_default();
+            let help =
+                if default.is_empty() { param.help.clone() } else { format!("{} [default: {default}]", param.help) };
+            let mut arg = Arg::new(id(&param.name)).long(flag.clone()).value_name("VALUE").help(help.trim().to_owned());
+            if flag != param.name {
+                arg = arg.alias(param.name.clone());
+            }
+            if matches!(param.default, Some(Value::Bool(_))) {
+                arg = arg.num_args(0..=1).require_equals(true).default_missing_value("true");
+            }
+            run = run.arg(arg.help_heading("Parameters of the playbook"));
+        }
+        run
+    })
+}
+
+fn id(name: &str) -> String {
+    format!("param:{name}")
+}
+
+fn shown(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Null => String::new(),
+        other => other.to_string(),
+    }
+}
+
+/// The parameters given on the command line, with the types of their defaults; the error says what is wrong.
+pub fn given(matches: &ArgMatches, params: &[Param]) -> Result<Map<String, Value>, String> {
+    let mut given = Map::new();
+    let Some(("run", matches)) = matches.subcommand() else { return Ok(given) };
+    for param in params {
+        let Ok(Some(text)) = matches.try_get_one::<String>(&id(&param.name)) else { continue };
+        let wrong = |expected: &str| format!("--{} takes {expected}, not `{text}`", param.name.replace('_', "-"));
+        let value = match &param.default {
+            Some(Value::Bool(_)) => match text.to_lowercase().as_str() {
+                "true" | "yes" | "on" | "1" => Value::Bool(true),
+                "false" | "no" | "off" | "0" => Value::Bool(false),
+                _ => return Err(wrong("true or false")),
+            },
+            Some(Value::Number(n)) if n.is_i64() => {
+                text.parse::<i64>().map(Value::from).map_err(|_| wrong("a whole number"))?
+            }
+            Some(Value::Number(_)) => text.parse::<f64>().map(Value::from).map_err(|_| wrong("a number"))?,
+            Some(Value::Array(_)) => Value::Array(
+                text.split(',').filter(|t| !t.is_empty()).map(|t| Value::String(t.trim().to_owned())).collect(),
+            ),
+            Some(Value::Object(_)) => serde_json::from_str(text).map_err(|_| wrong("a JSON object"))?,
+            _ => Value::String(text.clone()),
+        };
+        given.insert(param.name.clone(), value);
+    }
+    Ok(given)
+}

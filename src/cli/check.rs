@@ -1,0 +1,35 @@
+//! `hlrun check`: playbooks read, not run.
+
+use super::args::CheckArgs;
+use super::{run, screen};
+use crate::run::{Options, Runtime};
+use std::path::PathBuf;
+
+/// Check playbooks. Returns the exit code.
+pub fn check(args: &CheckArgs, project: Option<PathBuf>) -> u8 {
+    let mut errors = Vec::new();
+    for path in &args.playbooks {
+        let beside = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(std::path::Path::new("."));
+        let project = project.clone().or_else(|| super::config::above(beside));
+        if args.inventory.inventory.is_empty() {
+            // Without an inventory, patterns and variables cannot be judged; everything else can.
+            errors.extend(
+                crate::script::compile(path, project.as_deref(), &Default::default()).err().into_iter().flatten(),
+            );
+            continue;
+        }
+        match run::inventory(&args.inventory, Some(beside)) {
+            Ok(inventory) => {
+                let options = Options { project, ..Options::default() };
+                errors.extend(Runtime::new(inventory, options).prepare(path).err().into_iter().flatten());
+            }
+            Err(wrong) => errors.extend(wrong),
+        }
+    }
+    if !errors.is_empty() {
+        return screen::fail(&errors);
+    }
+    let count = args.playbooks.len();
+    screen::out(&if count == 1 { "1 playbook is fine".to_owned() } else { format!("{count} playbooks are fine") });
+    0
+}

@@ -1,0 +1,154 @@
+//! The project's configuration: `hlrun.yaml`, found upward from here. Its keys are the names of the flags.
+
+use super::args::Cli;
+use super::screen;
+use clap::parser::ValueSource;
+use clap::{ArgMatches, Command, CommandFactory};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use stdlib::contract::{Error, Result, Site, nearest};
+use stdlib::shared::yaml;
+
+/// A configuration file, read.
+pub struct Config {
+    /// Where it lies: the project's directory.
+    pub dir: PathBuf,
+    path: PathBuf,
+    values: Vec<(String, Value, Site)>,
+}
+
+const NAMES: [&str; 2] = ["hlrun.yaml", "hlrun.yml"];
+
+/// The project's directory above a place: the first with an `hlrun.yaml`.
+pub fn above(place: &Path) -> Option<PathBuf> {
+    let place = std::path::absolute(if place.as_os_str().is_empty() { Path::new(".") } else { place }).ok()?;
+    place.ancestors().find(|dir| NAMES.iter().any(|name| dir.join(name).is_file())).map(Path::to_path_buf)
+}
+
+/// The configuration: `HLRUN_CONFIG`, then upward from the playbook, then upward from here, then the user's
+/// and the system's own.
+pub fn find(argv: &[OsString]) -> Result<Option<Config>, Vec<Error>> {
+    if let Some(path) = std::env::var_os("HLRUN_CONFIG").filter(|path| !path.is_empty()) {
+        return read(Path::new(&path)).map(Some);
+    }
+    let playbook = super::args::playbook(argv);
+    let beside = playbook.as_deref().and_then(Path::parent).and_then(above);
+    let dir = beside.or_else(|| std::env::current_dir().ok().as_deref().and_then(above));
+    if let Some(dir) = dir {
+        if is_public(&dir) {
+            screen::err(&format!("warning: {} is writable by everyone: its hlrun.yaml is not read", dir.display()));
+        } else if let Some(name) = NAMES.iter().find(|name| dir.join(name).is_file()) {
+            return read(&dir.join(name)).map(Some);
+        }
+    }
+    let home = std::env::var_os("XDG_CONFIG_HOME").map(PathBuf::from);
+    let home = home.or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".config")));
+    let personal = home.map(|home| home.join("hlrun/config.yaml"));
+    let found = personal.into_iter().chain([PathBuf::from("/etc/hlrun/config.yaml")]).find(|path| path.is_file());
+    found.map(|path| read(&path)).transpose()
+}
+
+fn is_public(dir: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    dir.metadata().is_ok_and(|meta| meta.permissions().mode() & 0o002 != 0)
+}
+
+fn read(path: &Path) -> Result<Config, Vec<Error>> {
+    let name = path.display().to_string();
+    let text = std::fs::read_to_string(path).map_err(|e| vec![Error::playbook(format!("cannot read {name}: {e}"))])?;
+    let root = yaml::parse(&name, &text)?;
+    let values = match root.data {
+        yaml::Data::Map(entries) => entries.into_iter().map(|e| (e.key, e.value.to_json(), e.site)).collect(),
+        _ if root.is_null() => Vec::new(),
+        _ => return Err(vec![Error::playbook(format!("a configuration is a map, not {}", root.kind())).at(root.site)]),
+    };
+    let dir = path.parent().map(Path::to_path_buf).unwrap_or_default();
+    Ok(Config { dir, path: path.to_path_buf(), values })
+}
+
+impl Config {
+    /// The command with these values as defaults of its flags. Unknown keys are errors, all at once.
+    pub fn defaults(&self, command: Command) -> Result<Command, Vec<Error>> {
+        let flags = flags();
+        let mut errors = Vec::new();
+        let mut defaults: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for (key, value, site) in &self.values {
+            let flag = key.replace('-', "_");
+            if !flags.contains_key(&flag) {
+                let error = Error::playbook(format!("unknown setting `{key}`")).at(site.clone());
+                errors.push(match nearest(&flag, flags.keys().map(String::as_str)) {
+                    Some(near) => error.hint(format!("did you mean `{near}`?")),
+                    None => error.hint("hlrun config lists them"),
+                });
+                continue;
+            }
+            let texts: Vec<String> = match value {
+                Value::Array(items) => items.iter().map(text).collect(),
+                other => vec![text(other)],
+            };
+            let is_path = ["inventory", "private_key", "become_password_file"].contains(&flag.as_str());
+            let texts = texts
+                .into_iter()
+                .map(|t| if is_path && !t.contains(',') { self.dir.join(t).display().to_string() } else { t });
+            defaults.insert(flag, texts.collect());
+        }
+        if !errors.is_empty() {
+            return Err(errors);
+        }
+        let names: Vec<String> = command.get_subcommands().map(|c| c.get_name().to_owned()).collect();
+        let command = names.into_iter().fold(command, |command, name| {
+            command.mut_subcommand(name, |mut sub| {
+                let own: Vec<String> = sub.get_arguments().map(|arg| arg.get_id().to_string()).collect();
+                for (flag, values) in defaults.iter().filter(|(flag, _)| own.contains(flag)) {
+                    sub = sub.mut_arg(flag, |arg| arg.default_values(values.clone()));
+                }
+                sub
+            })
+        });
+        Ok(command)
+    }
+}
+
+/// Every flag that can be set, with its environment variable.
+fn flags() -> BTreeMap<String, String> {
+    let command = Cli::command();
+    let args = command.get_subcommands().flat_map(|sub| sub.get_arguments().cloned().collect::<Vec<_>>());
+    args.filter_map(|arg| Some((arg.get_id().to_string(), arg.get_env()?.to_string_lossy().into_owned()))).collect()
+}
+
+fn text(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+/// `hlrun config`: every setting, its value and where that comes from. Returns the exit code.
+pub fn show(config: Option<&Config>, _matches: &ArgMatches) -> u8 {
+    let mut command = Cli::command();
+    if let Some(config) = config {
+        screen::out(&format!("# {}", config.path.display()));
+        command = match config.defaults(command) {
+            Ok(command) => command,
+            Err(errors) => return screen::fail(&errors),
+        };
+    }
+    let Ok(matches) = command.try_get_matches_from(["hlrun", "run", "playbook"]) else { return super::USAGE };
+    let Some((_, matches)) = matches.subcommand() else { return super::USAGE };
+    for (flag, variable) in flags() {
+        let raw = matches.try_get_raw(&flag).ok().flatten();
+        let value = raw.map(|values| values.map(|v| v.to_string_lossy().into_owned()).collect::<Vec<_>>().join(", "));
+        let configured = config.and_then(|config| config.values.iter().find(|(key, ..)| key.replace('-', "_") == flag));
+        let origin = match matches.try_contains_id(&flag).ok().and_then(|_| matches.value_source(&flag)) {
+            Some(ValueSource::EnvVariable) => variable,
+            Some(ValueSource::DefaultValue) if configured.is_some() => {
+                configured.map(|(_, _, site)| site.to_string()).unwrap_or_default()
+            }
+            _ => "default".to_owned(),
+        };
+        screen::out(&format!("{flag}: {}  # {origin}", value.unwrap_or_default()));
+    }
+    0
+}

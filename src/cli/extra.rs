@@ -1,0 +1,86 @@
+//! `--extra-vars`: `k=v k2="v 2"`, JSON, or `@file` with YAML or JSON.
+
+use serde_json::{Map, Value};
+use std::path::Path;
+use stdlib::contract::{Error, Result, Site};
+use stdlib::shared::yaml;
+
+/// All of them as one map; later ones win.
+pub fn extra_vars(given: &[String]) -> Result<Map<String, Value>, Vec<Error>> {
+    let mut vars = Map::new();
+    for text in given {
+        let text = text.trim();
+        let more = match text.strip_prefix('@') {
+            Some(path) => file(Path::new(path))?,
+            None if text.starts_with('{') => {
+                map(serde_json::from_str(text).map_err(|e| wrong(text, &e.to_string()))?, text)?
+            }
+            None => pairs(text)?,
+        };
+        vars.extend(more);
+    }
+    Ok(vars)
+}
+
+fn wrong(text: &str, why: &str) -> Error {
+    let at = Site { file: "--extra-vars".to_owned(), ..Site::default() };
+    Error::playbook(format!("cannot read `{text}`: {why}")).at(at).hint("write k=v, {\"k\": \"v\"} or @FILE")
+}
+
+fn map(value: Value, what: &str) -> Result<Map<String, Value>> {
+    match value {
+        Value::Object(map) => Ok(map),
+        Value::Null => Ok(Map::new()),
+        _ => Err(wrong(what, "it is not a map")),
+    }
+}
+
+fn file(path: &Path) -> Result<Map<String, Value>, Vec<Error>> {
+    let name = path.display().to_string();
+    let text = std::fs::read_to_string(path).map_err(|e| vec![wrong(&format!("@{name}"), &e.to_string())])?;
+    map(yaml::parse(&name, &text)?.to_json(), &name).map_err(|e| vec![e])
+}
+
+/// `k=v` pairs, split as a shell splits words.
+fn pairs(text: &str) -> Result<Map<String, Value>> {
+    let mut vars = Map::new();
+    for word in words(text) {
+        let (name, value) = word.split_once('=').ok_or_else(|| wrong(text, &format!("`{word}` has no `=`")))?;
+        vars.insert(name.to_owned(), Value::String(value.to_owned()));
+    }
+    Ok(vars)
+}
+
+fn words(text: &str) -> Vec<String> {
+    let (mut words, mut word, mut quote, mut any) = (Vec::new(), String::new(), None, false);
+    for c in text.chars() {
+        match (quote, c) {
+            (Some(q), c) if c == q => quote = None,
+            (None, '"' | '\'') => (quote, any) = (Some(c), true),
+            (None, c) if c.is_whitespace() => {
+                if any || !word.is_empty() {
+                    words.push(std::mem::take(&mut word));
+                }
+                any = false;
+            }
+            (_, c) => word.push(c),
+        }
+    }
+    if any || !word.is_empty() {
+        words.push(word);
+    }
+    words
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn extra_vars_are_pairs_or_json() {
+        let given = ["a=1 b='two words'".to_owned(), r#"{"c": [1], "a": true}"#.to_owned()];
+        let vars = serde_json::to_string(&extra_vars(&given).unwrap()).unwrap();
+        assert_eq!(vars, r#"{"a":true,"b":"two words","c":[1]}"#);
+        assert!(extra_vars(&["nothing".to_owned()]).is_err());
+    }
+}

@@ -1,0 +1,96 @@
+//! `hlrun hosts`: what the inventory means.
+
+use super::args::HostsArgs;
+use super::{run, screen};
+use crate::inventory::Inventory;
+use serde_json::{Map, Value, json};
+use std::collections::BTreeSet;
+use stdlib::contract::{Error, Result};
+
+/// Show hosts. Returns the exit code.
+pub fn hosts(args: &HostsArgs) -> u8 {
+    let shown = run::inventory(&args.inventory, None).and_then(|inventory| {
+        let hosts = inventory.select(&args.pattern).map_err(|e| vec![e])?;
+        show(args, &inventory, &hosts).map_err(|e| vec![e])
+    });
+    match shown {
+        Ok(()) => 0,
+        Err(errors) => screen::fail(&errors),
+    }
+}
+
+fn show(args: &HostsArgs, inventory: &Inventory, hosts: &[String]) -> Result<(), Error> {
+    if args.json {
+        let text = serde_json::to_string_pretty(&list(inventory, hosts)?);
+        screen::out(&text.map_err(|e| Error::bug(e.to_string()))?);
+    } else if args.graph {
+        graph(inventory, "all", 0, &hosts.iter().map(String::as_str).collect());
+    } else if args.vars {
+        for host in hosts {
+            screen::out(host);
+            for (name, variable) in inventory.variables(host)?.iter() {
+                screen::out(&format!("  {name} = {}", variable.value));
+                screen::out(&format!("      {} ({})", variable.origin, variable.layer));
+                for lost in &variable.shadowed {
+                    screen::out(&format!("      instead of {} from {} ({})", lost.0, lost.1, lost.2));
+                }
+            }
+        }
+    } else {
+        let width = hosts.iter().map(String::len).max().unwrap_or_default();
+        for host in hosts {
+            let connection = inventory.connection(host, &Default::default())?;
+            let user = connection.user.map(|user| format!("{user}@")).unwrap_or_default();
+            let port = connection.port.map(|port| format!(":{port}")).unwrap_or_default();
+            let place = match connection.kind {
+                crate::inventory::Kind::Local => "local".to_owned(),
+                crate::inventory::Kind::Ssh => format!("{user}{}{port}", connection.address),
+            };
+            screen::out(
+                &format!("{host:<width$}  {place:<28}  {}", inventory.groups_of(host).join(", ")).trim_end().to_owned(),
+            );
+        }
+    }
+    Ok(())
+}
+
+fn graph(inventory: &Inventory, group: &str, depth: usize, hosts: &BTreeSet<&str>) {
+    let margin = "  |".repeat(depth);
+    screen::out(&format!("{margin}{}@{group}:", if depth > 0 { "--" } else { "" }));
+    let Some((_, found)) = inventory.groups().find(|(name, _)| *name == group) else { return };
+    for child in &found.children {
+        graph(inventory, child, depth + 1, hosts);
+    }
+    let margin = "  |".repeat(depth + 1);
+    for host in found.hosts.iter().filter(|host| hosts.contains(host.as_str())) {
+        screen::out(&format!("{margin}--{host}"));
+    }
+}
+
+/// As `ansible-inventory --list` prints it.
+fn list(inventory: &Inventory, hosts: &[String]) -> Result<Value, Error> {
+    let mut hostvars = Map::new();
+    for host in hosts {
+        let vars = inventory.variables(host)?;
+        hostvars.insert(
+            host.clone(),
+            vars.iter().map(|(name, v)| (name.clone(), v.value.clone())).collect::<Map<_, _>>().into(),
+        );
+    }
+    let mut all = Map::new();
+    all.insert("_meta".to_owned(), json!({ "hostvars": hostvars }));
+    for (name, group) in inventory.groups() {
+        let mut shown = Map::new();
+        if !group.children.is_empty() {
+            shown.insert("children".to_owned(), json!(group.children));
+        }
+        let members: Vec<&String> = group.hosts.iter().filter(|host| hosts.contains(*host)).collect();
+        if !members.is_empty() && name != "all" {
+            shown.insert("hosts".to_owned(), json!(members));
+        }
+        if !shown.is_empty() {
+            all.insert(name.to_owned(), shown.into());
+        }
+    }
+    Ok(all.into())
+}

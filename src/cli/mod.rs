@@ -1,0 +1,73 @@
+//! The command line: one file per subcommand.
+
+mod args;
+mod check;
+mod config;
+mod docs;
+mod exec;
+mod extra;
+mod hosts;
+mod run;
+mod runs;
+mod screen;
+
+use clap::{CommandFactory, FromArgMatches};
+use std::ffi::OsString;
+
+/// Exit code: the playbook, inventory or configuration is wrong; nothing was touched.
+const WRONG: u8 = 1;
+/// Exit code: the command line is wrong.
+const USAGE: u8 = 64;
+
+/// Run hlrun with these arguments, the program's name first. Returns the exit code.
+pub fn main(argv: Vec<OsString>) -> u8 {
+    let argv = args::with_command(argv);
+    let found = match config::find(&argv) {
+        Ok(found) => found,
+        Err(errors) => return screen::fail(&errors),
+    };
+    // A playbook's parameters are flags of its own: it is read before the flags are.
+    let (params, broken) = match args::playbook(&argv) {
+        Some(path) => run::params(&path),
+        None => (Vec::new(), Vec::new()),
+    };
+    if !broken.is_empty() {
+        return screen::fail(&broken);
+    }
+    let mut command = args::Cli::command();
+    command = args::with_params(command, &params);
+    command = match found.as_ref().map(|config| config.defaults(command.clone())).transpose() {
+        Ok(with) => with.unwrap_or(command),
+        Err(errors) => return screen::fail(&errors),
+    };
+    let matches = match command.try_get_matches_from(argv) {
+        Ok(matches) => matches,
+        Err(error) => {
+            let code = if error.use_stderr() { USAGE } else { 0 };
+            let _ = error.print();
+            return code;
+        }
+    };
+    let cli = match args::Cli::from_arg_matches(&matches) {
+        Ok(cli) => cli,
+        Err(error) => {
+            let _ = error.print();
+            return USAGE;
+        }
+    };
+    let project = found.as_ref().map(|config| config.dir.clone());
+    match cli.command {
+        args::Subcommand::Run(args) => {
+            let given = args::given(&matches, &params);
+            run::run(args, given, project)
+        }
+        args::Subcommand::Check(args) => check::check(&args, project),
+        args::Subcommand::Hosts(args) => hosts::hosts(&args),
+        args::Subcommand::Exec(args) => exec::exec(args, project),
+        args::Subcommand::Docs(args) => docs::docs(&args),
+        args::Subcommand::Runs(args) => runs::runs(&args),
+        args::Subcommand::Show(args) => runs::show(&args),
+        args::Subcommand::Config => config::show(found.as_ref(), &matches),
+        args::Subcommand::Disconnect => runs::disconnect(),
+    }
+}

@@ -1,0 +1,214 @@
+//! `hlrun run`: a playbook, once.
+
+use super::args::{ConnectionArgs, InventoryArgs, RunArgs};
+use super::{USAGE, extra, screen};
+use crate::inventory::Inventory;
+use crate::report::{JsonLines, Terminal};
+use crate::run::{Answer, CancellationToken, Options, Prompt, Runtime, Summary};
+use crate::script::{Limits, Param, Program, compile};
+use crate::transport::{HostKeys, Method};
+use serde_json::{Map, Value};
+use std::io::{BufRead, IsTerminal, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use stdlib::contract::{Error, Result};
+use stdlib::shared::Span;
+
+/// The parameters that a playbook declares, and what is wrong with it.
+pub fn params(path: &Path) -> (Vec<Param>, Vec<Error>) {
+    let project = path.parent().and_then(super::config::above);
+    match compile(path, project.as_deref(), &Limits::default()) {
+        Ok(program) => (program.survey.params, Vec::new()),
+        Err(errors) => (Vec::new(), errors),
+    }
+}
+
+/// The inventory that the flags name, with the variables beside a playbook.
+pub fn inventory(args: &InventoryArgs, beside: Option<&Path>) -> Result<Inventory, Vec<Error>> {
+    let extra = extra::extra_vars(&args.extra_vars)?;
+    Inventory::load(&args.inventory, beside, extra)
+}
+
+/// The options that the flags name.
+pub fn options(args: &ConnectionArgs, project: Option<PathBuf>) -> Result<Options> {
+    let span =
+        |flag: &str, text: &str| Span::parse(text).map(|s| s.0).map_err(|e| Error::playbook(format!("--{flag}: {e}")));
+    Ok(Options {
+        forks: args.forks.max(1),
+        r#become: args.r#become.then_some(true),
+        become_user: args.become_user.clone(),
+        become_method: args.become_method.as_deref().map(Method::parse).transpose()?,
+        become_password: become_password(args)?,
+        user: args.user.clone(),
+        key: args.private_key.clone(),
+        host_keys: match args.host_keys.as_str() {
+            "accept-new" => HostKeys::AcceptNew,
+            "off" => HostKeys::Off,
+            _ => HostKeys::Strict,
+        },
+        connect_timeout: span("timeout", &args.timeout)?.max(Duration::from_secs(1)),
+        read_timeout: span("read-timeout", &args.read_timeout)?,
+        persist: span("ssh-persist", &args.ssh_persist)?,
+        project,
+        ..Options::default()
+    })
+}
+
+/// The password for becoming another user: asked for once, or read from a file, or printed by a program.
+#[allow(clippy::disallowed_methods)] // a program of the user's own, on the controller
+fn become_password(args: &ConnectionArgs) -> Result<Option<String>> {
+    if let Some(path) = &args.become_password_file {
+        let failed = |why: String| Error::playbook(format!("no password from {}: {why}", path.display()));
+        let meta = path.metadata().map_err(|e| failed(e.to_string()))?;
+        let text = if meta.permissions().mode() & 0o111 != 0 {
+            let full = std::path::absolute(path).map_err(|e| failed(e.to_string()))?;
+            let output = std::process::Command::new(full).stderr(std::process::Stdio::inherit()).output();
+            let output = output.map_err(|e| failed(e.to_string()))?;
+            if !output.status.success() {
+                return Err(failed(output.status.to_string()));
+            }
+            String::from_utf8_lossy(&output.stdout).into_owned()
+        } else {
+            std::fs::read_to_string(path).map_err(|e| failed(e.to_string()))?
+        };
+        return Ok(Some(text.trim_end_matches(['\n', '\r']).to_owned()));
+    }
+    if !args.ask_become_pass {
+        return Ok(None);
+    }
+    if !std::io::stdin().is_terminal() {
+        return Err(Error::playbook("-K asks for a password, and there is no terminal to ask on")
+            .hint("give it with --become-password-file or HLRUN_BECOME_PASSWORD_FILE"));
+    }
+    rpassword::prompt_password("BECOME password: ").map(Some).map_err(|e| Error::playbook(format!("no password: {e}")))
+}
+
+/// Run a playbook. Returns the exit code.
+pub fn run(args: Box<RunArgs>, given: std::result::Result<Map<String, Value>, String>, project: Option<PathBuf>) -> u8 {
+    let params = match given {
+        Ok(params) => params,
+        Err(message) => {
+            screen::err(&format!("error: {message}"));
+            return USAGE;
+        }
+    };
+    let listing = args.list_hosts || args.list_tasks || args.list_tags || args.syntax_check;
+    let beside = args.playbook.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let project = project.or_else(|| super::config::above(beside));
+    let inventory = match inventory(&args.inventory, Some(beside)) {
+        Ok(inventory) => inventory,
+        Err(errors) => return screen::fail(&errors),
+    };
+    let options = match options(&args.connection, project) {
+        Ok(options) => options,
+        Err(error) => return screen::fail(&[error]),
+    };
+    let options = Options {
+        check: args.check,
+        limit: args.limit.clone(),
+        tags: args.tags.clone(),
+        skip_tags: args.skip_tags.clone(),
+        start_at_task: args.start_at_task.clone(),
+        step: args.step,
+        skip_owed: args.skip_owed,
+        params,
+        ..options
+    };
+    let mut runtime = Runtime::new(inventory.clone(), options);
+    let program = match runtime.prepare(&args.playbook) {
+        Ok(program) => program,
+        Err(errors) => return screen::fail(&errors),
+    };
+    if listing {
+        return list(&args, &program, &inventory);
+    }
+    if args.output.json {
+        runtime.listen(JsonLines);
+    } else {
+        let sources = program.sources.clone();
+        let view = screen::view(&args.output, args.check);
+        runtime.listen(Terminal::new(view, move |file| sources.text(file)));
+    }
+    if args.step {
+        runtime.prompt(Prompt::new(ask));
+    }
+    watch(runtime.cancellation());
+    finish(&runtime.run(program, &args.playbook), args.detailed_exitcode)
+}
+
+/// The exit code of a run.
+pub fn finish(summary: &Summary, detailed: bool) -> u8 {
+    match summary.exit {
+        0 if detailed && summary.changed => 10,
+        exit => u8::try_from(exit).unwrap_or(70),
+    }
+}
+
+/// Stop the run at Ctrl-C or a polite kill; a second one ends hlrun at once.
+pub fn watch(cancel: CancellationToken) {
+    std::thread::spawn(move || {
+        let Ok(mut signals) =
+            signal_hook::iterator::Signals::new([signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM])
+        else {
+            return;
+        };
+        for (count, _) in signals.forever().enumerate() {
+            if count > 0 {
+                std::process::exit(130);
+            }
+            screen::err("\nstopping; once more to stop at once");
+            cancel.cancel();
+        }
+    });
+}
+
+fn ask(question: &str) -> Answer {
+    let mut err = std::io::stderr();
+    let _ = write!(err, "{question} (N)o/(y)es/(c)ontinue/(q)uit: ");
+    let _ = err.flush();
+    let mut line = String::new();
+    match std::io::stdin().lock().read_line(&mut line) {
+        Ok(0) | Err(_) => Answer::Quit,
+        Ok(_) => match line.trim().to_lowercase().as_str() {
+            "y" | "yes" => Answer::Yes,
+            "c" | "continue" => Answer::Continue,
+            "q" | "quit" => Answer::Quit,
+            _ => Answer::No,
+        },
+    }
+}
+
+fn list(args: &RunArgs, program: &Program, inventory: &Inventory) -> u8 {
+    screen::out(&format!("playbook: {}", program.name));
+    let limit = args.limit.as_deref().and_then(|limit| inventory.select(limit).ok());
+    for (number, play) in program.survey.plays.iter().enumerate() {
+        let name = play.name.as_deref().unwrap_or("(named when it runs)");
+        let pattern = play.pattern.as_deref().unwrap_or("(chosen when it runs)");
+        let tags = play.tags.join(", ");
+        screen::out(&format!("\n  play #{} ({pattern}): {name}\tTAGS: [{tags}]", number + 1));
+        if args.list_hosts
+            && let Some(pattern) = &play.pattern
+        {
+            let hosts = inventory.select(pattern).unwrap_or_default().into_iter();
+            let hosts: Vec<String> = hosts.filter(|h| limit.as_ref().is_none_or(|l| l.contains(h))).collect();
+            screen::out(&format!("    pattern: [{pattern}]\n    hosts ({}):", hosts.len()));
+            hosts.iter().for_each(|host| screen::out(&format!("      {host}")));
+        }
+        if args.list_tasks {
+            screen::out("    tasks:");
+            for task in &play.tasks {
+                let name = task.name.as_deref().unwrap_or("(named when it runs)");
+                screen::out(&format!("      {name}\tTAGS: [{}]", task.tags.join(", ")));
+            }
+        }
+        if args.list_tags {
+            let mut tags: Vec<&String> = play.tags.iter().chain(play.tasks.iter().flat_map(|t| &t.tags)).collect();
+            tags.sort();
+            tags.dedup();
+            let tags: Vec<&str> = tags.into_iter().map(String::as_str).collect();
+            screen::out(&format!("      TASK TAGS: [{}]", tags.join(", ")));
+        }
+    }
+    0
+}

@@ -1,0 +1,419 @@
+//! Events for a person: what changed, what failed, what is owed; quiet about the rest.
+
+use super::event::{Envelope, Event, Stats};
+use super::live::Live;
+use super::style::Paint;
+use super::{Listener, recap};
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::time::{Duration, Instant};
+use stdlib::contract::{Error, Record, Status, render};
+
+/// How much to show.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct View {
+    /// Show differences in full.
+    pub diff: bool,
+    /// 1: calls that were ok, and all output; 2: steps too.
+    pub verbose: u8,
+    /// Mark every line as a prediction.
+    pub check: bool,
+    /// Use colours.
+    pub color: bool,
+    /// Redraw what is going on at the bottom of the screen.
+    pub live: bool,
+    /// How wide the screen is.
+    pub width: usize,
+}
+
+/// How long a result waits for the same one of other hosts.
+const COMPANY: Duration = Duration::from_millis(400);
+
+/// Differences longer than this are cut.
+const LONGEST: usize = 400;
+
+/// Shows events on standard output; what is going on goes to standard error.
+pub struct Terminal {
+    view: View,
+    paint: Paint,
+    sources: Box<dyn Fn(&str) -> Option<String> + Send>,
+    active: usize,
+    groups: Vec<Group>,
+    live: Live,
+    slow: Vec<(u64, String)>,
+    changes: BTreeMap<String, u64>,
+    reported: Vec<String>,
+    titled: Option<String>,
+    play: Option<String>,
+}
+
+/// The same result on several hosts.
+struct Group {
+    key: String,
+    since: Instant,
+    hosts: Vec<String>,
+    lines: Vec<String>,
+    word: String,
+    what: String,
+}
+
+impl Terminal {
+    /// A terminal; `sources` gives the text of a file for drawing errors.
+    pub fn new(view: View, sources: impl Fn(&str) -> Option<String> + Send + 'static) -> Terminal {
+        Terminal {
+            view,
+            paint: Paint(view.color),
+            sources: Box::new(sources),
+            active: 0,
+            groups: Vec::new(),
+            live: Live::new(view.live, view.width),
+            slow: Vec::new(),
+            changes: BTreeMap::new(),
+            reported: Vec::new(),
+            titled: None,
+            play: None,
+        }
+    }
+
+    fn say(&mut self, line: &str) {
+        self.live.clear();
+        let mark = if self.view.check { self.paint.dim("[check] ") } else { String::new() };
+        let mut out = std::io::stdout().lock();
+        // A reader that went away (`| head`) is not our error.
+        let _ = writeln!(out, "{mark}{line}");
+    }
+
+    fn warn(&mut self, line: &str) {
+        self.live.clear();
+        let _ = writeln!(std::io::stderr().lock(), "{line}");
+    }
+
+    /// The play's heading, once something in it is worth a line.
+    fn title(&mut self) {
+        if let Some(play) = self.play.clone()
+            && self.titled.as_ref() != Some(&play)
+        {
+            let line = self.paint.bold(&format!("PLAY [{play}]"));
+            self.say(&line);
+            self.titled = Some(play);
+        }
+    }
+
+    fn word(&self, status: Status, ignored: bool) -> String {
+        let word = format!("{:<12}", if ignored { "ignored" } else { status.word() });
+        match status {
+            Status::Ok => self.paint.green(&word),
+            Status::Changed | Status::WouldChange => self.paint.yellow(&word),
+            Status::Unknown => self.paint.purple(&word),
+            Status::Skipped => self.paint.cyan(&word),
+            Status::Failed => self.paint.red(&word),
+            Status::Unreachable => self.paint.bright_red(&word),
+        }
+    }
+
+    fn record(&mut self, record: &Record) {
+        self.live.done(&record.host);
+        self.slow.push((record.duration_ms, format!("{} {} on {}", record.operation, record.subject, record.host)));
+        if matches!(record.status, Status::Changed | Status::WouldChange) {
+            *self.changes.entry(record.host.clone()).or_default() += 1;
+        }
+        let quiet = matches!(record.status, Status::Ok | Status::Skipped);
+        if quiet && self.view.verbose == 0 {
+            return;
+        }
+        if record.error.is_some() && !record.ignored {
+            return; // told when the host ends, drawn with its place, unless the playbook catches it
+        }
+        let mut lines = Vec::new();
+        let rendered = render(&record.diff, &record.subject);
+        if record.sensitive && record.diff.is_empty() && !quiet {
+            lines.push("  ‹diff hidden: secret›".to_owned());
+        } else if self.view.diff {
+            let more = rendered.len().saturating_sub(LONGEST);
+            lines.extend(rendered.iter().take(LONGEST).map(|line| format!("  {}", self.paint.diff(line))));
+            if more > 0 {
+                lines.push(format!("  ... {more} lines more: hlrun show last --diff"));
+            }
+        } else if rendered
+            .iter()
+            .all(|line| line.starts_with(['~', '+', '-']) && !line.starts_with("---") && !line.starts_with("+++"))
+        {
+            lines.extend(rendered.iter().take(20).map(|line| format!("  {}", self.paint.diff(line))));
+            if rendered.len() > 20 {
+                lines.push(format!("  ... {} more: --diff shows all", rendered.len() - 20));
+            }
+        }
+        if let Some(reason) = &record.reason {
+            lines.push(format!("  {}", self.paint.dim(reason)));
+        }
+        if let Some(error) = record.error.as_ref().filter(|_| record.ignored) {
+            lines.push(format!("  {}", self.paint.dim(&error.message)));
+        }
+        if self.view.verbose >= 2 {
+            lines.extend(record.steps.iter().map(|step| self.paint.dim(&format!("  ! {}", first_line(&step.line())))));
+        }
+        if self.view.verbose >= 1 && !record.sensitive && record.diff.is_empty() {
+            lines.extend(record.stdout.lines().map(|line| format!("  {}", self.paint.dim(line))));
+        }
+        let word = self.word(record.status, record.ignored);
+        let what = format!("{} {}", record.operation, shorten(&record.subject, 100));
+        let what = what.trim_end().to_owned();
+        let key = format!("{:?} {what} {word} {lines:?}", record.at);
+        match self.groups.iter_mut().find(|group| group.key == key) {
+            Some(group) => group.hosts.push(record.host.clone()),
+            None => {
+                let hosts = vec![record.host.clone()];
+                self.groups.push(Group { key, since: Instant::now(), hosts, lines, word, what });
+            }
+        }
+        self.flush(false);
+    }
+
+    /// Show the results that have waited long enough, or have all the company they can get.
+    fn flush(&mut self, all: bool) {
+        while let Some(group) = self.groups.first() {
+            let ripe = all || group.hosts.len() >= self.active || group.since.elapsed() >= COMPANY;
+            if !ripe {
+                return;
+            }
+            let group = self.groups.remove(0);
+            self.title();
+            let hosts = hosts(&group.hosts, self.view.width);
+            let line = format!("{} {}  {}", group.word, self.paint.bold(&hosts), group.what);
+            self.say(&line);
+            for line in &group.lines {
+                self.say(line);
+            }
+        }
+    }
+
+    fn draw(&mut self, error: &Error) {
+        let lines = super::draw(error, &self.sources);
+        for line in lines {
+            let line = self.paint.error(&line);
+            self.say(&line);
+        }
+    }
+
+    fn end(
+        &mut self,
+        exit: i32,
+        stats: &BTreeMap<String, Stats>,
+        owed: &[super::Owed],
+        duration_ms: u64,
+        error: Option<&Error>,
+    ) {
+        if let Some(error) = error {
+            let told = self.reported.iter().any(|message| *message == error.message);
+            if !told && error.kind != stdlib::contract::Kind::Interrupted {
+                self.draw(error);
+            }
+        }
+        if stats.is_empty() {
+            return;
+        }
+        self.say("");
+        let verdict = verdict(self.view.check, exit, stats, &self.changes, duration_ms);
+        let verdict = match exit {
+            0 => self.paint.green(&verdict),
+            _ => self.paint.red(&verdict),
+        };
+        self.say(&verdict);
+        let title = "PLAY RECAP ";
+        let stars = "*".repeat(self.view.width.clamp(80, 120) - title.len() - 1);
+        let title = self.paint.bold(&format!("{title}{stars}"));
+        self.say(&title);
+        for (host, stats) in stats {
+            let line = recap(host, stats);
+            let line = match stats {
+                s if s.unreachable > 0 => self.paint.bright_red(&line),
+                s if s.failures > 0 => self.paint.red(&line),
+                s if s.changed > 0 => self.paint.yellow(&line),
+                _ => self.paint.green(&line),
+            };
+            self.say(&line);
+        }
+        for owed in owed {
+            let line = format!(
+                "owed: {} on {} (play \"{}\", run {}); the next run of this playbook pays it",
+                owed.handler, owed.host, owed.play, owed.run
+            );
+            let line = self.paint.purple(&line);
+            self.say(&line);
+        }
+        let mut slow = std::mem::take(&mut self.slow);
+        slow.retain(|(ms, _)| *ms >= 1000);
+        slow.sort();
+        let slowest = slow.iter().rev().take(if self.view.verbose > 0 { 10 } else { 3 });
+        for line in
+            slowest.map(|(ms, what)| format!("slow: {} {}", seconds(*ms), shorten(what, 90))).collect::<Vec<_>>()
+        {
+            let line = self.paint.dim(&line);
+            self.say(&line);
+        }
+        if exit == 130 {
+            self.warn(
+                "interrupted: what is listed above is done; run it again to go on, finished work is not done twice",
+            );
+        }
+    }
+}
+
+impl Listener for Terminal {
+    fn hear(&mut self, envelope: &Envelope) {
+        match &envelope.event {
+            Event::PlayStart { play, hosts, .. } => {
+                self.flush(true);
+                self.active = hosts.len();
+                self.play = Some(play.clone());
+                self.titled = None;
+                if hosts.is_empty() {
+                    let line = format!("play \"{play}\": no hosts left to run on");
+                    let line = self.paint.purple(&line);
+                    self.warn(&line);
+                }
+            }
+            Event::BatchStart { hosts, .. } => {
+                self.flush(true);
+                self.active = hosts.len();
+            }
+            Event::TaskStart { host, operation, subject, .. } => {
+                self.live.begin(host, &format!("{operation} {subject}"))
+            }
+            Event::TaskOutput { host, text, stream, .. } => {
+                self.live.output(host, text);
+                if self.view.verbose >= 1 {
+                    self.flush(true);
+                    self.title();
+                    let mark = if stream == "stderr" { "!" } else { "|" };
+                    for line in text.lines() {
+                        let line = format!("{} {line}", self.paint.dim(&format!("{host} {mark}")));
+                        self.say(&line);
+                    }
+                }
+            }
+            Event::TaskRetry { host, operation, subject, left, reason } => {
+                let line = format!("retrying: {host}  {operation} {subject} ({left} left): {}", first_line(reason));
+                let line = self.paint.purple(&line);
+                self.warn(&line);
+            }
+            Event::TaskEnd { record } => self.record(record),
+            Event::Print { host, text } => {
+                self.flush(true);
+                let line = match host {
+                    Some(host) => format!("{} {text}", self.paint.dim(&format!("{host}:"))),
+                    None => text.clone(),
+                };
+                self.say(&line);
+            }
+            Event::PlanUnknown { host, message, at } => {
+                self.flush(true);
+                self.title();
+                let line = format!("{} {host}  decided at {at} by {message}", self.word(Status::Unknown, false));
+                self.say(&line);
+            }
+            Event::Warning { message } => {
+                let line = self.paint.purple(&format!("warning: {message}"));
+                self.warn(&line);
+            }
+            Event::Debt { host, handler, state, .. } => {
+                let line = format!("{state}: {handler} on {host}");
+                self.say(&line);
+            }
+            Event::HostEnd { host, error, .. } => {
+                self.live.done(host);
+                self.active = self.active.saturating_sub(1).max(1);
+                if let Some(error) = error {
+                    self.flush(true);
+                    self.title();
+                    self.reported.push(error.message.clone());
+                    self.draw(error);
+                }
+            }
+            Event::PlayEnd { .. } => {
+                self.flush(true);
+                self.live.clear();
+            }
+            Event::RunEnd { exit, stats, owed, duration_ms, error } => {
+                self.flush(true);
+                self.live.clear();
+                self.end(*exit, stats, owed, *duration_ms, error.as_deref());
+            }
+            Event::RunStart { .. } | Event::HostConnect { .. } => {}
+        }
+        self.flush(false);
+    }
+    fn idle(&mut self) {
+        self.flush(false);
+        self.live.draw();
+    }
+}
+
+fn verdict(
+    check: bool,
+    exit: i32,
+    stats: &BTreeMap<String, Stats>,
+    changes: &BTreeMap<String, u64>,
+    duration_ms: u64,
+) -> String {
+    let total = stats.len();
+    let failed = stats.values().filter(|s| s.failures > 0).count();
+    let unreachable = stats.values().filter(|s| s.unreachable > 0).count();
+    let count: u64 = changes.values().sum();
+    let unknown: u64 = stats.values().map(|s| s.unknown).sum();
+    let plural = |n: u64, word: &str| if n == 1 { format!("1 {word}") } else { format!("{n} {word}s") };
+    let mut parts = Vec::new();
+    if exit == 130 {
+        parts.push("interrupted".to_owned());
+    }
+    if failed > 0 {
+        parts.push(format!("{failed} of {} failed", plural(total as u64, "host")));
+    }
+    if unreachable > 0 {
+        parts.push(format!("{unreachable} of {} unreachable", plural(total as u64, "host")));
+    }
+    let on = plural(changes.len() as u64, "host");
+    parts.push(match (count, check) {
+        (0, true) => "nothing would change".to_owned(),
+        (0, false) => "nothing changed".to_owned(),
+        (n, true) => format!("{} would be made on {on}, nothing was", plural(n, "change")),
+        (n, false) => format!("{} on {on}", plural(n, "change")),
+    });
+    if unknown > 0 {
+        parts.push(format!("{unknown} cannot be known before"));
+    }
+    parts.push(seconds(duration_ms));
+    let sign = if exit == 0 { "✓" } else { "✗" };
+    format!("{sign} {}", parts.join(" · "))
+}
+
+fn seconds(ms: u64) -> String {
+    match ms {
+        0..10_000 => format!("{:.1} s", ms as f64 / 1000.0),
+        _ => format!("{} s", ms / 1000),
+    }
+}
+
+/// Host names in one line; beyond the width, how many more.
+fn hosts(names: &[String], width: usize) -> String {
+    let mut line = String::new();
+    for (i, name) in names.iter().enumerate() {
+        if !line.is_empty() && line.len() + name.len() > width / 2 {
+            return format!("{line} and {} more", names.len() - i);
+        }
+        if !line.is_empty() {
+            line.push(' ');
+        }
+        line += name;
+    }
+    line
+}
+
+fn first_line(text: &str) -> &str {
+    text.lines().next().unwrap_or_default()
+}
+
+fn shorten(text: &str, most: usize) -> String {
+    let text = first_line(text);
+    if text.chars().count() <= most { text.to_owned() } else { text.chars().take(most - 1).chain(['…']).collect() }
+}

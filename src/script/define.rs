@@ -1,0 +1,65 @@
+//! Definitions for editors: every module and function with its documentation, in Rhai's `.d.rhai` form.
+
+use stdlib::contract::Role;
+
+/// The definitions of the standard library and of the words of plays.
+pub fn definitions() -> String {
+    let mut text = String::from("module static;\n\n");
+    for (call, doc) in WORDS {
+        text += &format!("/// {doc}\nfn {call};\n\n");
+    }
+    for module in stdlib::modules() {
+        text += &doc(&module.docs, "");
+        text += &format!("module {} {{\n", module.name);
+        for entry in &module.entries {
+            text += &doc(&entry.docs, "    ");
+            for parameter in &entry.parameters {
+                let docs = parameter.docs.replace('\n', " ");
+                text += &format!("    /// - `{}`: {} ({})\n", parameter.name, docs, parameter.takes);
+            }
+            let answer = if entry.role == Role::Fact { "?" } else { "Record" };
+            let name = &entry.name;
+            match entry.subject() {
+                Some(subject) => {
+                    text += &format!("    fn {name}({}: ?) -> {answer};\n", subject.name);
+                    text += &format!("    fn {name}({}: ?, options: map) -> {answer};\n\n", subject.name);
+                }
+                None => {
+                    text += &format!("    fn {name}() -> {answer};\n");
+                    text += &format!("    fn {name}(options: map) -> {answer};\n\n");
+                }
+            }
+        }
+        text += "}\n\n";
+    }
+    text
+}
+
+fn doc(text: &str, margin: &str) -> String {
+    text.lines().map(|line| format!("{margin}/// {line}").trim_end().to_owned() + "\n").collect()
+}
+
+/// The words of plays.
+const WORDS: &[(&str, &str)] = &[
+    (
+        "play(name: String, pattern: String, options: map, body: Fn) -> map",
+        "Run a closure on every host of a pattern, and wait for all; the value is a map from host to result.",
+    ),
+    (
+        "on(pattern: String, body: Fn) -> map",
+        "Run a closure on other hosts from inside a play; the value is a map from host to result.",
+    ),
+    ("task(name: String, options: map, body: Fn) -> ?", "Name and tag a group of calls."),
+    (
+        "within(options: map, body: Fn) -> ?",
+        "Make the calls inside as another user, in a directory, with retries, with a time limit...",
+    ),
+    (
+        "defer(name: String, body: Fn)",
+        "Run a handler once per host at the end of the play; it is owed until it has run.",
+    ),
+    ("flush()", "Run the handlers that were asked for now."),
+    ("param(name: String, value: ?, help: String) -> ?", "Declare a parameter: it becomes a flag of the playbook."),
+    ("hosts(pattern: String) -> array", "The names of the hosts that a pattern means."),
+    ("warn(text: String)", "Tell something that a person should know."),
+];

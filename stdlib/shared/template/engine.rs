@@ -1,11 +1,10 @@
 //! The engine: Ansible's settings, headers and hooks.
 
-use super::{error::told, print};
+use super::{error::told, prepare::prepare, print};
 use crate::contract::{Error, Result};
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Kwargs, Rest};
 use minijinja::{Environment, ErrorKind, State, UndefinedBehavior, Value};
-use regex::Regex;
 use serde_json::{Map, Value as Json};
 use std::collections::BTreeSet;
 use std::sync::{Arc, LazyLock};
@@ -77,10 +76,11 @@ impl Engine {
             out.write_str(&text).map_err(minijinja::Error::from)
         });
         env.add_global("omit", OMIT);
+        super::filters::add(&mut env);
         add_lookups(&mut env, hooks.lookup);
         if let Some(load) = hooks.load {
             env.set_loader(move |name| match load(name) {
-                Ok(text) => Ok(text.map(|text| soften(&text))),
+                Ok(text) => Ok(text.map(|text| prepare(&text, false))),
                 Err(error) => Err(super::wrapped(error)),
             });
         }
@@ -92,7 +92,7 @@ impl Engine {
     pub fn render(&self, name: &str, text: &str, context: Value) -> Result<String> {
         let (header, body) = header(name, text)?;
         let env = self.with(header, true)?;
-        let body = soften(body);
+        let body = prepare(body, false);
         let template = env.template_from_named_str(name, &body);
         let result = template.and_then(|template| template.render(context.clone()));
         result.map_err(|error| {
@@ -113,7 +113,7 @@ impl Engine {
             return Ok(Value::from(text));
         }
         let env = self.with(Header::default(), true)?;
-        let text = soften(text);
+        let text = prepare(text, true);
         let template = env.template_from_named_str(name, &text);
         let captured = template.and_then(|template| template.render_captured(context.clone()));
         let captured = captured.map_err(|error| told(name, &text, &env, &context, &error))?;
@@ -127,7 +127,7 @@ impl Engine {
 
     /// Evaluates one bare expression, such as the condition `x is defined and x > 1`.
     pub fn expression(&self, name: &str, text: &str, context: Value) -> Result<Value> {
-        let wrapped = soften(&format!("{{{{ {text} }}}}"));
+        let wrapped = prepare(&format!("{{{{ {text} }}}}"), true);
         let bare = wrapped.strip_prefix("{{ ").and_then(|t| t.strip_suffix(" }}")).unwrap_or(text);
         let result = self.env.compile_expression(bare).and_then(|e| e.eval(context.clone()));
         result.map_err(|error| told(name, bare, &self.env, &context, &error))
@@ -207,33 +207,6 @@ fn header<'a>(name: &str, text: &'a str) -> Result<(Header, &'a str)> {
         }
     }
     Ok((header, body))
-}
-
-/// In Ansible `a.b.c | default(x)` and `a.b.c is defined` hold even if `a` is undefined; strict Jinja stops at
-/// `a.b`. So a chain in front of these is written `((a|default({})).b|default({})).c`. Lines do not move.
-fn soften(text: &str) -> String {
-    static CHAIN: LazyLock<Option<Regex>> = LazyLock::new(|| {
-        let part = r#"(?:\.[A-Za-z_]\w*|\[(?:'[^'\]]*'|"[^"\]]*"|-?\d+|[A-Za-z_]\w*)\])"#;
-        let after = r"(?:\s*\|\s*(?:default|d)\s*(?:\(|\b)|\s+is\s+(?:not\s+)?(?:un)?defined\b)";
-        Regex::new(&format!(r"(?P<before>[^\w.\])'])(?P<chain>[A-Za-z_]\w*{part}+)(?P<after>{after})")).ok()
-    });
-    static PART: LazyLock<Option<Regex>> =
-        LazyLock::new(|| Regex::new(r#"\.[A-Za-z_]\w*|\[(?:'[^'\]]*'|"[^"\]]*"|[^\]'"]+)\]"#).ok());
-    let (Some(chain), Some(part)) = (CHAIN.as_ref(), PART.as_ref()) else { return text.to_owned() };
-    if !text.contains("default") && !text.contains("defined") && !text.contains("d(") {
-        return text.to_owned();
-    }
-    chain
-        .replace_all(text, |found: &regex::Captures<'_>| {
-            let whole = &found["chain"];
-            let Some(first) = part.find(whole) else { return found[0].to_owned() };
-            let mut out = whole[..first.start()].to_owned();
-            for step in part.find_iter(whole) {
-                out = format!("({out}|default({{}})){}", step.as_str());
-            }
-            format!("{}{out}{}", &found["before"], &found["after"])
-        })
-        .into_owned()
 }
 
 fn add_lookups(env: &mut Environment<'static>, hook: Option<Arc<Lookup>>) {

@@ -35,10 +35,10 @@ pub fn told(name: &str, text: &str, env: &Environment<'_>, context: &Value, erro
         detail => format!("template: {detail}"),
     };
     let error = Error::playbook(message).at(site);
-    let word = detail.split(|c: char| !(c.is_alphanumeric() || c == '_')).filter(|w| !w.is_empty());
+    let word = detail.split_whitespace().nth(1);
     let meant = match kind {
-        ErrorKind::UnknownFilter => word.clone().find_map(|w| nearest(w, FILTERS.iter().copied())),
-        ErrorKind::UnknownTest => word.clone().find_map(|w| nearest(w, TESTS.iter().copied())),
+        ErrorKind::UnknownFilter => word.and_then(|w| nearest(w, FILTERS.iter().copied())),
+        ErrorKind::UnknownTest => word.and_then(|w| nearest(w, TESTS.iter().copied())),
         _ => None,
     };
     match meant {

@@ -5,6 +5,8 @@
 
 mod engine;
 mod error;
+mod filters;
+mod prepare;
 mod print;
 
 pub use engine::{Ask, Engine, Hooks, OMIT, is_template, names, render};

@@ -43,10 +43,11 @@ pub(super) fn cause(value: &Value) -> Error {
     }
 }
 
-/// A value as `{{ value }}` prints it: none is nothing, text is itself, the rest is Python's `str()`.
+/// A value as `{{ value }}` prints it: none is nothing, text is itself, the rest is Python's `str()`. An undefined
+/// value gets here only from an `if` without `else`, which prints nothing.
 pub(super) fn top(value: &Value) -> Result<String, Error> {
     match value.kind() {
-        ValueKind::None => Ok(String::new()),
+        ValueKind::None | ValueKind::Undefined => Ok(String::new()),
         _ => print(value),
     }
 }
@@ -86,20 +87,15 @@ fn repr(out: &mut String, value: &Value) -> Result<(), Error> {
             out.push('}');
         }
         ValueKind::Seq | ValueKind::Iterable => {
-            let (open, close) = if value.is_tuple() { ('(', ')') } else { ('[', ']') };
-            out.push(open);
-            let mut count = 0;
+            // Tuples too: Ansible hands on lists.
+            out.push('[');
             for (i, item) in value.try_iter()?.checked().enumerate() {
                 if i > 0 {
                     out.push_str(", ");
                 }
                 repr(out, &item?)?;
-                count += 1;
             }
-            if count == 1 && value.is_tuple() {
-                out.push(',');
-            }
-            out.push(close);
+            out.push(']');
         }
         _ => out.push_str(&value.to_string()),
     }

@@ -1,0 +1,156 @@
+//! Small rewritings that make minijinja read what Jinja2 reads. They touch code only, never text, strings or
+//! comments, and lines do not move.
+
+use regex::{Captures, Regex};
+use std::sync::LazyLock;
+
+/// A template's text as minijinja must see it. In `variable`s every backslash stands for itself, as in Ansible's
+/// YAML; in template files only those that begin no escape of Python's do.
+pub(super) fn prepare(text: &str, variable: bool) -> String {
+    if !text.contains("{{") && !text.contains("{%") {
+        return text.to_owned();
+    }
+    let mut out = String::with_capacity(text.len() + 16);
+    let mut rest = text;
+    let mut raw = false;
+    while let Some(start) = rest.find("{{").into_iter().chain(rest.find("{%")).chain(rest.find("{#")).min() {
+        out += &rest[..start];
+        rest = &rest[start..];
+        let close = match &rest[..2] {
+            "{{" => "}}",
+            "{%" => "%}",
+            _ => "#}",
+        };
+        let end = if close == "#}" { rest.find(close).map(|i| i + 2) } else { code_end(rest, close) };
+        let Some(end) = end else { break };
+        let code = &rest[..end];
+        let word = code.trim_start_matches(['{', '%', '-', '+']).trim_start();
+        if raw || close == "#}" {
+            if raw && close == "%}" && word.starts_with("endraw") {
+                (raw, out, rest) = (false, out + code, &rest[end..]);
+            } else if raw {
+                // Inside of raw only its end matters; go on right after the mark.
+                (out, rest) = (out + &rest[..2], &rest[2..]);
+            } else {
+                (out, rest) = (out + code, &rest[end..]);
+            }
+            continue;
+        }
+        raw = close == "%}" && word.starts_with("raw");
+        out += &soften(&strings(code, variable));
+        rest = &rest[end..];
+    }
+    out + rest
+}
+
+/// Where a block of code ends: its closing mark outside of strings.
+fn code_end(code: &str, close: &str) -> Option<usize> {
+    let mut quote = None;
+    let mut escaped = false;
+    let mut depth = 0usize;
+    for (i, c) in code.char_indices().skip(2) {
+        match (quote, c) {
+            (Some(_), _) if escaped => escaped = false,
+            (Some(_), '\\') => escaped = true,
+            (Some(mark), c) if c == mark => quote = None,
+            (Some(_), _) => {}
+            (None, '"' | '\'') => quote = Some(c),
+            (None, '{') => depth += 1,
+            (None, '}') if depth > 0 => depth -= 1,
+            (None, _) if code[i..].starts_with(close) => return Some(i + close.len()),
+            _ => {}
+        }
+    }
+    None
+}
+
+/// The same code with the backslashes in its strings doubled where they stand for themselves.
+fn strings(code: &str, variable: bool) -> String {
+    if !code.contains('\\') {
+        return code.to_owned();
+    }
+    let mut out = String::with_capacity(code.len() + 8);
+    let mut quote = None;
+    let mut chars = code.chars().peekable();
+    while let Some(c) = chars.next() {
+        out.push(c);
+        match (quote, c) {
+            (None, '"' | '\'') => quote = Some(c),
+            (Some(mark), c) if c == mark => quote = None,
+            (Some(mark), '\\') => match chars.peek().copied() {
+                Some(next) if next == mark => out.extend(chars.next()),
+                Some('\\') if !variable => out.extend(chars.next()),
+                Some('n' | 't' | 'r' | 'x' | 'u' | '"' | '\'') if !variable => out.extend(chars.next()),
+                _ => out.push('\\'),
+            },
+            _ => {}
+        }
+    }
+    out
+}
+
+/// In Ansible `a.b.c | default(x)` and `a.b.c is defined` hold even if `a` is undefined; strict Jinja stops at
+/// `a.b`. So a chain in front of these is written `((a|default({})).b|default({})).c`. Names of collections
+/// (`| ansible.builtin.quote`) are left out.
+fn soften(code: &str) -> String {
+    static COLLECTION: LazyLock<Option<Regex>> =
+        LazyLock::new(|| Regex::new(r"(\|\s*|\bis\s+(?:not\s+)?)[a-z_]\w*\.[a-z_]\w*\.([a-z_]\w*)").ok());
+    static CHAIN: LazyLock<Option<Regex>> = LazyLock::new(|| {
+        let part = r#"(?:\.[A-Za-z_]\w*|\[(?:'[^'\]]*'|"[^"\]]*"|-?\d+|[A-Za-z_]\w*)\])"#;
+        let after = r"\s*\|\s*(?:default|d)\b|\s+is\s+(?:not\s+)?(?:un)?defined\b";
+        Regex::new(&format!(r"(?P<before>[^\w.\])'])(?P<chain>[A-Za-z_]\w*{part}+)(?P<after>{after})")).ok()
+    });
+    static PART: LazyLock<Option<Regex>> =
+        LazyLock::new(|| Regex::new(r#"\.[A-Za-z_]\w*|\[(?:'[^'\]]*'|"[^"\]]*"|[^\]'"]+)\]"#).ok());
+    static PERCENT: LazyLock<Option<Regex>> = LazyLock::new(|| {
+        let text = r#""(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'"#;
+        let values = r"\((?:[^()]|\([^()]*\))*\)|\w[\w.]*(?:\[[^\]]*\])*|'[^']*'";
+        Regex::new(&format!(r"({text})\s*%\s*({values})")).ok()
+    });
+    let patterns = (COLLECTION.as_ref(), CHAIN.as_ref(), PART.as_ref(), PERCENT.as_ref());
+    let (Some(collection), Some(chain), Some(part), Some(percent)) = patterns else { return code.to_owned() };
+    let code = collection.replace_all(code, "${1}${2}");
+    // minijinja has no `'%s' % x`.
+    let code = percent.replace_all(&code, "${1}|percent(${2})");
+    chain
+        .replace_all(&code, |found: &Captures<'_>| {
+            let whole = &found["chain"];
+            let Some(first) = part.find(whole) else { return found[0].to_owned() };
+            let mut out = whole[..first.start()].to_owned();
+            for step in part.find_iter(whole) {
+                out = format!("({out}|default({{}})){}", step.as_str());
+            }
+            format!("{}{out}{}", &found["before"], &found["after"])
+        })
+        .into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::prepare;
+
+    #[test]
+    fn only_code_is_touched() {
+        for (text, variable, want) in [
+            ("{{ a.b | default(1) }}", false, "{{ (a|default({})).b | default(1) }}"),
+            (
+                "{{ x if a.b['c'] is not defined }}",
+                false,
+                "{{ x if ((a|default({})).b|default({}))['c'] is not defined }}",
+            ),
+            ("a.b | default {# a.b is defined #}", false, "a.b | default {# a.b is defined #}"),
+            (
+                "{% raw %}{{ a.b | d }}{% endraw %}{{ a.b|d }}",
+                false,
+                "{% raw %}{{ a.b | d }}{% endraw %}{{ (a|default({})).b|d }}",
+            ),
+            (r"{{ x | r('\d\n') }}", false, r"{{ x | r('\\d\n') }}"),
+            (r"{{ x | r('\d\\1\n') }}", true, r"{{ x | r('\\d\\\\1\\n') }}"),
+            ("{{ '}}' | ansible.builtin.quote }}", false, "{{ '}}' | quote }}"),
+            ("{{ {'a': {'b': 1}} }}", false, "{{ {'a': {'b': 1}} }}"),
+            ("{{ open", false, "{{ open"),
+        ] {
+            assert_eq!(prepare(text, variable), want);
+        }
+    }
+}

@@ -1,7 +1,18 @@
 //! What several modules need. Modules use these; they never use each other.
 
 mod duration;
+mod id;
 mod many;
+mod mode;
+mod path;
+pub mod stat;
+mod textfile;
+mod words;
 
 pub use duration::Span;
+pub use id::Id;
 pub use many::Many;
+pub use mode::Mode;
+pub use path::HostPath;
+pub use textfile::{Attributes, FileState, Keep, Reading};
+pub use words::validation;

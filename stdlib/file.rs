@@ -32,8 +32,9 @@ pub use replaced::Replaced;
 pub use tree::Tree;
 
 use crate::bail;
-use crate::contract::{Asset, Command, Content, Look, Module, Operation, Result, Source, Step};
-use crate::shared::{Attributes, FileState, HostPath, Id, Keep, Many, Mode, Reading, stat, validation};
+use crate::contract::{Command, Content, Look, Module, Operation, Result, Step};
+use crate::shared::{Attributes, FileState, Given, HostPath, Id, Keep, Loaded, Many, Mode, Reading, stat, validation};
+use futures_util::try_join;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
@@ -110,14 +111,6 @@ pub struct File {
     keep: Keep,
 }
 
-/// A wanted content and where it comes from.
-#[derive(Debug)]
-struct Loaded {
-    content: Content,
-    /// Nothing for a file that lies on the host.
-    source: Option<Source>,
-}
-
 fn yes() -> bool {
     true
 }
@@ -128,35 +121,11 @@ impl File {
     }
 
     async fn load(&self, host: &dyn Look) -> Result<Option<Loaded>> {
-        let given = [("content", &self.content), ("src", &self.src), ("template", &self.template)];
-        let given: Vec<&str> = given.iter().filter(|(_, value)| value.is_some()).map(|(name, _)| *name).collect();
-        if let [first, second, ..] = given[..] {
-            bail!(playbook: "`{first}` and `{second}` both say what {} contains: give one of them", self.path);
-        }
-        if !self.vars.is_empty() && self.template.is_none() {
-            bail!(playbook: "`vars` are for a `template`, and there is none");
-        }
-        if self.remote_src {
+        if self.remote_src && self.content.is_none() && self.template.is_none() {
             return self.remote(host).await.map(Some);
         }
-        if let Some(text) = &self.content {
-            return Ok(Some(Loaded { content: Content::of(text.as_bytes()), source: Some(Source::Text(text.clone())) }));
-        }
-        if let Some(name) = &self.template {
-            let asset = asset(host, name, "template").await?;
-            let Some(Ok(template)) = asset.content.map(String::from_utf8) else {
-                bail!(playbook: "the template `{name}` is no UTF-8 text of up to 1 MiB");
-            };
-            let text = host.render(name, &template, &self.vars).await?;
-            return Ok(Some(Loaded { content: Content::of(text.as_bytes()), source: Some(Source::Text(text)) }));
-        }
-        let Some(name) = &self.src else { return Ok(None) };
-        let asset = asset(host, name, "file").await?;
-        let content = match &asset.content {
-            Some(bytes) => Content::of(bytes),
-            None => Content { sha256: asset.sha256, size: asset.size, text: None },
-        };
-        Ok(Some(Loaded { content, source: Some(Source::Asset(name.clone())) }))
+        let given = Given { content: &self.content, src: &self.src, template: &self.template, vars: &self.vars };
+        given.load(host, &self.path).await
     }
 
     /// A content that lies on the host already.
@@ -169,23 +138,16 @@ impl File {
         if self.validate.is_some() {
             bail!(playbook: "`validate` is for content from the controller, not for `remote_src`");
         }
-        let output = host.run(&Command::new("sha256sum").args(["--", &src])).await?;
-        match stat::digest_answer(&output) {
-            Some(sha256) => Ok(Loaded { content: Content { sha256, ..Content::default() }, source: None }),
-            None => bail!("{src} cannot be read on the host: {}", output.stderr_text().trim_end()),
+        let (stat, digest) = (stat::following(stat::command(&src)), stat::following(stat::digest(&src)));
+        let (stat, digest) = try_join!(host.run(&stat), host.run(&digest))?;
+        let (found, sha256) = (stat::answer(&src, &stat)?, stat::digest_answer(&digest));
+        match (found, sha256) {
+            (Some(found), Some(sha256)) => {
+                Ok(Loaded { content: Content { sha256, size: found.size, text: None }, source: None })
+            }
+            (None, _) => bail!("{src} does not exist on the host"),
+            (Some(_), None) => bail!("{src} cannot be read on the host: {}", digest.stderr_text().trim_end()),
         }
-    }
-}
-
-/// A file on the controller that must be there.
-async fn asset(host: &dyn Look, name: &str, what: &str) -> Result<Asset> {
-    match host.asset(name).await? {
-        Some(asset) if asset.directory => {
-            bail!(playbook: "`{name}` is a directory"; hint: "file::tree(dest, #{{ src: \"{name}\" }}) copies one")
-        }
-        Some(asset) => Ok(asset),
-        None => bail!(playbook: "no {what} `{name}` on the controller";
-            hint: "it is looked for beside the playbook, in its `files` and `templates`, and in the project"),
     }
 }
 
@@ -206,7 +168,7 @@ impl Operation for File {
     async fn read(&self, host: &dyn Look) -> Result<FileState> {
         let reading = match &self.loaded {
             None => Reading::Presence,
-            Some(_) if self.sensitive => Reading::Secret,
+            Some(_) if self.sensitive || !self.force => Reading::Secret,
             Some(loaded) => Reading::Digest(&loaded.content.sha256),
         };
         FileState::read(host, &self.path, self.attributes(), reading).await

@@ -241,10 +241,11 @@ impl Operation for Tree {
         let differs = |below: &&String| now.files.get(*below) != want.files.get(*below);
         let directories = want.files.iter().filter(|(_, node)| node.is_directory()).map(|(below, _)| below);
         run(Command::new("mkdir").arg("-p"), directories.filter(differs).map(|below| self.at(below)).collect());
-        let mut written: Vec<&String> = Vec::new();
+        let (mut written, mut linked): (Vec<&String>, Vec<&String>) = Default::default();
         for below in want.files.keys().filter(differs) {
             let Some(asset) = self.assets.get(below).filter(|asset| !asset.directory) else { continue };
             if let Some(target) = &asset.link {
+                linked.push(below);
                 steps.push(Command::new("ln").args(["-sfn", "--", target, &self.at(below)]).into());
                 continue;
             }
@@ -264,7 +265,7 @@ impl Operation for Tree {
         let mut set = |program: &str, now: &BTreeMap<String, String>, want: &BTreeMap<String, String>| {
             let mut groups: BTreeMap<&String, Vec<String>> = BTreeMap::new();
             for (below, value) in want.iter().filter(|(below, _)| !written.contains(below)) {
-                if now.get(below) != Some(value) {
+                if now.get(below) != Some(value) || linked.contains(&below) {
                     groups.entry(value).or_default().push(self.at(below));
                 }
             }

@@ -1,6 +1,7 @@
 //! What several modules need. Modules use these; they never use each other.
 
 mod duration;
+mod given;
 mod id;
 mod many;
 mod mode;
@@ -10,6 +11,7 @@ mod textfile;
 mod words;
 
 pub use duration::Span;
+pub use given::{Given, Loaded};
 pub use id::Id;
 pub use many::Many;
 pub use mode::Mode;

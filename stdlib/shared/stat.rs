@@ -71,6 +71,13 @@ pub fn command(path: &str) -> Command {
     Command::new("stat").args(["-c", FORMAT, "--", path]).env("LC_ALL", "C")
 }
 
+/// The same command about what a link points to.
+pub fn following(command: Command) -> Command {
+    let mut command = command;
+    command.args.insert(0, "-L".to_owned());
+    command
+}
+
 /// What `stat` said; nothing if there is nothing at that path.
 pub fn answer(path: &str, output: &Output) -> Result<Option<Stat>> {
     if output.success() {

@@ -91,11 +91,13 @@ impl FileState {
         attributes: Attributes<'_>,
         reading: Reading<'_>,
     ) -> Result<FileState> {
-        let (mut found, mut content) = FileState::look(host, path, reading).await?;
+        let (mut found, mut content) = FileState::look(host, path, reading, |command| command).await?;
         let mut real = None;
         if found.as_ref().is_some_and(|found| found.kind == Kind::Link) {
-            let target = host.text(&Command::new("readlink").args(["-f", "--", path])).await?;
-            (found, content) = FileState::look(host, &target, reading).await?;
+            let readlink = Command::new("readlink").args(["-f", "--", path]);
+            let followed = FileState::look(host, path, reading, stat::following);
+            let (target, followed) = try_join!(host.text(&readlink), followed)?;
+            (found, content) = followed;
             real = Some(target);
         }
         let at = real.as_deref().unwrap_or(path);
@@ -128,18 +130,23 @@ impl FileState {
         })
     }
 
-    async fn look(host: &dyn Look, path: &str, reading: Reading<'_>) -> Result<(Option<Stat>, Option<Content>)> {
-        let stat = stat::command(path);
+    async fn look(
+        host: &dyn Look,
+        path: &str,
+        reading: Reading<'_>,
+        follow: fn(Command) -> Command,
+    ) -> Result<(Option<Stat>, Option<Content>)> {
+        let stat = follow(stat::command(path));
         match reading {
             Reading::Presence => Ok((stat::answer(path, &host.run(&stat).await?)?, None)),
             Reading::Digest(_) | Reading::Secret => {
-                let digest = stat::digest(path);
+                let digest = follow(stat::digest(path));
                 let (stat, digest) = try_join!(host.run(&stat), host.run(&digest))?;
                 let content = stat::digest_answer(&digest).map(|sha256| Content { sha256, ..Content::default() });
                 Ok((stat::answer(path, &stat)?, content))
             }
             Reading::Text => {
-                let content = stat::content(path);
+                let content = follow(stat::content(path));
                 let (stat, content) = try_join!(host.run(&stat), host.run(&content))?;
                 let found = stat::answer(path, &stat)?;
                 let text = match &found {

@@ -25,14 +25,18 @@ struct Clause {
 const ALL: u32 = 0o7777;
 
 impl Mode {
+    /// Exactly these bits.
+    pub fn octal(bits: u32) -> Mode {
+        let clause = Clause { who: ALL, op: '=', bits, conditional: false };
+        Mode { text: format!("{bits:04o}"), clauses: vec![clause] }
+    }
     /// Reads octal or symbolic permissions. The error says what is expected.
     pub fn parse(text: &str) -> Result<Mode, String> {
         let wrong = || format!("`{text}` are no permissions: write \"0644\" or \"u=rw,g=r,o=r\"");
         let octal = text.strip_prefix("0o").unwrap_or(text);
         if !octal.is_empty() && octal.len() <= 5 && octal.chars().all(|c| c.is_digit(8)) {
             let bits = u32::from_str_radix(octal, 8).ok().filter(|bits| *bits <= ALL).ok_or_else(wrong)?;
-            let clause = Clause { who: ALL, op: '=', bits, conditional: false };
-            return Ok(Mode { text: format!("{bits:04o}"), clauses: vec![clause] });
+            return Ok(Mode::octal(bits));
         }
         let mut clauses = Vec::new();
         for part in text.split(',') {

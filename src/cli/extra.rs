@@ -12,14 +12,18 @@ pub fn extra_vars(given: &[String]) -> Result<Map<String, Value>, Vec<Error>> {
         let text = text.trim();
         let more = match text.strip_prefix('@') {
             Some(path) => file(Path::new(path))?,
-            None if text.starts_with('{') => {
-                map(serde_json::from_str(text).map_err(|e| wrong(text, &e.to_string()))?, text)?
-            }
-            None => pairs(text)?,
+            None => inline(text).map_err(|e| vec![e])?,
         };
         vars.extend(more);
     }
     Ok(vars)
+}
+
+fn inline(text: &str) -> Result<Map<String, Value>> {
+    if text.starts_with('{') {
+        return map(serde_json::from_str(text).map_err(|e| wrong(text, &e.to_string()))?, text);
+    }
+    pairs(text)
 }
 
 fn wrong(text: &str, why: &str) -> Error {

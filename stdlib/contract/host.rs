@@ -97,6 +97,8 @@ pub(crate) fn refused(command: &Command, output: &Output) -> Error {
     let said = stderr.lines().chain(text.lines()).map(str::trim).rfind(|line| !line.is_empty());
     let message = match (output.code, said) {
         (127, _) => format!("{} is not installed", command.program),
+        // A script of ours says itself what went wrong.
+        (_, Some(said)) if command.program == "sh" => said.to_owned(),
         (code, Some(said)) => format!("{} exited with {code}: {said}", command.program),
         (code, None) => format!("{} exited with {code}", command.program),
     };

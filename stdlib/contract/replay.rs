@@ -133,6 +133,13 @@ impl Replay {
         let phase = self.script.iter().skip(next).take_while(|e| matches!(e, Exchange::Read(..)));
         let answer = phase.filter_map(|e| if let Exchange::Read(a, o) = e { Some((a, o)) } else { None });
         let answer = answer.filter(|(a, _)| *a == asked).map(|(_, o)| o.clone()).next();
+        let answer = answer.or_else(|| {
+            if CONTROLLER.iter().any(|word| asked.starts_with(word)) {
+                earlier(&self.script[..next], asked)
+            } else {
+                None
+            }
+        });
         let answer = answer.ok_or_else(|| Error::bug(format!("the transcript has no answer here to: ? {asked}")))?;
         let exchange = Exchange::Read(asked.to_owned(), answer.clone());
         let mut heard = lock(&self.heard);
@@ -142,6 +149,17 @@ impl Replay {
         }
         Ok(answer)
     }
+}
+
+/// What is asked of the controller, and not changed by what is done to the host: an answer holds until
+/// the transcript gives another.
+const CONTROLLER: [&str; 3] = ["asset ", "tree ", "get "];
+
+fn earlier(script: &[Exchange], asked: &str) -> Option<Output> {
+    script.iter().rev().find_map(|e| match e {
+        Exchange::Read(a, output) if a == asked => Some(output.clone()),
+        _ => None,
+    })
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -1,9 +1,22 @@
 //! What several modules need. Modules use these; they never use each other.
 
 mod duration;
+mod given;
+mod id;
 mod many;
+mod mode;
+mod path;
+pub mod stat;
 pub mod template;
+mod textfile;
+mod words;
 pub mod yaml;
 
 pub use duration::Span;
+pub use given::{Given, Loaded};
+pub use id::Id;
 pub use many::Many;
+pub use mode::Mode;
+pub use path::HostPath;
+pub use textfile::{Attributes, FileState, Keep, Reading};
+pub use words::validation;

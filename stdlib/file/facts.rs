@@ -1,0 +1,141 @@
+//! Questions about files.
+
+use crate::bail;
+use crate::contract::{Command, Fact, Look, Result};
+use crate::shared::HostPath;
+use crate::shared::stat::{self, Kind};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use futures_util::try_join;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Ask what is at a path.
+///
+/// The answer has `exists`, `kind` ("file", "directory", "link" or "other"), `size`, `mode`, `uid`,
+/// `gid`, `owner`, `group`, `mtime` (seconds since 1970), `target` (of a link) and `sha256` (on demand).
+/// Where nothing exists, all but `exists` are `()`.
+///
+/// ```rhai
+/// file::stat("/var/run/reboot-required");
+/// ```
+/// ```transcript
+/// ? LC_ALL=C stat -c %a:%U:%G:%u:%g:%s:%Y:%F -- /var/run/reboot-required
+/// - stat: cannot statx '/var/run/reboot-required': No such file or directory
+/// * 1
+/// ? readlink -- /var/run/reboot-required
+/// * 1
+/// ```
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Stat {
+    /// The path on the host.
+    pub path: HostPath,
+    /// Ask about what a link points to, not about the link.
+    #[serde(default)]
+    pub follow: bool,
+    /// Compute the digest of a file, too.
+    #[serde(default)]
+    pub checksum: bool,
+}
+
+/// What is at a path.
+#[derive(Debug, Default, Serialize)]
+pub struct Found {
+    exists: bool,
+    kind: Option<Kind>,
+    size: Option<u64>,
+    mode: Option<String>,
+    uid: Option<u64>,
+    gid: Option<u64>,
+    owner: Option<String>,
+    group: Option<String>,
+    mtime: Option<i64>,
+    target: Option<String>,
+    sha256: Option<String>,
+}
+
+impl Fact for Stat {
+    type Answer = Found;
+
+    async fn ask(&self, host: &dyn Look) -> Result<Found> {
+        let path: String = if self.follow {
+            let real = host.run(&Command::new("readlink").args(["-f", "--", &self.path])).await?;
+            let text = real.text();
+            if real.success() { text.strip_suffix('\n').unwrap_or(&text).to_owned() } else { self.path.to_string() }
+        } else {
+            self.path.to_string()
+        };
+        let stat = stat::command(&path);
+        let readlink = Command::new("readlink").args(["--", &path]);
+        let digest = async {
+            if self.checksum { host.run(&stat::digest(&path)).await.map(|o| stat::digest_answer(&o)) } else { Ok(None) }
+        };
+        let (found, link, sha256) = try_join!(host.run(&stat), host.run(&readlink), digest)?;
+        let Some(found) = stat::answer(&path, &found)? else { return Ok(Found::default()) };
+        let target = link.text();
+        Ok(Found {
+            exists: true,
+            kind: Some(found.kind),
+            size: Some(found.size),
+            mode: Some(format!("{:04o}", found.mode)),
+            uid: found.uid.parse().ok(),
+            gid: found.gid.parse().ok(),
+            owner: Some(found.owner),
+            group: Some(found.group),
+            mtime: Some(found.mtime),
+            target: link.success().then(|| target.strip_suffix('\n').unwrap_or(&target).to_owned()),
+            sha256,
+        })
+    }
+}
+
+/// How the content of a file is answered.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Encoding {
+    /// As text; bytes that are not UTF-8 are an error.
+    #[default]
+    Text,
+    /// In base64, whatever the bytes.
+    Base64,
+}
+
+/// Ask for the content of a file.
+///
+/// ```rhai
+/// file::read("/etc/hostname");
+/// ```
+/// ```transcript
+/// ? cat -- /etc/hostname
+/// = nas
+/// ```
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Read {
+    /// The file on the host.
+    pub path: HostPath,
+    /// `"text"`, or `"base64"` for a file that is no text.
+    #[serde(default)]
+    pub encoding: Encoding,
+}
+
+impl Fact for Read {
+    type Answer = String;
+
+    async fn ask(&self, host: &dyn Look) -> Result<String> {
+        let output = host.run(&Command::new("cat").args(["--", &self.path])).await?;
+        if !output.success() {
+            let said = output.stderr_text();
+            let why = said.trim_end().rsplit(": ").next().unwrap_or_default().to_owned();
+            bail!("{} cannot be read: {why}", self.path; hint: "file::stat(path).exists asks first");
+        }
+        if self.encoding == Encoding::Base64 {
+            return Ok(STANDARD.encode(&output.stdout));
+        }
+        match String::from_utf8(output.stdout) {
+            Ok(text) => Ok(text),
+            Err(_) => bail!("{} is not UTF-8 text", self.path; hint: "encoding: \"base64\" reads it anyway"),
+        }
+    }
+}

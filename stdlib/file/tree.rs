@@ -1,0 +1,286 @@
+//! `file::tree`: a directory of the controller, copied up.
+
+use super::listing;
+use crate::bail;
+use crate::contract::{Asset, Command, Content, Look, Operation, Result, Source, Step, Write};
+use crate::shared::stat::{self, Kind, Stat};
+use crate::shared::{HostPath, Id, Mode};
+use futures_util::{future::try_join_all, try_join};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Make sure a directory contains what a directory of the controller contains.
+///
+/// Files are compared by digest, and each is replaced whole and at once. What only the host has stays,
+/// unless `delete` is true.
+///
+/// ```rhai
+/// file::tree("/srv/site", #{ src: "site", delete: true });
+/// ```
+/// ```transcript
+/// ? tree site
+/// = 0755 img/
+/// = 0644 index.html hello
+/// ? LC_ALL=C stat -c %a:%U:%G:%u:%g:%s:%Y:%F -- /srv/site
+/// = 755:root:root:0:0:4096:1749081600:directory
+/// ? LC_ALL=C find /srv/site/. -mindepth 1 -exec stat -c %a:%U:%G:%u:%g:%s:%Y:%F:%n '{}' +
+/// = 644:root:root:0:0:3:1749081600:regular file:/srv/site/./index.html
+/// = 644:root:root:0:0:9:1749081600:regular file:/srv/site/./old page.html
+/// ? find /srv/site/./index.html -maxdepth 0 -type f -exec sha256sum '{}' +
+/// = dd40b51d8b0fba30df6d7dd8bdd8da3de2b2e5ad6e1c6d3d3f8dbe9cf9f1d6d0  /srv/site/./index.html
+/// ! rm -rf -- '/srv/site/old page.html'
+/// ! mkdir -p -- /srv/site/img
+/// ! write /srv/site/index.html mode=0644 from=site/index.html
+/// ? LC_ALL=C stat -c %a:%U:%G:%u:%g:%s:%Y:%F -- /srv/site
+/// = 755:root:root:0:0:4096:1763666100:directory
+/// ? LC_ALL=C find /srv/site/. -mindepth 1 -exec stat -c %a:%U:%G:%u:%g:%s:%Y:%F:%n '{}' +
+/// = 644:root:root:0:0:5:1763666100:regular file:/srv/site/./index.html
+/// = 755:root:root:0:0:4096:1763666100:directory:/srv/site/./img
+/// ? find /srv/site/./index.html -maxdepth 0 -type f -exec sha256sum '{}' +
+/// = 2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824  /srv/site/./index.html
+/// ```
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Tree {
+    /// The directory on the host; it is created if need be.
+    pub dest: HostPath,
+    /// The directory on the controller, looked for beside the playbook; what it contains is copied.
+    pub src: String,
+    /// Delete what the host has below `dest` and the controller does not have.
+    #[serde(default)]
+    pub delete: bool,
+    /// Permissions of every file; without it, 0644, or 0755 for a file that is executable.
+    pub mode: Option<Mode>,
+    /// Permissions of every directory, `dest` included; without it, those they have.
+    pub directory_mode: Option<Mode>,
+    /// The owner of everything copied, by name or number.
+    pub owner: Option<Id>,
+    /// The group of everything copied, by name or number.
+    pub group: Option<Id>,
+    /// What the directory on the controller contains.
+    #[serde(skip)]
+    assets: BTreeMap<String, Asset>,
+}
+
+/// What lies at a path: the content of a file, or words such as `directory` and `link to x`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Node {
+    /// A file that is compared.
+    File(Content),
+    /// Anything else.
+    Other(String),
+}
+
+impl Node {
+    fn is_directory(&self) -> bool {
+        matches!(self, Node::Other(words) if words == "directory")
+    }
+}
+
+/// A tree as it is or should be, by path below its root; the root itself is `.`.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct TreeState {
+    #[serde(default)]
+    files: BTreeMap<String, Node>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    mode: BTreeMap<String, String>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    owner: BTreeMap<String, String>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    group: BTreeMap<String, String>,
+}
+
+impl Tree {
+    /// The permissions that something should have, given those it has.
+    fn mode_of(&self, below: &str, now: Option<u32>) -> Option<String> {
+        match self.assets.get(below) {
+            Some(asset) if asset.link.is_some() => None,
+            Some(asset) if !asset.directory => {
+                let executable = u32::from_str_radix(&asset.mode, 8).is_ok_and(|mode| mode & 0o100 != 0);
+                let base = if executable { 0o755 } else { 0o644 };
+                Some(self.mode.as_ref().map_or_else(|| format!("{base:04o}"), |mode| mode.of(base, false)))
+            }
+            _ => self.directory_mode.as_ref().map(|mode| mode.of(now.unwrap_or(0o755), true)),
+        }
+    }
+
+    fn at(&self, below: &str) -> String {
+        if below == "." { self.dest.to_string() } else { self.dest.join(below) }
+    }
+
+    /// One found path, as far as this operation decides about it.
+    fn note(&self, state: &mut TreeState, below: &str, found: &Stat, digest: Option<&String>, link: Option<&String>) {
+        let node = match (found.kind, digest, link) {
+            (Kind::File, Some(sha256), _) => {
+                Node::File(Content { sha256: sha256.clone(), size: found.size, text: None })
+            }
+            (Kind::Link, _, Some(target)) => Node::Other(format!("link to {target}")),
+            (Kind::Directory, ..) => Node::Other("directory".to_owned()),
+            (Kind::Link, ..) => Node::Other("link".to_owned()),
+            (Kind::File, ..) => Node::Other("file".to_owned()),
+            (Kind::Other, ..) => Node::Other("special file".to_owned()),
+        };
+        state.files.insert(below.to_owned(), node);
+        if below != "." && !self.assets.contains_key(below) {
+            return;
+        }
+        if self.mode_of(below, None).is_some() {
+            state.mode.insert(below.to_owned(), format!("{:04o}", found.mode));
+        }
+        if let Some(id) = &self.owner {
+            state.owner.insert(below.to_owned(), found.owner_like(id));
+        }
+        if let Some(id) = &self.group {
+            state.group.insert(below.to_owned(), found.group_like(id));
+        }
+    }
+
+    fn conflict(&self, below: &str, now: &Node, want: &Node) -> Result<bool> {
+        let clash = now.is_directory() != want.is_directory();
+        if clash && !self.delete {
+            bail!("{} is a {}, but `{}` on the controller is not", self.at(below),
+                if now.is_directory() { "directory" } else { "file" }, format!("{}/{below}", self.src);
+                hint: "delete: true replaces it");
+        }
+        Ok(clash)
+    }
+}
+
+impl Operation for Tree {
+    type State = TreeState;
+    const REVERSIBLE: bool = false;
+
+    async fn prepare(&mut self, host: &dyn Look) -> Result<()> {
+        if self.delete && self.dest.matches('/').count() < 2 {
+            bail!(playbook: "file::tree with `delete` refuses {}, which holds more than it copies", self.dest;
+                hint: "name a directory of its own, such as /srv/site");
+        }
+        self.src.truncate(self.src.trim_end_matches('/').len());
+        let assets = host.asset_tree(&self.src).await?;
+        self.assets = assets.into_iter().map(|asset| (asset.path.clone(), asset)).collect();
+        Ok(())
+    }
+
+    async fn read(&self, host: &dyn Look) -> Result<TreeState> {
+        let names = || self.assets.keys().map(String::as_str);
+        let stat = stat::command(&self.dest);
+        let listed = if self.delete { vec![listing::all(&self.dest)] } else { listing::some(&self.dest, names()) };
+        let files = self.assets.values().filter(|asset| !asset.sha256.is_empty()).map(|asset| asset.path.as_str());
+        let digested = listing::digests(&self.dest, files);
+        let links = self.assets.values().filter(|asset| asset.link.is_some()).map(|asset| asset.path.as_str());
+        let linked = listing::links(&self.dest, links);
+        let all = |commands: &'_ [Command]| {
+            let commands = commands.to_vec();
+            async move { try_join_all(commands.iter().map(|command| host.run(command))).await }
+        };
+        let (root, stats, digests, links) =
+            try_join!(host.run(&stat), all(&listed), all(&digested), all(&linked))?;
+        let Some(root) = stat::answer(&self.dest, &root)? else { return Ok(TreeState::default()) };
+        if root.kind != Kind::Directory {
+            bail!("{} is {}, not a directory", self.dest, root.kind.words());
+        }
+        let heads = |outputs: &[crate::contract::Output]| {
+            outputs.iter().flat_map(|output| listing::heads(&self.dest, output)).collect::<BTreeMap<_, _>>()
+        };
+        let (digests, links) = (heads(&digests), heads(&links));
+        let mut state = TreeState::default();
+        self.note(&mut state, ".", &root, None, None);
+        for output in &stats {
+            for (below, found) in listing::stats(&self.dest, output)? {
+                self.note(&mut state, &below, &found, digests.get(&below), links.get(&below));
+            }
+        }
+        Ok(state)
+    }
+
+    fn want(&self, now: &TreeState) -> Result<TreeState> {
+        let mut want = TreeState::default();
+        want.files.insert(".".to_owned(), Node::Other("directory".to_owned()));
+        for (below, asset) in &self.assets {
+            let node = match &asset.link {
+                Some(target) => Node::Other(format!("link to {target}")),
+                None if asset.directory => Node::Other("directory".to_owned()),
+                None => Node::File(Content { sha256: asset.sha256.clone(), size: asset.size, text: None }),
+            };
+            want.files.insert(below.clone(), node);
+        }
+        for below in want.files.keys() {
+            let bits = now.mode.get(below).and_then(|mode| u32::from_str_radix(mode, 8).ok());
+            if let Some(mode) = self.mode_of(below, bits) {
+                want.mode.insert(below.clone(), mode);
+            }
+            if let Some(id) = &self.owner {
+                want.owner.insert(below.clone(), id.as_str().to_owned());
+            }
+            if let Some(id) = &self.group {
+                want.group.insert(below.clone(), id.as_str().to_owned());
+            }
+        }
+        Ok(want)
+    }
+
+    fn steps(&self, now: &TreeState, want: &TreeState) -> Result<Vec<Step>> {
+        let mut steps: Vec<Step> = Vec::new();
+        let mut run = |command: Command, paths: Vec<String>| {
+            steps.extend(listing::chunks(command.arg("--"), paths.into_iter()).into_iter().map(Step::Run));
+        };
+        let mut gone: Vec<&str> = Vec::new();
+        for (below, node) in &now.files {
+            let goes = match want.files.get(below) {
+                None => true,
+                Some(wanted) => self.conflict(below, node, wanted)?,
+            };
+            // What lies in a directory that goes, goes with it.
+            if goes && !gone.last().is_some_and(|top| below.starts_with(&format!("{top}/"))) {
+                gone.push(below);
+            }
+        }
+        run(Command::new("rm").arg("-rf"), gone.iter().map(|below| self.at(below)).collect());
+        let differs = |below: &&String| now.files.get(*below) != want.files.get(*below);
+        let directories = want.files.iter().filter(|(_, node)| node.is_directory()).map(|(below, _)| below);
+        run(Command::new("mkdir").arg("-p"), directories.filter(differs).map(|below| self.at(below)).collect());
+        let (mut written, mut linked): (Vec<&String>, Vec<&String>) = Default::default();
+        for below in want.files.keys().filter(differs) {
+            let Some(asset) = self.assets.get(below).filter(|asset| !asset.directory) else { continue };
+            if let Some(target) = &asset.link {
+                linked.push(below);
+                steps.push(Command::new("ln").args(["-sfn", "--", target, &self.at(below)]).into());
+                continue;
+            }
+            written.push(below);
+            steps.push(Step::Write(Write {
+                path: self.at(below),
+                source: Source::Asset(format!("{}/{below}", self.src)),
+                mode: want.mode.get(below).cloned(),
+                owner: want.owner.get(below).cloned(),
+                group: want.group.get(below).cloned(),
+                backup: None,
+                validate: None,
+                sensitive: false,
+            }));
+        }
+        // The attributes of what was not written whole, each command for all that need the same.
+        let mut set = |program: &str, now: &BTreeMap<String, String>, want: &BTreeMap<String, String>| {
+            let mut groups: BTreeMap<&String, Vec<String>> = BTreeMap::new();
+            for (below, value) in want.iter().filter(|(below, _)| !written.contains(below)) {
+                if now.get(below) != Some(value) || linked.contains(&below) {
+                    groups.entry(value).or_default().push(self.at(below));
+                }
+            }
+            for (value, paths) in groups {
+                let command = match program {
+                    "chmod" => Command::new("chmod").arg(format!("0{value}")),
+                    _ => Command::new(program).args(["-h", value]),
+                };
+                let commands = listing::chunks(command.arg("--"), paths.into_iter());
+                steps.extend(commands.into_iter().map(Step::Run));
+            }
+        };
+        set("chown", &now.owner, &want.owner);
+        set("chgrp", &now.group, &want.group);
+        set("chmod", &now.mode, &want.mode);
+        Ok(steps)
+    }
+}

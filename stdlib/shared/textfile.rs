@@ -1,0 +1,222 @@
+//! A file whose content, permissions and owner are managed: what it is, and the steps to what it should
+//! be. `file`, `systemd::unit` and `apt::repository` all stand on this.
+
+use super::stat::{self, Kind, Stat};
+use super::{HostPath, Id, Mode};
+use crate::bail;
+use crate::contract::{Command, Content, Error, Look, Result, Source, Step, Write};
+use futures_util::try_join;
+use serde::{Deserialize, Serialize};
+
+/// Texts up to this size are shown in a diff, and kept for undo.
+const SHOWN: u64 = 104_448;
+
+/// The permissions and owner that a file should have; what is not given stays as it is.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Attributes<'a> {
+    /// Permissions.
+    pub mode: Option<&'a Mode>,
+    /// The owner.
+    pub owner: Option<&'a Id>,
+    /// The group.
+    pub group: Option<&'a Id>,
+}
+
+/// How much of a file is read.
+#[derive(Debug, Clone, Copy)]
+pub enum Reading<'a> {
+    /// Whether it is there.
+    Presence,
+    /// Its digest; and its text as well, for the diff, if the digest is not this one.
+    Digest(&'a str),
+    /// Its digest, and never its text.
+    Secret,
+    /// Its text, because the new one is made from it; a file that is not UTF-8 is an error.
+    Text,
+}
+
+/// A managed file as it is or should be. What the operation does not decide is left out.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileState {
+    /// The file itself, where the path is a symbolic link.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub real: Option<String>,
+    /// Whether there is a file, where its content is not managed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exists: Option<bool>,
+    /// Its content; nothing if there is no file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content: Option<Content>,
+    /// Four octal digits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mode: Option<String>,
+    /// A name or number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
+    /// A name or number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
+}
+
+/// How a file is written.
+#[derive(Debug, Clone, Default)]
+pub struct Keep {
+    /// Keep a copy of the old content beside it.
+    pub backup: bool,
+    /// The command that must accept the new content.
+    pub validate: Option<Command>,
+    /// Never show the content.
+    pub sensitive: bool,
+}
+
+impl Attributes<'_> {
+    /// These attributes on top of a state.
+    pub fn on(&self, now: &FileState) -> FileState {
+        let mut want = now.clone();
+        if let Some(mode) = self.mode {
+            let bits = now.mode.as_deref().and_then(|mode| u32::from_str_radix(mode, 8).ok());
+            want.mode = Some(mode.of(bits.unwrap_or(0o644), false));
+        }
+        want.owner = self.owner.map(|id| id.as_str().to_owned());
+        want.group = self.group.map(|id| id.as_str().to_owned());
+        want
+    }
+}
+
+impl FileState {
+    /// Reads it in one round trip (two through a link, and one more for a text to show).
+    pub async fn read(
+        host: &dyn Look,
+        path: &HostPath,
+        attributes: Attributes<'_>,
+        reading: Reading<'_>,
+    ) -> Result<FileState> {
+        let (mut found, mut content) = FileState::look(host, path, reading, |command| command).await?;
+        let mut real = None;
+        if found.as_ref().is_some_and(|found| found.kind == Kind::Link) {
+            let readlink = Command::new("readlink").args(["-f", "--", path]);
+            let followed = FileState::look(host, path, reading, stat::following);
+            let (target, followed) = try_join!(host.text(&readlink), followed)?;
+            (found, content) = followed;
+            real = Some(target);
+        }
+        let at = real.as_deref().unwrap_or(path);
+        let Some(found) = found else {
+            let exists = matches!(reading, Reading::Presence).then_some(false);
+            return Ok(FileState { real, exists, ..FileState::default() });
+        };
+        if found.kind == Kind::Directory {
+            bail!("{at} is a directory"; hint: "file::directory manages one, file::tree copies one");
+        }
+        if found.kind == Kind::Other && !matches!(reading, Reading::Presence) {
+            bail!("{at} is {}, so it has no content to manage", found.kind.words());
+        }
+        if let (Some(content), Reading::Digest(wanted)) = (&mut content, reading)
+            && content.sha256 != wanted
+            && found.size <= SHOWN
+        {
+            *content = Content::of(&host.expect(&stat::content(at)).await?.stdout);
+        }
+        if content.is_none() && !matches!(reading, Reading::Presence) {
+            bail!("{at} may not be read"; hint: "within(#{{ become: \"root\" }}, || ...) reads as root");
+        }
+        Ok(FileState {
+            real,
+            exists: matches!(reading, Reading::Presence).then_some(true),
+            content: content.map(|content| Content { size: found.size, ..content }),
+            mode: attributes.mode.map(|_| format!("{:04o}", found.mode)),
+            owner: attributes.owner.map(|id| found.owner_like(id)),
+            group: attributes.group.map(|id| found.group_like(id)),
+        })
+    }
+
+    async fn look(
+        host: &dyn Look,
+        path: &str,
+        reading: Reading<'_>,
+        follow: fn(Command) -> Command,
+    ) -> Result<(Option<Stat>, Option<Content>)> {
+        let stat = follow(stat::command(path));
+        match reading {
+            Reading::Presence => Ok((stat::answer(path, &host.run(&stat).await?)?, None)),
+            Reading::Digest(_) | Reading::Secret => {
+                let digest = follow(stat::digest(path));
+                let (stat, digest) = try_join!(host.run(&stat), host.run(&digest))?;
+                let content = stat::digest_answer(&digest).map(|sha256| Content { sha256, ..Content::default() });
+                Ok((stat::answer(path, &stat)?, content))
+            }
+            Reading::Text => {
+                let content = follow(stat::content(path));
+                let (stat, content) = try_join!(host.run(&stat), host.run(&content))?;
+                let found = stat::answer(path, &stat)?;
+                let text = match &found {
+                    Some(found) if found.kind == Kind::File && content.success() => Some(text(path, content.stdout)?),
+                    _ => None,
+                };
+                Ok((found, text.map(FileState::text)))
+            }
+        }
+    }
+
+    /// The content of a text, whatever its size.
+    pub fn text(text: String) -> Content {
+        Content { sha256: Content::digest(text.as_bytes()), size: text.len() as u64, text: Some(text) }
+    }
+
+    /// The steps from this state to another. `source` is what the wanted content comes from; without it,
+    /// it is the text in the wanted state (so that undo can put the old one back).
+    pub fn steps(&self, path: &HostPath, want: &FileState, source: Option<Source>, keep: &Keep) -> Result<Vec<Step>> {
+        let at = want.real.as_deref().or(self.real.as_deref()).unwrap_or(path).to_owned();
+        let same = self.content.as_ref().map(|c| &c.sha256) == want.content.as_ref().map(|c| &c.sha256);
+        if want.exists.is_none() && want.content.is_none() || want.exists == Some(false) {
+            return Ok(if same && self.exists != Some(true) {
+                Vec::new()
+            } else {
+                Command::new("rm").args(["-f", "--", &at]).into()
+            });
+        }
+        if !same || self.exists != want.exists {
+            let text = want.content.as_ref().and_then(|content| content.text.clone());
+            let empty = want.exists.map(|_| String::new());
+            let Some(source) = source.or(text.or(empty).map(Source::Text)) else {
+                return Err(Error::host(format!("the old content of {at} was not kept, so it cannot be put back"))
+                    .hint("it was binary, or larger than 100 KiB"));
+            };
+            let backup = self.content.as_ref().filter(|_| keep.backup);
+            return Ok(vec![Step::Write(Write {
+                source,
+                mode: want.mode.clone(),
+                owner: want.owner.clone(),
+                group: want.group.clone(),
+                backup: backup.map(|old| format!("{at}.{}~", &old.sha256[..12])),
+                validate: keep.validate.clone(),
+                sensitive: keep.sensitive,
+                path: at,
+            })]);
+        }
+        let changed = |now: &Option<String>, want: &Option<String>| if now == want { None } else { want.clone() };
+        let mut steps = Vec::new();
+        let (owner, group) = (changed(&self.owner, &want.owner), changed(&self.group, &want.group));
+        let moved = owner.is_some() || group.is_some();
+        if moved {
+            steps.push(stat::chown(&at, owner.as_deref(), group.as_deref()).into());
+        }
+        // A new owner takes the special bits away, so the permissions are set again.
+        if let Some(mode) = want.mode.as_deref().filter(|_| moved || self.mode != want.mode) {
+            steps.push(stat::chmod(&at, mode, false).into());
+        }
+        Ok(steps)
+    }
+}
+
+fn text(path: &str, bytes: Vec<u8>) -> Result<String> {
+    match String::from_utf8(bytes) {
+        Ok(text) => Ok(text),
+        Err(wrong) => {
+            let at = wrong.utf8_error().valid_up_to();
+            let line = 1 + wrong.as_bytes()[..at].iter().filter(|b| **b == b'\n').count();
+            bail!("{path} is not UTF-8 text (line {line}), so it is left alone";
+                hint: "file::file(path, #{{ src }}) replaces it whole, whatever its bytes")
+        }
+    }
+}

@@ -30,11 +30,12 @@ pub fn exec(args: Box<ExecArgs>, project: Option<PathBuf>) -> u8 {
         runtime.listen(JsonLines);
     } else {
         let mut view = screen::view(&args.output, false);
+        view.terse = view.verbose == 0;
         view.verbose = view.verbose.max(1);
         runtime.listen(Terminal::new(view, |_| None));
     }
     run::watch(runtime.cancellation());
-    match runtime.run_text(PLAYBOOK, "exec") {
+    match runtime.run_text(PLAYBOOK, "") {
         Ok(summary) => run::finish(&summary, false),
         Err(errors) => screen::fail(&errors),
     }

@@ -44,6 +44,7 @@ pub fn view(output: &OutputArgs, check: bool) -> View {
         check,
         color: output.color().wanted(),
         live: terminal && std::env::var("TERM").is_ok_and(|term| term != "dumb"),
+        terse: false,
         width: width(),
     }
 }

@@ -8,6 +8,8 @@ pub fn draw(error: &Error, text: &dyn Fn(&str) -> Option<String>) -> Vec<String>
     let mut lines = Vec::new();
     let word = if error.kind == Kind::Bug { "bug in hlrun" } else { "error" };
     let subject = match (&error.operation, &error.host) {
+        (_, Some(host)) if error.kind == Kind::Unreachable && error.message.contains(host.as_str()) => String::new(),
+        (_, Some(host)) if error.kind == Kind::Unreachable => format!("{host}: "),
         (Some(operation), Some(host)) => format!("{operation} on {host}: "),
         (Some(operation), None) if !error.message.contains(operation.as_str()) => format!("{operation}: "),
         (None, Some(host)) if !error.message.contains(host.as_str()) => format!("{host}: "),

@@ -8,7 +8,7 @@ use stdlib::contract::{Record, Site};
 pub const VERSION: u32 = 1;
 
 /// An event with when and where it belongs.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Envelope {
     /// The version of the format.
     pub v: u32,
@@ -24,7 +24,7 @@ pub struct Envelope {
 }
 
 /// What happened.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(tag = "event")]
 pub enum Event {
     /// A run begins.
@@ -193,7 +193,7 @@ pub enum Event {
 }
 
 /// What happened on a host, counted as Ansible counts.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Stats {
     /// Calls that ended well, changed ones included.
     pub ok: u64,
@@ -215,7 +215,7 @@ pub struct Stats {
 }
 
 /// A handler that was asked for and did not run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Owed {
     /// The host it is owed to.
     pub host: String,

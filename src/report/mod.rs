@@ -16,3 +16,8 @@ pub use jsonl::JsonLines;
 pub use recap::recap;
 pub use style::{Color, Paint};
 pub use terminal::{Terminal, View};
+
+/// The JSON Schema of one line of `--json` and of the journal.
+pub fn schema() -> serde_json::Value {
+    schemars::schema_for!(Envelope).to_value()
+}

@@ -22,6 +22,8 @@ pub struct View {
     pub color: bool,
     /// Redraw what is going on at the bottom of the screen.
     pub live: bool,
+    /// Nothing but what commands print, and failures.
+    pub terse: bool,
     /// How wide the screen is.
     pub width: usize,
 }
@@ -98,7 +100,7 @@ impl Terminal {
 
     /// The play's heading, once something in it is worth a line.
     fn title(&mut self) {
-        if let Some(play) = self.play.clone()
+        if let Some(play) = self.play.clone().filter(|_| !self.view.terse)
             && self.titled.as_ref() != Some(&play)
         {
             let line = self.paint.bold(&format!("PLAY [{play}]"));
@@ -126,7 +128,7 @@ impl Terminal {
             *self.changes.entry(record.host.clone()).or_default() += 1;
         }
         let quiet = matches!(record.status, Status::Ok | Status::Skipped);
-        if quiet && self.view.verbose == 0 {
+        if self.view.terse || (quiet && self.view.verbose == 0) {
             return;
         }
         if record.error.is_some() && !record.ignored {
@@ -159,9 +161,6 @@ impl Terminal {
         }
         if self.view.verbose >= 2 {
             lines.extend(record.steps.iter().map(|step| self.paint.dim(&format!("  ! {}", first_line(&step.line())))));
-        }
-        if self.view.verbose >= 1 && !record.sensitive && record.diff.is_empty() {
-            lines.extend(record.stdout.lines().map(|line| format!("  {}", self.paint.dim(line))));
         }
         let word = self.word(record.status, record.ignored);
         let what = format!("{} {}", record.operation, shorten(&record.subject, 100));
@@ -230,11 +229,12 @@ impl Terminal {
     ) {
         if let Some(error) = error {
             let told = self.reported.iter().any(|message| *message == error.message);
+            let told = told || (self.view.terse && !self.reported.is_empty());
             if !told && error.kind != stdlib::contract::Kind::Interrupted {
                 self.draw(error);
             }
         }
-        if stats.is_empty() {
+        if stats.is_empty() || (self.view.terse && exit == 0) {
             return;
         }
         self.say("");
@@ -244,6 +244,9 @@ impl Terminal {
             _ => self.paint.red(&verdict),
         };
         self.say(&verdict);
+        if self.view.terse {
+            return;
+        }
         let title = "PLAY RECAP ";
         let stars = "*".repeat(self.view.width.clamp(80, 120) - title.len() - 1);
         let title = self.paint.bold(&format!("{title}{stars}"));

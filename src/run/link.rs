@@ -83,6 +83,8 @@ impl Link {
         sink: &(dyn Fn(Stream, &[u8]) + Send + Sync),
     ) -> Result<Output> {
         self.freshen().await;
+        // A connection that cannot be made is one thing, a change that was lost on the way another.
+        self.connection().await?;
         let whom = manner.whom.as_ref();
         let group = AtomicU32::new(0);
         let done = match step {

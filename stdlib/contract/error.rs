@@ -7,7 +7,7 @@ use std::fmt;
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Who must act on an error.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
     /// The playbook, inventory or configuration is written wrong.
@@ -39,7 +39,7 @@ impl Kind {
 }
 
 /// A place in a user's file; line and column count from 1, 0 means unknown.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Site {
     /// The file as the user would name it.
     pub file: String,
@@ -60,12 +60,12 @@ impl fmt::Display for Site {
 }
 
 /// What went wrong. Boxed, so that a `Result` stays small.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(transparent)]
 pub struct Error(Box<Details>);
 
 /// The parts of an [`Error`].
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Details {
     /// Who must act.
     pub kind: Kind,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// A program with its arguments. Nothing in it is ever interpreted by a shell.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Command {
     /// The program, found in the host's PATH.
     pub program: String,
@@ -109,7 +109,7 @@ pub fn quote(word: &str) -> String {
 }
 
 /// What a written file contains.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Source {
     /// This text.
@@ -121,7 +121,7 @@ pub enum Source {
 }
 
 /// A file to be written whole and at once: beside its place, then renamed over it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Write {
     /// Where.
     pub path: String,
@@ -148,7 +148,7 @@ pub struct Write {
 }
 
 /// A file or tree to be brought to the controller.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Fetch {
     /// The file on the host.
     pub path: String,
@@ -157,7 +157,7 @@ pub struct Fetch {
 }
 
 /// One effect, as data.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Step {
     /// Run a command.

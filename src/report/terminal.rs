@@ -47,14 +47,22 @@ pub struct Terminal {
     play: Option<String>,
 }
 
-/// The same result on several hosts.
+/// The same news of several hosts.
 struct Group {
     key: String,
     since: Instant,
     hosts: Vec<String>,
-    lines: Vec<String>,
-    word: String,
-    what: String,
+    news: News,
+}
+
+/// What there is to tell.
+enum News {
+    /// A result: its word, what it was, and the lines below.
+    Result(String, String, Vec<String>),
+    /// Something a playbook printed; it waits for nobody, but not in front of older news.
+    Print(String),
+    /// An error that ended a host's play.
+    Error(Box<Error>),
 }
 
 impl Terminal {
@@ -159,30 +167,47 @@ impl Terminal {
         let what = format!("{} {}", record.operation, shorten(&record.subject, 100));
         let what = what.trim_end().to_owned();
         let key = format!("{:?} {what} {word} {lines:?}", record.at);
+        self.group(key, &record.host, News::Result(word, what, lines));
+    }
+
+    /// Add news to what waits for company.
+    fn group(&mut self, key: String, host: &str, news: News) {
         match self.groups.iter_mut().find(|group| group.key == key) {
-            Some(group) => group.hosts.push(record.host.clone()),
-            None => {
-                let hosts = vec![record.host.clone()];
-                self.groups.push(Group { key, since: Instant::now(), hosts, lines, word, what });
-            }
+            Some(group) => group.hosts.push(host.to_owned()),
+            None => self.groups.push(Group { key, since: Instant::now(), hosts: vec![host.to_owned()], news }),
         }
         self.flush(false);
     }
 
-    /// Show the results that have waited long enough, or have all the company they can get.
+    /// Show the news that have waited long enough, or have all the company they can get.
     fn flush(&mut self, all: bool) {
         while let Some(group) = self.groups.first() {
-            let ripe = all || group.hosts.len() >= self.active || group.since.elapsed() >= COMPANY;
-            if !ripe {
+            let waits = !matches!(group.news, News::Print(_));
+            if waits && !all && group.hosts.len() < self.active && group.since.elapsed() < COMPANY {
                 return;
             }
             let group = self.groups.remove(0);
-            self.title();
             let hosts = hosts(&group.hosts, self.view.width);
-            let line = format!("{} {}  {}", group.word, self.paint.bold(&hosts), group.what);
-            self.say(&line);
-            for line in &group.lines {
-                self.say(line);
+            match group.news {
+                News::Result(word, what, lines) => {
+                    self.title();
+                    self.say(&format!("{word} {}  {what}", self.paint.bold(&hosts)));
+                    lines.iter().for_each(|line| self.say(line));
+                }
+                News::Print(text) => {
+                    if !hosts.is_empty() {
+                        self.title();
+                    }
+                    let host = if hosts.is_empty() { String::new() } else { self.paint.dim(&format!("{hosts}: ")) };
+                    self.say(&format!("{host}{text}"));
+                }
+                News::Error(error) => {
+                    self.title();
+                    let mut error = *error;
+                    error.host = Some(hosts);
+                    self.reported.push(error.message.clone());
+                    self.draw(&error);
+                }
             }
         }
     }
@@ -299,12 +324,8 @@ impl Listener for Terminal {
             }
             Event::TaskEnd { record } => self.record(record),
             Event::Print { host, text } => {
-                self.flush(true);
-                let line = match host {
-                    Some(host) => format!("{} {text}", self.paint.dim(&format!("{host}:"))),
-                    None => text.clone(),
-                };
-                self.say(&line);
+                let key = format!("print {}", envelope.seq);
+                self.group(key, host.as_deref().unwrap_or_default(), News::Print(text.clone()));
             }
             Event::PlanUnknown { host, message, at } => {
                 self.flush(true);
@@ -322,12 +343,9 @@ impl Listener for Terminal {
             }
             Event::HostEnd { host, error, .. } => {
                 self.live.done(host);
-                self.active = self.active.saturating_sub(1).max(1);
                 if let Some(error) = error {
-                    self.flush(true);
-                    self.title();
-                    self.reported.push(error.message.clone());
-                    self.draw(error);
+                    let key = format!("{:?} {} {:?}", error.at, error.message, error.hints);
+                    self.group(key, host, News::Error(error.clone()));
                 }
             }
             Event::PlayEnd { .. } => {

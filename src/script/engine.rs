@@ -88,7 +88,7 @@ fn program(
     let engine = engine(&resolver, limits);
     let mut ast = engine.compile(text).map_err(|e| vec![error::parse_error(&e, &name)])?;
     ast.set_source(name.as_str());
-    let (survey, errors) = lint::survey(&engine, &ast, &name, &resolver);
+    let (survey, errors) = lint::survey(&engine, &ast, &name, text, &resolver);
     if !errors.is_empty() {
         return Err(errors);
     }
@@ -133,6 +133,7 @@ fn engine(resolver: &Resolver, limits: &Limits) -> Engine {
     // Words that Rhai keeps for the future and that people want as names of options.
     #[allow(deprecated)]
     engine.on_parse_token(|token, _, _| match token {
+        rhai::Token::Until => rhai::Token::Identifier(Box::new("until".into())),
         rhai::Token::Reserved(word) if FREED.contains(&word.as_str()) => rhai::Token::Identifier(word),
         other => other,
     });

@@ -46,6 +46,7 @@ const KEYWORDS: &[&str] =
 /// One file: the playbook or something it imports.
 struct File {
     name: String,
+    text: String,
     ast: AST,
     imports: BTreeMap<String, Rc<File>>,
 }
@@ -61,8 +62,38 @@ impl File {
     /// A function of this file: its parameters, and a tree of nothing but its body.
     fn function(&self, name: &str) -> Option<(Vec<String>, AST)> {
         let (.., found) = self.ast.shared_lib().iter_script_fn_info().find(|(_, _, known, ..)| *known == name)?;
-        let body = self.ast.clone_functions_only_filtered(|_, _, _, known, _| known == name);
+        // Not `clone_functions_only_filtered`: in rhai 1.27 it clones all of them.
+        let mut body = self.ast.clone_functions_only();
+        body.retain_functions(|_, _, known, _| known == name);
         Some((found.params.iter().map(ToString::to_string).collect(), body))
+    }
+    /// The keys of a map that is written out, with their places. Rhai keeps only the map's own place where
+    /// all its values are constants, so the keys are looked for in the text behind it.
+    fn keys(&self, expr: &Expr) -> Vec<(String, Position)> {
+        map_keys(expr)
+            .into_iter()
+            .map(|(key, pos)| {
+                let at = self.locate(&key, pos);
+                (key, at)
+            })
+            .collect()
+    }
+    fn locate(&self, key: &str, pos: Position) -> Position {
+        let (Some(line), Some(column)) = (pos.line(), pos.position()) else { return pos };
+        for (number, text) in self.text.lines().enumerate().skip(line - 1).take(40) {
+            let start = if number + 1 == line { column - 1 } else { 0 };
+            let chars: Vec<char> = text.chars().collect();
+            let word: Vec<char> = key.chars().collect();
+            let is_word = |c: Option<&char>| c.is_some_and(|c| c.is_alphanumeric() || *c == '_');
+            for at in start..chars.len().saturating_sub(word.len()) {
+                let end = at + word.len();
+                if chars[at..end] == word[..] && !is_word(chars.get(end)) && (at == 0 || !is_word(chars.get(at - 1))) {
+                    let (Ok(line), Ok(column)) = (u16::try_from(number + 1), u16::try_from(at + 1)) else { return pos };
+                    return Position::new(line, column);
+                }
+            }
+        }
+        pos
     }
     fn functions(&self) -> impl Iterator<Item = (&str, usize)> {
         self.ast.shared_lib().iter_script_fn_info().map(|(_, _, name, params, _)| (name, params))
@@ -70,7 +101,7 @@ impl File {
 }
 
 /// What a playbook declares, and everything that is wrong with it and its imports.
-pub(super) fn survey(engine: &Engine, ast: &AST, name: &str, resolver: &Resolver) -> (Survey, Vec<Error>) {
+pub(super) fn survey(engine: &Engine, ast: &AST, name: &str, text: &str, resolver: &Resolver) -> (Survey, Vec<Error>) {
     let mut checker = Checker {
         engine,
         resolver,
@@ -79,7 +110,7 @@ pub(super) fn survey(engine: &Engine, ast: &AST, name: &str, resolver: &Resolver
         survey: Survey::default(),
         errors: Vec::new(),
     };
-    let file = checker.load(ast.clone(), name);
+    let file = checker.load(ast.clone(), name, text);
     checker.survey.docs = docs(file.ast.doc());
     checker.declarations(&file);
     let mut tags: BTreeSet<String> = BTreeSet::new();
@@ -123,7 +154,7 @@ fn calls<'a>(node: &ASTNode<'a>) -> Option<(&'a FnCallExpr, Position, bool)> {
 
 impl Checker<'_> {
     /// Check a file and what it imports; the imports come first.
-    fn load(&mut self, ast: AST, name: &str) -> Rc<File> {
+    fn load(&mut self, ast: AST, name: &str, text: &str) -> Rc<File> {
         let mut imports = BTreeMap::new();
         let mut wanted: Vec<(String, String, Position)> = Vec::new();
         ast.walk(&mut |path| {
@@ -146,7 +177,7 @@ impl Checker<'_> {
                 Err(error) => self.errors.push(error.at(site(pos))),
             }
         }
-        let file = Rc::new(File { name: name.to_owned(), ast, imports });
+        let file = Rc::new(File { name: name.to_owned(), text: text.to_owned(), ast, imports });
         self.check(&file);
         file
     }
@@ -159,7 +190,7 @@ impl Checker<'_> {
         let name = engine::display(&found);
         let text = std::fs::read_to_string(&found).map_err(|e| Error::playbook(format!("cannot read {name}: {e}")))?;
         let ast = self.engine.compile(&text).map_err(|e| error::parse_error(&e, &name))?;
-        let file = self.load(ast, &name);
+        let file = self.load(ast, &name, &text);
         self.files.insert(found, Rc::clone(&file));
         Ok(Some(file))
     }
@@ -232,7 +263,7 @@ impl Checker<'_> {
             "task" => TASK,
             _ => return Vec::new(),
         };
-        let keys = call.args.iter().flat_map(map_keys);
+        let keys = call.args.iter().flat_map(|arg| file.keys(arg));
         let unknown = keys.filter(|(key, _)| !options.contains(&key.as_str()));
         unknown.map(|(key, pos)| unknown_option(name, &key, options).at(file.site(pos))).collect()
     }
@@ -268,7 +299,7 @@ impl Checker<'_> {
                 None => error.hint(format!("hlrun docs {root} lists what it has")),
             }];
         };
-        let keys: Vec<(String, Position)> = call.args.iter().flat_map(map_keys).collect();
+        let keys: Vec<(String, Position)> = call.args.iter().flat_map(|arg| file.keys(arg)).collect();
         let ours = |key: &str| entry.role != Role::Operation && bridge::CLOSURES.contains(&key);
         let mut errors = Vec::new();
         for (key, pos) in keys.iter().filter(|(key, _)| !ours(key)) {

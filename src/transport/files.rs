@@ -93,9 +93,12 @@ pub async fn write(
         return Ok(output);
     }
     let said = output.stderr_text();
-    let said = said.lines().map(str::trim).rfind(|l| !l.is_empty()).unwrap_or("no reason given").to_owned();
+    let said = said.lines().map(str::trim).rfind(|l| !l.is_empty()).unwrap_or("no reason given");
+    let said = said.rsplit_once(": cannot create ").map_or(said, |(_, rest)| rest);
     let hint = if said.contains("No space left") {
         "free some space on the host (df -h), then run it again; the old file is untouched"
+    } else if said.contains("nonexistent") || said.contains("No such file") {
+        "its directory does not exist: make it first with file::directory"
     } else {
         "the old file is untouched"
     };

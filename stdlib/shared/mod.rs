@@ -1,6 +1,7 @@
 //! What several modules need. Modules use these; they never use each other.
 
 mod duration;
+pub mod facts;
 mod given;
 mod id;
 mod many;

@@ -1,6 +1,10 @@
 //! The engine: Ansible's settings, headers and hooks.
 
-use super::{error::told, prepare::prepare, print};
+use super::{
+    error::told,
+    prepare::{prepare, readable},
+    print,
+};
 use crate::contract::{Error, Result};
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Kwargs, Rest};
@@ -65,6 +69,9 @@ impl Engine {
     /// An engine that reaches outside through these hooks.
     pub fn new(hooks: Hooks) -> Engine {
         let mut env = Environment::new();
+        if let Ok(syntax) = SyntaxConfig::builder().trim_blocks(true).keep_trailing_newline(true).build() {
+            env.set_syntax(syntax);
+        }
         env.set_undefined_behavior(UndefinedBehavior::Strict);
         env.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
         env.set_recursion_limit(150);
@@ -91,12 +98,13 @@ impl Engine {
     /// `#jinja2: trim_blocks:False, lstrip_blocks:True` is obeyed. `name` is the file in errors.
     pub fn render(&self, name: &str, text: &str, context: Value) -> Result<String> {
         let (header, body) = header(name, text)?;
-        let env = self.with(header, true)?;
+        let own = header.map(|header| self.with(header)).transpose()?;
+        let env = own.as_ref().unwrap_or(&self.env);
         let body = prepare(body, false);
         let template = env.template_from_named_str(name, &body);
         let result = template.and_then(|template| template.render(context.clone()));
         result.map_err(|error| {
-            let mut error = told(name, &body, &env, &context, &error);
+            let mut error = told(name, &body, env, &context, &error);
             if body.len() != text.len()
                 && text.starts_with(HEADER)
                 && let Some(at) = error.at.as_mut().filter(|at| at.file == name && at.line > 0)
@@ -112,11 +120,11 @@ impl Engine {
         if !is_template(text) {
             return Ok(Value::from(text));
         }
-        let env = self.with(Header::default(), true)?;
+        let env = &self.env;
         let text = prepare(text, true);
         let template = env.template_from_named_str(name, &text);
         let captured = template.and_then(|template| template.render_captured(context.clone()));
-        let captured = captured.map_err(|error| told(name, &text, &env, &context, &error))?;
+        let captured = captured.map_err(|error| told(name, &text, env, &context, &error))?;
         match captured.state().get_extension::<Printed>() {
             Some(Printed { count: 1, last: Some((value, printed)) }) if printed == captured.output() => {
                 Ok(value.clone())
@@ -133,11 +141,11 @@ impl Engine {
         result.map_err(|error| told(name, bare, &self.env, &context, &error))
     }
 
-    fn with(&self, header: Header, keep_newline: bool) -> Result<Environment<'static>> {
+    /// The same environment with the settings of a header.
+    fn with(&self, header: Header) -> Result<Environment<'static>> {
         let mut env = self.env.clone();
-        let mut syntax = SyntaxConfig::builder();
+        let mut syntax = env.syntax().to_builder();
         syntax.trim_blocks(header.trim_blocks.unwrap_or(true)).lstrip_blocks(header.lstrip_blocks.unwrap_or(false));
-        syntax.keep_trailing_newline(keep_newline);
         if let (Some(start), Some(end)) = (header.variable_start, header.variable_end) {
             syntax.variable_delimiters(start, end);
         }
@@ -160,11 +168,12 @@ pub fn is_template(text: &str) -> bool {
     text.contains("{{") || text.contains("{%") || text.contains("{#")
 }
 
-/// The variables that a template asks of its context, sorted. A text that is no template asks for none.
+/// The variables that a template asks of its context, sorted, as far down as it names them: `user.name`. A text
+/// that is no template asks for none.
 pub fn names(text: &str) -> BTreeSet<String> {
     let env = Environment::new();
     let body = text.strip_prefix(HEADER).map_or(text, |rest| rest.split_once('\n').map_or("", |(_, body)| body));
-    match env.template_from_str(body) {
+    match env.template_from_str(&readable(body)) {
         Ok(template) => template.undeclared_variables(true).into_iter().collect(),
         Err(_) => BTreeSet::new(),
     }
@@ -183,9 +192,9 @@ struct Header {
 }
 
 /// The settings in a template's first line, and the rest.
-fn header<'a>(name: &str, text: &'a str) -> Result<(Header, &'a str)> {
+fn header<'a>(name: &str, text: &'a str) -> Result<(Option<Header>, &'a str)> {
+    let Some(rest) = text.strip_prefix(HEADER) else { return Ok((None, text)) };
     let mut header = Header::default();
-    let Some(rest) = text.strip_prefix(HEADER) else { return Ok((header, text)) };
     let (line, body) = rest.split_once('\n').unwrap_or((rest, ""));
     for setting in line.trim().split(',').filter(|s| !s.trim().is_empty()) {
         let (key, value) = setting.split_once(':').unwrap_or((setting, ""));
@@ -206,7 +215,7 @@ fn header<'a>(name: &str, text: &'a str) -> Result<(Header, &'a str)> {
             }
         }
     }
-    Ok((header, body))
+    Ok((Some(header), body))
 }
 
 fn add_lookups(env: &mut Environment<'static>, hook: Option<Arc<Lookup>>) {

@@ -7,6 +7,15 @@ use std::sync::LazyLock;
 /// A template's text as minijinja must see it. In `variable`s every backslash stands for itself, as in Ansible's
 /// YAML; in template files only those that begin no escape of Python's do.
 pub(super) fn prepare(text: &str, variable: bool) -> String {
+    rewrite(text, &|code| soften(&strings(code, variable)))
+}
+
+/// A template's text in a form that can be parsed, to look at its names: chains stay as they are.
+pub(super) fn readable(text: &str) -> String {
+    rewrite(text, &|code| plain(&strings(code, false)))
+}
+
+fn rewrite(text: &str, change: &dyn Fn(&str) -> String) -> String {
     if !text.contains("{{") && !text.contains("{%") {
         return text.to_owned();
     }
@@ -37,7 +46,7 @@ pub(super) fn prepare(text: &str, variable: bool) -> String {
             continue;
         }
         raw = close == "%}" && word.starts_with("raw");
-        out += &soften(&strings(code, variable));
+        out += &change(code);
         rest = &rest[end..];
     }
     out + rest
@@ -89,12 +98,23 @@ fn strings(code: &str, variable: bool) -> String {
     out
 }
 
-/// In Ansible `a.b.c | default(x)` and `a.b.c is defined` hold even if `a` is undefined; strict Jinja stops at
-/// `a.b`. So a chain in front of these is written `((a|default({})).b|default({})).c`. Names of collections
-/// (`| ansible.builtin.quote`) are left out.
-fn soften(code: &str) -> String {
+/// Names of collections (`| ansible.builtin.quote`) are left out, and `'%s' % x` becomes a filter.
+fn plain(code: &str) -> String {
     static COLLECTION: LazyLock<Option<Regex>> =
         LazyLock::new(|| Regex::new(r"(\|\s*|\bis\s+(?:not\s+)?)[a-z_]\w*\.[a-z_]\w*\.([a-z_]\w*)").ok());
+    static PERCENT: LazyLock<Option<Regex>> = LazyLock::new(|| {
+        let text = r#""(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'"#;
+        let values = r"\((?:[^()]|\([^()]*\))*\)|\w[\w.]*(?:\[[^\]]*\])*|'[^']*'";
+        Regex::new(&format!(r"({text})\s*%\s*({values})")).ok()
+    });
+    let (Some(collection), Some(percent)) = (COLLECTION.as_ref(), PERCENT.as_ref()) else { return code.to_owned() };
+    let code = collection.replace_all(code, "${1}${2}");
+    percent.replace_all(&code, "${1}|percent(${2})").into_owned()
+}
+
+/// In Ansible `a.b.c | default(x)` and `a.b.c is defined` hold even if `a` is undefined; strict Jinja stops at
+/// `a.b`. So a chain in front of these is written `((a|default({})).b|default({})).c`.
+fn soften(code: &str) -> String {
     static CHAIN: LazyLock<Option<Regex>> = LazyLock::new(|| {
         let part = r#"(?:\.[A-Za-z_]\w*|\[(?:'[^'\]]*'|"[^"\]]*"|-?\d+|[A-Za-z_]\w*)\])"#;
         let after = r"\s*\|\s*(?:default|d)\b|\s+is\s+(?:not\s+)?(?:un)?defined\b";
@@ -102,16 +122,8 @@ fn soften(code: &str) -> String {
     });
     static PART: LazyLock<Option<Regex>> =
         LazyLock::new(|| Regex::new(r#"\.[A-Za-z_]\w*|\[(?:'[^'\]]*'|"[^"\]]*"|[^\]'"]+)\]"#).ok());
-    static PERCENT: LazyLock<Option<Regex>> = LazyLock::new(|| {
-        let text = r#""(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'"#;
-        let values = r"\((?:[^()]|\([^()]*\))*\)|\w[\w.]*(?:\[[^\]]*\])*|'[^']*'";
-        Regex::new(&format!(r"({text})\s*%\s*({values})")).ok()
-    });
-    let patterns = (COLLECTION.as_ref(), CHAIN.as_ref(), PART.as_ref(), PERCENT.as_ref());
-    let (Some(collection), Some(chain), Some(part), Some(percent)) = patterns else { return code.to_owned() };
-    let code = collection.replace_all(code, "${1}${2}");
-    // minijinja has no `'%s' % x`.
-    let code = percent.replace_all(&code, "${1}|percent(${2})");
+    let code = plain(code);
+    let (Some(chain), Some(part)) = (CHAIN.as_ref(), PART.as_ref()) else { return code };
     chain
         .replace_all(&code, |found: &Captures<'_>| {
             let whole = &found["chain"];

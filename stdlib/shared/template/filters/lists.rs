@@ -8,6 +8,11 @@ use minijinja::{State, Value};
 pub(super) const FILTERS: &[(&str, Filter)] = &[
     ("join", join),
     ("list", |_, value, _| rows(value)),
+    ("first", |_, value, _| minijinja::filters::first(value)),
+    ("last", |_, value, _| minijinja::filters::last(value.clone())),
+    ("reverse", |_, value, _| minijinja::filters::reverse(value)),
+    ("length", |_, value, _| minijinja::filters::length(value).map(Value::from)),
+    ("count", |_, value, _| minijinja::filters::length(value).map(Value::from)),
     ("dictsort", dictsort),
     ("items", |_, value, _| rows(&minijinja::filters::items(value)?)),
     ("unique", unique),

@@ -9,6 +9,7 @@ mod regexes;
 mod select;
 mod tests;
 mod text;
+mod url;
 mod version;
 mod yaml;
 
@@ -21,7 +22,7 @@ type Filter = fn(&mut State, &Value, &Args) -> Answer;
 type Test = fn(&mut State, &Value, &Args) -> Answer<bool>;
 
 /// Every table of filters.
-const TABLES: [&[(&str, Filter)]; 8] = [
+const TABLES: [&[(&str, Filter)]; 9] = [
     data::FILTERS,
     json::FILTERS,
     lists::FILTERS,
@@ -29,6 +30,7 @@ const TABLES: [&[(&str, Filter)]; 8] = [
     regexes::FILTERS,
     select::FILTERS,
     text::FILTERS,
+    url::FILTERS,
     yaml::FILTERS,
 ];
 

@@ -20,7 +20,6 @@ pub(super) const FILTERS: &[(&str, Filter)] = &[
     ("wordcount", |_, value, _| print(value).map(|t| Value::from(t.split_whitespace().count()))),
     ("center", center),
     ("percent", percent),
-    ("urlencode", urlencode),
     ("quote", quote),
     ("comment", comment),
     ("b64encode", b64encode),
@@ -188,22 +187,6 @@ fn b64decode(_: &mut State, value: &Value, args: &Args) -> Answer {
     let engine = if args.flag(1, "urlsafe", false)? { &URL_SAFE } else { &STANDARD };
     let bytes = engine.decode(text).map_err(|e| wrong(format!("b64decode: {e}")))?;
     String::from_utf8(bytes).map(Value::from).map_err(|_| wrong("b64decode: the content is not UTF-8 text"))
-}
-
-fn urlencode(_: &mut State, value: &Value, _: &Args) -> Answer {
-    let escape = |text: &str, safe: &str| -> String {
-        let plain = |b: u8| b.is_ascii_alphanumeric() || b"_.-~".contains(&b) || safe.as_bytes().contains(&b);
-        text.bytes().map(|b| if plain(b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()
-    };
-    if value.kind() != ValueKind::Map {
-        return Ok(Value::from(escape(&print(value)?, "/")));
-    }
-    let mut pairs = Vec::new();
-    for key in items(value)? {
-        let (name, value) = (print(&key)?, print(&value.get_item(&key)?)?);
-        pairs.push(format!("{}={}", escape(&name, " ").replace(' ', "+"), escape(&value, " ").replace(' ', "+")));
-    }
-    Ok(Value::from(pairs.join("&")))
 }
 
 fn hex(bytes: &[u8]) -> String {

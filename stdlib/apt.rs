@@ -27,6 +27,7 @@ use futures_util::try_join;
 use names::Named;
 use schemars::JsonSchema;
 use serde::Deserialize;
+use std::collections::BTreeMap;
 use std::sync::OnceLock;
 use std::time::Duration;
 use transaction::{Packages, Transaction};
@@ -53,24 +54,28 @@ struct Memory {
 }
 
 impl Memory {
-    /// The versions of these packages; after the steps, of all that were to change. One of which only
-    /// configuration files are left is not installed.
+    /// The versions of these packages; after the steps, of all others that were to change, too. One of
+    /// which only configuration files are left is not installed.
     async fn installed(&self, host: &dyn Look, names: &[Named]) -> Result<Packages> {
         let versions = self.versions(host, names).await?;
         let version = |version: Option<String>| version.filter(|version| version != transaction::CONFIGURATION);
         Ok(versions.into_iter().map(|(name, found)| (name, version(found))).collect())
     }
     async fn versions(&self, host: &dyn Look, names: &[Named]) -> Result<Packages> {
-        let names = || names.iter().map(|named| named.name.as_str());
-        match (self.want.get(), self.first.get()) {
-            (Some(want), _) if want.is_empty() => Ok(Packages::new()),
-            (Some(want), _) => {
-                let all = || want.keys().map(String::as_str);
-                transaction::versions(all(), &host.run(&transaction::query(all())).await?)
-            }
-            (None, Some(first)) => transaction::versions(names(), first),
-            (None, None) => transaction::versions(names(), &host.run(&transaction::query(names())).await?),
-        }
+        let names: Vec<&str> = names.iter().map(|named| named.name.as_str()).collect();
+        let want = self.want.get().into_iter().flat_map(BTreeMap::keys).map(String::as_str);
+        let others: Vec<&str> = want.filter(|name| !names.contains(name)).collect();
+        let ask = |names: Vec<&str>| {
+            let query = transaction::query(names.iter().copied());
+            async move { if query.args.len() > 4 { host.run(&query).await } else { Ok(Output::default()) } }
+        };
+        let (asked, other) = match self.first.get().filter(|_| !self.decided()) {
+            Some(first) => (first.clone(), Output::default()),
+            None => try_join!(ask(names.clone()), ask(others.clone()))?,
+        };
+        let mut versions = transaction::versions(names.into_iter(), &asked)?;
+        versions.extend(transaction::versions(others.into_iter(), &other)?);
+        Ok(versions)
     }
     /// Whether this is the second look.
     fn decided(&self) -> bool {
@@ -124,14 +129,12 @@ async fn refresh(host: &dyn Look, update: bool, valid: Option<Span>, lock: Span,
 /// = curl amd64 installed 8.14.1-2
 /// - dpkg-query: no packages found matching jq
 /// * 1
-/// ? LC_ALL=C.UTF-8 apt-get -qs install --no-install-recommends -- curl jq
+/// ? LC_ALL=C.UTF-8 apt-get -qsy install --no-install-recommends -- curl jq
 /// = Inst libonig5 (6.9.9-1 Debian:13.1/stable [amd64])
 /// = Inst libjq1 (1.7.1-6 Debian:13.1/stable [amd64])
 /// = Inst jq (1.7.1-6 Debian:13.1/stable [amd64])
 /// ! APT_LISTCHANGES_FRONTEND=none DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8 NEEDRESTART_MODE=l apt-get -qy -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold -o DPkg::Lock::Timeout=300 install --no-install-recommends -- curl jq
-/// ? dpkg-query -W -f '${Package} ${Architecture} ${db:Status-Status} ${Version}\n' -- curl jq libjq1 libonig5
-/// = curl amd64 installed 8.14.1-2
-/// = jq amd64 installed 1.7.1-6
+/// ? dpkg-query -W -f '${Package} ${Architecture} ${db:Status-Status} ${Version}\n' -- libjq1 libonig5
 /// = libjq1 amd64 installed 1.7.1-6
 /// = libonig5 amd64 installed 6.9.9-1
 /// ? dpkg-query -W -f '${Package} ${Architecture} ${db:Status-Status} ${Version}\n' -- curl jq
@@ -243,21 +246,17 @@ impl Operation for Installed {
 /// Make sure packages are installed, each at the newest version that the lists know.
 ///
 /// ```rhai
-/// apt::latest("tailscale", #{ cache_valid_time: "1h" });
+/// apt::latest("tailscale");
 /// ```
 /// ```transcript
-/// ? sh -c 'cd /var/lib/apt && ls lists | grep -q _ && s=$(stat -c %Y lists) && [ "$s" -gt 0 ] && echo $(($(date +%s) - s)) || echo never' sh
-/// = 1200
 /// ? dpkg-query -W -f '${Package} ${Architecture} ${db:Status-Status} ${Version}\n' -- tailscale
 /// = tailscale amd64 installed 1.88.1
-/// ? LC_ALL=C.UTF-8 apt-get -qs install -- tailscale
+/// ? LC_ALL=C.UTF-8 apt-get -qsy install -- tailscale
 /// = Inst tailscale [1.88.1] (1.90.6 Tailscale:stable [amd64])
 /// ! APT_LISTCHANGES_FRONTEND=none DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8 NEEDRESTART_MODE=l apt-get -qy -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold -o DPkg::Lock::Timeout=300 install -- tailscale
 /// ? dpkg-query -W -f '${Package} ${Architecture} ${db:Status-Status} ${Version}\n' -- tailscale
 /// = tailscale amd64 installed 1.90.6
-/// ? sh -c 'cd /var/lib/apt && ls lists | grep -q _ && s=$(stat -c %Y lists) && [ "$s" -gt 0 ] && echo $(($(date +%s) - s)) || echo never' sh
-/// = 1220
-/// ? LC_ALL=C.UTF-8 apt-get -qs install -- tailscale
+/// ? LC_ALL=C.UTF-8 apt-get -qsy install -- tailscale
 /// ```
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -321,12 +320,12 @@ impl Operation for Latest {
         refresh(host, self.update_cache, self.cache_valid_time, self.lock_timeout, self.repair).await
     }
     async fn read(&self, host: &dyn Look) -> Result<Packages> {
-        if self.names.is_empty() || self.memory.decided() {
-            return self.memory.installed(host, &self.names).await;
+        if self.names.is_empty() {
+            return Ok(Packages::new());
         }
         let transaction = self.transaction();
         let (now, touched) = try_join!(self.memory.installed(host, &self.names), transaction.simulate(host))?;
-        Ok(self.memory.decide(now, touched))
+        Ok(if self.memory.decided() { now } else { self.memory.decide(now, touched) })
     }
     fn want(&self, now: &Packages) -> Result<Packages> {
         Ok(self.memory.want(now))
@@ -349,7 +348,7 @@ impl Operation for Latest {
 /// ```transcript
 /// ? dpkg-query -W -f '${Package} ${Architecture} ${db:Status-Status} ${Version}\n' -- apache2
 /// = apache2 amd64 installed 2.4.65-2
-/// ? LC_ALL=C.UTF-8 apt-get -qs purge -- apache2
+/// ? LC_ALL=C.UTF-8 apt-get -qsy purge -- apache2
 /// = Purg apache2 [2.4.65-2]
 /// ! APT_LISTCHANGES_FRONTEND=none DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8 NEEDRESTART_MODE=l apt-get -qy -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold -o DPkg::Lock::Timeout=300 purge -- apache2
 /// ? dpkg-query -W -f '${Package} ${Architecture} ${db:Status-Status} ${Version}\n' -- apache2

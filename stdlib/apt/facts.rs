@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 /// apt::upgradable();
 /// ```
 /// ```transcript
-/// ? LC_ALL=C.UTF-8 apt-get -qs dist-upgrade
+/// ? LC_ALL=C.UTF-8 apt-get -qsy dist-upgrade
 /// = Inst openssl [3.5.1-1] (3.5.4-1 Debian:13.2/stable [amd64])
 /// ```
 #[derive(Debug, Deserialize, JsonSchema)]

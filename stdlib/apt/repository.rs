@@ -11,7 +11,8 @@ use serde::{Deserialize, Serialize};
 /// Make sure apt knows a repository and trusts its key for it alone.
 ///
 /// It is written to `/etc/apt/sources.list.d/NAME.sources`, its key to `/etc/apt/keyrings/NAME.asc` (or
-/// `.gpg`, if it is not armored), and its lists are fetched.
+/// `.gpg`, if it is not armored). Its lists are fetched first: a repository that apt cannot read or does
+/// not trust never takes the place of one that works.
 ///
 /// ```rhai
 /// apt::repository("docker", #{
@@ -22,7 +23,60 @@ use serde::{Deserialize, Serialize};
 /// });
 /// ```
 /// ```transcript
-/// TRANSCRIPT
+/// ? get https://download.docker.com/linux/debian/gpg
+/// = -----BEGIN PGP PUBLIC KEY BLOCK-----
+/// =
+/// = mQINBFit2ioBEADhWpZ8...
+/// = -----END PGP PUBLIC KEY BLOCK-----
+/// ? LC_ALL=C stat -c %a:%U:%G:%u:%g:%s:%Y:%F -- /etc/apt/sources.list.d/docker.sources
+/// - stat: cannot statx '/etc/apt/sources.list.d/docker.sources': No such file or directory
+/// * 1
+/// ? find /etc/apt/sources.list.d/docker.sources -maxdepth 0 -type f -exec sha256sum '{}' ';'
+/// - find: '/etc/apt/sources.list.d/docker.sources': No such file or directory
+/// * 1
+/// ? LC_ALL=C stat -c %a:%U:%G:%u:%g:%s:%Y:%F -- /etc/apt/keyrings/docker.asc
+/// - stat: cannot statx '/etc/apt/keyrings/docker.asc': No such file or directory
+/// * 1
+/// ? find /etc/apt/keyrings/docker.asc -maxdepth 0 -type f -exec sha256sum '{}' ';'
+/// - find: '/etc/apt/keyrings/docker.asc': No such file or directory
+/// * 1
+/// ? LC_ALL=C stat -c %a:%U:%G:%u:%g:%s:%Y:%F -- /etc/apt/keyrings/docker.gpg
+/// - stat: cannot statx '/etc/apt/keyrings/docker.gpg': No such file or directory
+/// * 1
+/// ? find /etc/apt/keyrings/docker.gpg -maxdepth 0 -type f -exec sha256sum '{}' ';'
+/// - find: '/etc/apt/keyrings/docker.gpg': No such file or directory
+/// * 1
+/// ? apt-get indextargets --format '$(SOURCESENTRY)'
+/// = /etc/apt/sources.list.d/debian.sources:1
+/// ! mkdir -p -m 0755 -- /etc/apt/keyrings
+/// ! write /etc/apt/keyrings/docker.asc mode=0644
+/// + -----BEGIN PGP PUBLIC KEY BLOCK-----
+/// +
+/// + mQINBFit2ioBEADhWpZ8...
+/// + -----END PGP PUBLIC KEY BLOCK-----
+/// ! write /etc/apt/sources.list.d/docker.sources mode=0644 validate='APT_LISTCHANGES_FRONTEND=none DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8 NEEDRESTART_MODE=l sh -c '\''d=$(mktemp -d) && trap '\''\'\'''\''rm -rf "$d"'\''\'\'''\'' EXIT && cp -- "$2" "$d/new.sources" && set -- "$1" -o Dir::Etc::SourceList="$d/new.sources" -o Dir::Etc::SourceParts=- -o APT::Get::List-Cleanup=0 || exit; left=$1; shift; until said=$(apt-get -q -o APT::Update::Error-Mode=any "$@" update 2>&1); do case $said in *"Could not get lock"*) left=$((left - 2)); [ "$left" -lt 0 ] || { sleep 2; continue; };; esac; echo "$said" >&2; exit 100; done; [ $# -gt 0 ] || touch /var/lib/apt/lists; echo "$said"'\'' sh 300 %s'
+/// + Types: deb
+/// + URIs: https://download.docker.com/linux/debian
+/// + Suites: trixie
+/// + Components: stable
+/// + Signed-By: /etc/apt/keyrings/docker.asc
+/// ? LC_ALL=C stat -c %a:%U:%G:%u:%g:%s:%Y:%F -- /etc/apt/sources.list.d/docker.sources
+/// = 644:root:root:0:0:132:1763666100:regular file
+/// ? find /etc/apt/sources.list.d/docker.sources -maxdepth 0 -type f -exec sha256sum '{}' ';'
+/// = 246a3faf1b1d500dd9668c3369812e5060f53d58012772ce3a07f52c6c4a4c56  /etc/apt/sources.list.d/docker.sources
+/// ? LC_ALL=C stat -c %a:%U:%G:%u:%g:%s:%Y:%F -- /etc/apt/keyrings/docker.asc
+/// = 644:root:root:0:0:97:1763666100:regular file
+/// ? find /etc/apt/keyrings/docker.asc -maxdepth 0 -type f -exec sha256sum '{}' ';'
+/// = 39ac27d39517213c296c04dbfe85da10c4f8a1d72d02cf142e7c1ed0d9973508  /etc/apt/keyrings/docker.asc
+/// ? LC_ALL=C stat -c %a:%U:%G:%u:%g:%s:%Y:%F -- /etc/apt/keyrings/docker.gpg
+/// - stat: cannot statx '/etc/apt/keyrings/docker.gpg': No such file or directory
+/// * 1
+/// ? find /etc/apt/keyrings/docker.gpg -maxdepth 0 -type f -exec sha256sum '{}' ';'
+/// - find: '/etc/apt/keyrings/docker.gpg': No such file or directory
+/// * 1
+/// ? apt-get indextargets --format '$(SOURCESENTRY)'
+/// = /etc/apt/sources.list.d/debian.sources:1
+/// = /etc/apt/sources.list.d/docker.sources:1
 /// ```
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -50,6 +104,8 @@ pub struct Repository {
     pub key_url: Option<String>,
     /// The file on the controller that has the key.
     pub key_src: Option<String>,
+    /// A key that the host has already, such as `/usr/share/keyrings/debian-archive-keyring.gpg`.
+    pub signed_by: Option<HostPath>,
     /// Take packages from it although nothing is signed, such as from a machine of your own.
     #[serde(default)]
     pub trusted: bool,
@@ -99,9 +155,9 @@ pub struct RepositoryState {
 
 impl Repository {
     async fn load_key(&self, host: &dyn Look) -> Result<Option<Vec<u8>>> {
-        let given = [self.key.is_some(), self.key_url.is_some(), self.key_src.is_some()];
+        let given = [self.key.is_some(), self.key_url.is_some(), self.key_src.is_some(), self.signed_by.is_some()];
         if given.iter().filter(|given| **given).count() > 1 {
-            bail!(playbook: "`key`, `key_url` and `key_src` all say what the key is: give one of them");
+            bail!(playbook: "`key`, `key_url`, `key_src` and `signed_by` all say what the key is: give one of them");
         }
         let key = match (&self.key, &self.key_url, &self.key_src) {
             (Some(key), ..) => key.clone().into_bytes(),
@@ -181,7 +237,7 @@ impl Operation for Repository {
         };
         let key = if self.present { self.load_key(host).await? } else { None };
         let (asc, gpg) = (path("keyrings", "asc")?, path("keyrings", "gpg")?);
-        let at = key.as_ref().map(|key| if armored(key) { &asc } else { &gpg });
+        let at = key.as_ref().map(|key| if armored(key) { &asc } else { &gpg }).or(self.signed_by.as_ref());
         let sources = (path("sources.list.d", "sources")?, Loaded::text(self.text(at)));
         let load = |bytes: Vec<u8>| Loaded {
             content: Content::of(&bytes),
@@ -239,26 +295,39 @@ impl Operation for Repository {
     fn steps(&self, now: &RepositoryState, want: &RepositoryState) -> Result<Vec<Step>> {
         let files = self.files()?;
         let mut steps: Vec<Step> = Vec::new();
-        let mut write = |path: &HostPath, loaded: Option<&Loaded>, now: &FileState, want: &FileState| {
+        let fetch = want.lists == Some(true);
+        let mut write = |path: &HostPath, loaded: Option<&Loaded>, now: &FileState, want: &FileState, keep: &Keep| {
             let ours = loaded.filter(|loaded| want.content.as_ref().is_some_and(|c| c.sha256 == loaded.content.sha256));
             let source = ours.and_then(|loaded| loaded.source.clone());
-            now.steps(path, want, source, &Keep::default()).map(|new| steps.extend(new))
+            let new = now.steps(path, want, source, keep)?;
+            let written = new.iter().any(|step| matches!(step, Step::Write(_)));
+            steps.extend(new);
+            Ok::<bool, Error>(written)
         };
-        write(&files.armored.0, files.armored.1.as_ref(), &now.armored, &want.armored)?;
-        write(&files.binary.0, files.binary.1.as_ref(), &now.binary, &want.binary)?;
-        write(&files.sources.0, Some(&files.sources.1), &now.sources, &want.sources)?;
-        let key = want.armored.content.is_some() || want.binary.content.is_some();
-        if key && now.armored.content.is_none() && now.binary.content.is_none() {
+        let keyed = want.armored.content.is_some() || want.binary.content.is_some();
+        let checked = Keep { validate: fetch.then(|| transaction::validation(self.lock_timeout)), ..Keep::default() };
+        let plain = Keep::default();
+        // A key that is still in use goes after the file that names it.
+        let keys = [(&files.armored, &now.armored, &want.armored), (&files.binary, &now.binary, &want.binary)];
+        for (file, now, want) in keys.iter().filter(|(.., want)| want.content.is_some()) {
+            write(&file.0, file.1.as_ref(), now, want, &plain)?;
+        }
+        let (path, loaded) = &files.sources;
+        let fetched = write(path, Some(loaded), &now.sources, &want.sources, &checked)?;
+        for (file, now, want) in keys.iter().filter(|(.., want)| want.content.is_none()) {
+            write(&file.0, None, now, want, &plain)?;
+        }
+        if keyed && now.armored.content.is_none() && now.binary.content.is_none() {
             steps.insert(0, Command::new("mkdir").args(["-p", "-m", "0755", "--", "/etc/apt/keyrings"]).into());
         }
-        if want.lists == Some(true) {
-            steps.push(transaction::update_one(&files.sources.0, self.lock_timeout).into());
+        if fetch && !fetched {
+            steps.push(transaction::update_one(path, self.lock_timeout).into());
         }
         Ok(steps)
     }
 
     fn explain(&self, error: Error) -> Error {
-        let unsigned = ["NO_PUBKEY", "is not signed", "couldn't be verified"].iter().any(|w| error.stderr.contains(w));
+        let unsigned = ["NO_PUBKEY", "is not signed", "couldn't be verified", "verification failed", "Missing key"].iter().any(|w| error.stderr.contains(w));
         let missing = ["does not have a Release file", "404 ", "Could not resolve", "Failed to fetch"];
         let missing = missing.iter().any(|word| error.stderr.contains(word));
         let mut error = transaction::explain(error);

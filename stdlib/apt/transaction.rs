@@ -39,9 +39,9 @@ impl Transaction {
         let output = host.run(&command).await?;
         simulated(&command, &output)
     }
-    /// The command that asks what it would do.
+    /// The command that asks what it would do; with `-y`, it refuses what the real one would refuse.
     pub fn simulation(&self) -> Command {
-        Command::new("apt-get").arg("-qs").args(&self.args).env("LC_ALL", "C.UTF-8")
+        Command::new("apt-get").arg("-qsy").args(&self.args).env("LC_ALL", "C.UTF-8")
     }
     /// The command that does it.
     pub fn command(&self) -> Command {
@@ -119,12 +119,22 @@ pub fn back(now: &Packages, want: &Packages, lock: Span) -> Transaction {
 /// How long ago the lists of packages were fetched, in seconds; `never` if there are none.
 const AGE: &str = r#"cd /var/lib/apt && ls lists | grep -q _ && s=$(stat -c %Y lists) && [ "$s" -gt 0 ] && echo $(($(date +%s) - s)) || echo never"#;
 
-/// Fetch the lists, waiting while another apt does; every list that cannot be had is an error.
-const UPDATE: &str = r#"end=$(($(date +%s) + $1)); shift; until said=$(apt-get -q -o APT::Update::Error-Mode=any "$@" update 2>&1); do case $said in *"Could not get lock"*) [ "$(date +%s)" -ge "$end" ] || { sleep 2; continue; };; esac; printf '%s\n' "$said" >&2; exit 100; done; [ $# -gt 0 ] || touch /var/lib/apt/lists; printf '%s\n' "$said""#;
+/// Fetch the lists, waiting while another apt does; every list that cannot be had is an error. It must not
+/// contain `%s`, which stands for a new file in [`validation`].
+const UPDATE: &str = r#"left=$1; shift; until said=$(apt-get -q -o APT::Update::Error-Mode=any "$@" update 2>&1); do case $said in *"Could not get lock"*) left=$((left - 2)); [ "$left" -lt 0 ] || { sleep 2; continue; };; esac; echo "$said" >&2; exit 100; done; [ $# -gt 0 ] || touch /var/lib/apt/lists; echo "$said""#;
 
 /// The command that fetches the lists of packages.
 pub fn update(lock: Span) -> Command {
     let command = Command::sh(UPDATE).arg(lock.0.as_secs().to_string()).long();
+    Command { env: apt_get().env, ..command }
+}
+
+/// Makes of a new file of sources what apt reads, beside everything else, before the rest of [`UPDATE`].
+const ALONE: &str = r#"d=$(mktemp -d) && trap 'rm -rf "$d"' EXIT && cp -- "$2" "$d/new.sources" && set -- "$1" -o Dir::Etc::SourceList="$d/new.sources" -o Dir::Etc::SourceParts=- -o APT::Get::List-Cleanup=0 || exit; "#;
+
+/// The command that accepts a new file of sources (`%s`) if all its lists can be fetched.
+pub fn validation(lock: Span) -> Command {
+    let command = Command::sh(format!("{ALONE}{UPDATE}")).args([lock.0.as_secs().to_string(), "%s".to_owned()]);
     Command { env: apt_get().env, ..command }
 }
 
@@ -177,14 +187,15 @@ fn words(age: Duration) -> String {
 
 /// What apt's complaints mean, and what to do about them.
 pub fn explain(error: Error) -> Error {
-    let stderr = error.stderr.clone();
-    let line = |needle: &str| stderr.lines().find(|line| line.contains(needle)).map(str::trim);
+    // What dpkg says comes on one channel, what apt makes of it on the other.
+    let said = format!("{}\n{}", error.stdout, error.stderr);
+    let line = |needle: &str| said.lines().find(|line| line.contains(needle)).map(str::trim);
     let reworded = |message: String| {
         let mut new = error.clone();
         new.message = message;
         new
     };
-    if let Some(said) = line("It is held by process") {
+    if let (Some(said), true) = (line("It is held by process"), line("E: ").is_some_and(|e| e.contains(" lock"))) {
         let (lock, holder) = said.split_once(". It is held by process ").unwrap_or((said, ""));
         let lock = lock.rsplit(' ').next().unwrap_or_default();
         return reworded(format!("apt is locked by process {}", holder.trim_end_matches('.')))
@@ -215,20 +226,18 @@ pub fn explain(error: Error) -> Error {
         return reworded("it would change a package that is held".to_owned())
             .hint("apt::held(name, #{ held: false }) releases it");
     }
+    if line("Essential packages were removed").is_some() {
+        return reworded("it would remove a package that the system cannot do without".to_owned())
+            .hint("apt-get -s with the same packages shows which");
+    }
     if line("are you root?").is_some() || line("Permission denied").is_some() {
         return error.clone().hint("within(#{ become: \"root\" }, || ...) does it as root");
     }
-    match line("dpkg: error processing package") {
-        Some(said) => {
-            let package = said.trim_start_matches("dpkg: error processing package ").split(' ').next();
-            let package = package.unwrap_or_default().to_owned();
-            let own = stderr.lines().take_while(|line| !line.contains("error processing")).last();
-            let why = own.map(|own| format!(": {}", own.trim())).unwrap_or_default();
-            reworded(format!("the package {package} cannot be configured{why}"))
-                .hint("the rest of the transaction is done; once the cause is gone, run it again")
-        }
-        None => error,
-    }
+    let Some(failed) = line("dpkg: error processing package") else { return error };
+    let package = failed.trim_start_matches("dpkg: error processing package ").split(' ').next().unwrap_or_default();
+    let own = said.lines().take_while(|line| !line.contains("dpkg: error processing")).last().unwrap_or_default();
+    reworded(format!("the package {package} cannot be configured: {}", own.trim()))
+        .hint("the rest of the transaction is done; once the cause is gone, run it again")
 }
 
 #[cfg(test)]
@@ -256,9 +265,12 @@ mod tests {
             error.stderr = stderr.to_owned();
             error
         }
-        let lock = "E: Could not get lock /var/lib/dpkg/lock-frontend. It is held by process 812 (unattended-upgr)\nE: Unable";
+        let lock = "Waiting for cache lock: Could not get lock /var/lib/dpkg/lock-frontend. It is held by process 812 \
+                    (unattended-upgr)...\nE: Unable to acquire the dpkg frontend lock";
         assert_eq!(explained(lock), "apt is locked by process 812 (unattended-upgr)");
         assert_eq!(explained("E: Unable to locate package nope"), "no package nope in the package lists");
+        let failed = "Setting up toy\ntoy: no\ndpkg: error processing package toy (--configure):\n installed toy";
+        assert_eq!(explained(failed), "the package toy cannot be configured: toy: no");
         assert_eq!(explained("something else"), "apt-get exited with 100");
     }
 }

@@ -4,6 +4,7 @@ use super::transaction::{self, Packages, Transaction};
 use super::{Memory, minutes, names, refresh};
 use crate::contract::{Action, Command, Error, Look, Need, Operation, Refresh, Result, Step};
 use crate::shared::{Many, Span};
+use futures_util::try_join;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -16,7 +17,7 @@ use serde::Deserialize;
 /// apt::upgraded(#{ autoremove: true });
 /// ```
 /// ```transcript
-/// ? LC_ALL=C.UTF-8 apt-get -qs dist-upgrade --auto-remove
+/// ? LC_ALL=C.UTF-8 apt-get -qsy dist-upgrade --auto-remove
 /// = Remv linux-image-6.12.41 [6.12.41-1]
 /// = Inst openssl [3.5.1-1] (3.5.4-1 Debian:13.2/stable [amd64])
 /// = Conf openssl (3.5.4-1 Debian:13.2/stable [amd64])
@@ -24,7 +25,7 @@ use serde::Deserialize;
 /// ? dpkg-query -W -f '${Package} ${Architecture} ${db:Status-Status} ${Version}\n' -- linux-image-6.12.41 openssl
 /// = linux-image-6.12.41 amd64 config-files 6.12.41-1
 /// = openssl amd64 installed 3.5.4-1
-/// ? LC_ALL=C.UTF-8 apt-get -qs dist-upgrade --auto-remove
+/// ? LC_ALL=C.UTF-8 apt-get -qsy dist-upgrade --auto-remove
 /// ```
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -86,10 +87,11 @@ impl Operation for Upgraded {
         refresh(host, self.update_cache, self.cache_valid_time, self.lock_timeout, self.repair).await
     }
     async fn read(&self, host: &dyn Look) -> Result<Packages> {
+        let transaction = self.transaction();
+        let (now, mut touched) = try_join!(self.memory.installed(host, &[]), transaction.simulate(host))?;
         if self.memory.decided() {
-            return self.memory.installed(host, &[]).await;
+            return Ok(now);
         }
-        let mut touched = self.transaction().simulate(host).await?;
         if touched.0.keys().any(|name| self.excepted(name)) {
             let upgrades = touched.0.iter().filter(|(name, version)| version.is_some() && touched.1[*name].is_some() && !self.excepted(name));
             let only: Vec<String> = upgrades.map(|(name, _)| name.clone()).collect();
@@ -97,7 +99,7 @@ impl Operation for Upgraded {
             let _ = self.only.set(only);
             touched = if none { Default::default() } else { self.transaction().simulate(host).await? };
         }
-        Ok(self.memory.decide(Packages::new(), touched))
+        Ok(self.memory.decide(now, touched))
     }
     fn want(&self, now: &Packages) -> Result<Packages> {
         Ok(self.memory.want(now))
@@ -121,13 +123,13 @@ impl Operation for Upgraded {
 /// apt::autoremoved(#{ purge: true });
 /// ```
 /// ```transcript
-/// ? LC_ALL=C.UTF-8 apt-get -qs autoremove --purge
+/// ? LC_ALL=C.UTF-8 apt-get -qsy autoremove --purge
 /// = Purg linux-image-6.12.41 [6.12.41-1]
 /// ! APT_LISTCHANGES_FRONTEND=none DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8 NEEDRESTART_MODE=l apt-get -qy -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold -o DPkg::Lock::Timeout=300 autoremove --purge
 /// ? dpkg-query -W -f '${Package} ${Architecture} ${db:Status-Status} ${Version}\n' -- linux-image-6.12.41
 /// - dpkg-query: no packages found matching linux-image-6.12.41
 /// * 1
-/// ? LC_ALL=C.UTF-8 apt-get -qs autoremove --purge
+/// ? LC_ALL=C.UTF-8 apt-get -qsy autoremove --purge
 /// ```
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -153,10 +155,9 @@ impl Operation for Autoremoved {
     type State = Packages;
 
     async fn read(&self, host: &dyn Look) -> Result<Packages> {
-        if self.memory.decided() {
-            return self.memory.installed(host, &[]).await;
-        }
-        Ok(self.memory.decide(Packages::new(), self.transaction().simulate(host).await?))
+        let transaction = self.transaction();
+        let (now, touched) = try_join!(self.memory.installed(host, &[]), transaction.simulate(host))?;
+        Ok(if self.memory.decided() { now } else { self.memory.decide(now, touched) })
     }
     fn want(&self, now: &Packages) -> Result<Packages> {
         Ok(self.memory.want(now))
@@ -179,7 +180,7 @@ impl Operation for Autoremoved {
 /// ```transcript
 /// ? sh -c 'cd /var/lib/apt && ls lists | grep -q _ && s=$(stat -c %Y lists) && [ "$s" -gt 0 ] && echo $(($(date +%s) - s)) || echo never' sh
 /// = 86400
-/// ! APT_LISTCHANGES_FRONTEND=none DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8 NEEDRESTART_MODE=l sh -c 'end=$(($(date +%s) + $1)); shift; until said=$(apt-get -q -o APT::Update::Error-Mode=any "$@" update 2>&1); do case $said in *"Could not get lock"*) [ "$(date +%s)" -ge "$end" ] || { sleep 2; continue; };; esac; printf '\''%s\n'\'' "$said" >&2; exit 100; done; [ $# -gt 0 ] || touch /var/lib/apt/lists; printf '\''%s\n'\'' "$said"' sh 300
+/// ! APT_LISTCHANGES_FRONTEND=none DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8 NEEDRESTART_MODE=l sh -c 'left=$1; shift; until said=$(apt-get -q -o APT::Update::Error-Mode=any "$@" update 2>&1); do case $said in *"Could not get lock"*) left=$((left - 2)); [ "$left" -lt 0 ] || { sleep 2; continue; };; esac; echo "$said" >&2; exit 100; done; [ $# -gt 0 ] || touch /var/lib/apt/lists; echo "$said"' sh 300
 /// ```
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

@@ -102,7 +102,7 @@ fn example(entry: &'static Entry, host: &Arc<Replay>, mode: Mode) -> std::result
     let mut program = compile_text(&script, "example", Path::new("."), &Limits::default()).map_err(fail)?;
     let theatre = Arc::new(Theatre { host: Arc::clone(host), mode, ended: Mutex::default(), error: Mutex::default() });
     let stage: Arc<dyn Stage> = Arc::new(Hall(Arc::clone(&theatre)));
-    program.run(&stage).map_err(|e| fail(vec![e]))?;
+    program.run(&stage).map(drop).map_err(|e| fail(vec![e]))?;
     if let Some(error) = theatre.error.lock().unwrap().take() {
         return Err(fail(vec![error]));
     }

@@ -140,7 +140,7 @@ impl Look for Session {
         http_get(url).await
     }
     async fn render(&self, name: &str, template: &str, vars: &BTreeMap<String, Value>) -> Result<String> {
-        self.run.learn(&self.host, template, self).await?;
+        self.run.learn(&self.host, template, &self.play.spec.vars, self).await?;
         let locals = vars.iter().map(|(k, v)| (k.clone(), v.clone())).collect();
         let context = self.run.inventory.context(&self.host, &self.overlay(locals))?;
         self.run.templates.render(name, template, context)
@@ -224,6 +224,8 @@ impl Actor for Session {
         self.run.inventory.groups_of(&self.host)
     }
     fn variable(&self, name: &str) -> Result<Value> {
+        let text = format!("{{{{ {name} }}}}");
+        self.run.wait(self.run.learn(&self.host, &text, &self.play.spec.vars, self))?;
         self.run.inventory.resolve(&self.host, name, &self.overlay(serde_json::Map::new()))
     }
     fn variables(&self) -> Vec<String> {

@@ -45,6 +45,7 @@ struct State {
     lost: BTreeMap<String, &'static str>,
     pending: BTreeSet<String>,
     facts: HashMap<String, Map<String, Value>>,
+    asked: HashMap<String, BTreeSet<String>>,
     owed: Vec<Owed>,
 }
 
@@ -166,12 +167,32 @@ impl Shared {
         self.state().facts.get(host).cloned().unwrap_or_default()
     }
 
-    /// Ask the host for the facts that a template names and that are not known yet.
-    pub async fn learn(&self, host: &str, template: &str, look: &dyn Look) -> Result<()> {
-        let known = self.facts(host);
-        let names = stdlib::shared::template::names(template);
-        let wanted: Vec<&str> = names.iter().map(String::as_str).filter(|name| !known.contains_key(*name)).collect();
-        let _ = (wanted, look);
+    /// Ask the host for the facts that a text names, itself or through variables, and that are not known yet.
+    pub async fn learn(&self, host: &str, text: &str, vars: &Map<String, Value>, look: &dyn Look) -> Result<()> {
+        let merged = self.inventory.variables(host)?;
+        let mut names = stdlib::shared::template::names(text);
+        let mut queue: Vec<String> = names.iter().cloned().collect();
+        while let Some(name) = queue.pop() {
+            let root = name.split('.').next().unwrap_or_default();
+            let Some(value) = vars.get(root).or_else(|| merged.get(root).map(|v| &v.value)) else { continue };
+            let more = stdlib::shared::template::names(&value.to_string().replace("\\\"", "\""));
+            queue.extend(more.into_iter().filter(|name| names.insert(name.clone())));
+        }
+        let wanted: Vec<String> = {
+            let mut state = self.state();
+            let asked = state.asked.entry(host.to_owned()).or_default();
+            names.into_iter().filter(|name| name.starts_with("ansible_") && asked.insert(name.clone())).collect()
+        };
+        let wanted: Vec<&str> = wanted.iter().map(String::as_str).collect();
+        let learned = stdlib::shared::facts::gather(&wanted, look).await?;
+        let mut state = self.state();
+        let facts = state.facts.entry(host.to_owned()).or_default();
+        for (name, value) in learned {
+            match (facts.get_mut(&name), value) {
+                (Some(Value::Object(known)), Value::Object(more)) => known.extend(more),
+                (_, value) => drop(facts.insert(name, value)),
+            }
+        }
         Ok(())
     }
 

@@ -1,7 +1,7 @@
 //! The one place where an operation meets time: read, compare, change, and verify by reading again.
 
-use super::host::refused;
-use super::{Action, Change, Error, Host, Need, Operation, Output, Result, Status, Step, diff};
+use super::host::refusal;
+use super::{Action, Change, Error, Host, Need, Operation, Output, Refresh, Result, Status, Step, diff};
 use serde_json::Value;
 
 /// Whether changes are made, or only predicted.
@@ -61,8 +61,8 @@ impl Outcome {
 /// Make an operation true of a host, or say what that would take.
 pub async fn conduct<O: Operation>(mut op: O, host: &dyn Host, mode: Mode) -> Result<Outcome> {
     let sensitive = op.sensitive();
-    let planned = plan(&mut op, host).await;
-    let (now, want, changes) = match planned {
+    let planned = plan(&mut op, host, mode).await;
+    let (refresh, now, want, changes) = match planned {
         Ok(planned) => planned,
         Err(error) if mode == (Mode::Check { pending: true }) && error.kind == super::Kind::Host => {
             return Ok(Outcome::unknown(format!("depends on changes above: {}", error.message)));
@@ -70,14 +70,17 @@ pub async fn conduct<O: Operation>(mut op: O, host: &dyn Host, mode: Mode) -> Re
         Err(error) => return Err(error),
     };
     let before = serialize(&now)?;
+    let check = matches!(mode, Mode::Check { .. });
+    let reason = refresh.instead.filter(|_| check);
     if changes.is_empty() {
-        return Ok(Outcome { before, sensitive, ..Outcome::new(Status::Ok) });
+        return Ok(Outcome { before, sensitive, reason, steps: refresh.steps, ..Outcome::new(Status::Ok) });
     }
-    let steps = op.steps(&now, &want)?;
-    if matches!(mode, Mode::Check { .. }) {
-        return Ok(Outcome { diff: changes, steps, before, sensitive, ..Outcome::new(Status::WouldChange) });
+    let mut steps = op.steps(&now, &want)?;
+    let output = if check { None } else { take(host, &steps).await.map_err(|error| op.explain(error))? };
+    steps.splice(0..0, refresh.steps);
+    if check {
+        return Ok(Outcome { diff: changes, steps, before, sensitive, reason, ..Outcome::new(Status::WouldChange) });
     }
-    let output = take(host, &steps).await?;
     let left = diff(&serialize(&op.read(host.look()).await?)?, &serialize(&want)?);
     if let Some(first) = left.first() {
         let rest = if left.len() > 1 { format!(" (and {} more)", left.len() - 1) } else { String::new() };
@@ -87,12 +90,18 @@ pub async fn conduct<O: Operation>(mut op: O, host: &dyn Host, mode: Mode) -> Re
     Ok(Outcome { diff: changes, steps, before, output, sensitive, ..Outcome::new(Status::Changed) })
 }
 
-async fn plan<O: Operation>(op: &mut O, host: &dyn Host) -> Result<(O::State, O::State, Vec<Change>)> {
+type Plan<S> = (Refresh, S, S, Vec<Change>);
+
+async fn plan<O: Operation>(op: &mut O, host: &dyn Host, mode: Mode) -> Result<Plan<O::State>> {
     op.prepare(host.look()).await?;
+    let refresh = op.refresh(host.look()).await?;
+    if mode == Mode::Apply {
+        take(host, &refresh.steps).await.map_err(|error| op.explain(error))?;
+    }
     let now = op.read(host.look()).await?;
     let want = op.want(&now)?;
     let changes = diff(&serialize(&now)?, &serialize(&want)?);
-    Ok((now, want, changes))
+    Ok((refresh, now, want, changes))
 }
 
 /// Run an action, unless there is no need or the mode is check. With `any_code`, an exit code that the
@@ -123,7 +132,7 @@ pub async fn act<A: Action>(mut action: A, host: &dyn Host, mode: Mode, any_code
         }
         last
     } else {
-        take(host, &steps).await?
+        take(host, &steps).await.map_err(|error| action.explain(error))?
     };
     let changed = output.as_ref().is_none_or(|output| action.changed(output));
     let status = if changed { Status::Changed } else { Status::Ok };
@@ -135,7 +144,7 @@ async fn take(host: &dyn Host, steps: &[Step]) -> Result<Option<Output>> {
     for step in steps {
         let output = host.change(step).await?;
         match step {
-            Step::Run(command) if !command.accepts(output.code) => return Err(refused(command, &output)),
+            Step::Run(command) if !command.accepts(output.code) => return Err(refusal(command, &output)),
             _ => last = Some(output),
         }
     }

@@ -77,7 +77,7 @@ impl dyn Look + '_ {
     /// What a command printed; an exit code that it does not accept is an error with its words.
     pub async fn expect(&self, command: &Command) -> Result<Output> {
         let output = self.run(command).await?;
-        if command.accepts(output.code) { Ok(output) } else { Err(refused(command, &output)) }
+        if command.accepts(output.code) { Ok(output) } else { Err(refusal(command, &output)) }
     }
     /// What a command printed on standard output, without the last newline; failure is an error.
     pub async fn text(&self, command: &Command) -> Result<String> {
@@ -91,7 +91,7 @@ impl dyn Look + '_ {
 }
 
 /// The error of a command that ended with an exit code it does not accept.
-pub(crate) fn refused(command: &Command, output: &Output) -> Error {
+pub fn refusal(command: &Command, output: &Output) -> Error {
     let stderr = output.stderr_text();
     let text = output.text();
     let said = stderr.lines().chain(text.lines()).map(str::trim).rfind(|line| !line.is_empty());

@@ -1,6 +1,6 @@
 //! What a module writes: operations, actions and facts.
 
-use super::{Command, Look, Output, Result, Step};
+use super::{Command, Error, Look, Output, Result, Step};
 use schemars::JsonSchema;
 use serde::{Serialize, de::DeserializeOwned};
 use std::future::Future;
@@ -20,6 +20,10 @@ pub trait Operation: DeserializeOwned + JsonSchema + Send + Sync + 'static {
     fn prepare(&mut self, _host: &dyn Look) -> impl Future<Output = Result<()>> + Send {
         async { Ok(()) }
     }
+    /// What must be up to date on the host before anything can be compared, such as lists of packages.
+    fn refresh(&self, _host: &dyn Look) -> impl Future<Output = Result<Refresh>> + Send {
+        async { Ok(Refresh::default()) }
+    }
     /// The state as it is.
     fn read(&self, host: &dyn Look) -> impl Future<Output = Result<Self::State>> + Send;
     /// The state as it should be.
@@ -30,6 +34,20 @@ pub trait Operation: DeserializeOwned + JsonSchema + Send + Sync + 'static {
     fn sensitive(&self) -> bool {
         false
     }
+    /// The error of a step that failed, in this operation's own words. Pure.
+    fn explain(&self, error: Error) -> Error {
+        error
+    }
+}
+
+/// What brings a host's own knowledge up to date. It is no change in itself: check mode leaves it out and
+/// predicts from what the host knows, and an operation that has nothing else to do is `ok`.
+#[derive(Debug, Clone, Default)]
+pub struct Refresh {
+    /// What to do before the state is read.
+    pub steps: Vec<Step>,
+    /// What check mode says instead, such as "predicted from package lists of 3 days ago".
+    pub instead: Option<String>,
 }
 
 /// Whether an action has anything to do.
@@ -56,6 +74,10 @@ pub trait Action: DeserializeOwned + JsonSchema + Send + Sync + 'static {
     /// Whether what it did changed the host.
     fn changed(&self, _output: &Output) -> bool {
         true
+    }
+    /// The error of a step that failed, in this action's own words. Pure.
+    fn explain(&self, error: Error) -> Error {
+        error
     }
     /// Whether its output must never be shown or kept.
     fn sensitive(&self) -> bool {

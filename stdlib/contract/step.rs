@@ -187,6 +187,12 @@ impl Step {
                 if let Source::Asset(path) = &write.source {
                     line += &format!(" from={}", quote(path));
                 }
+                if let Some(backup) = &write.backup {
+                    line += &format!(" backup={}", quote(backup));
+                }
+                if let Some(validate) = &write.validate {
+                    line += &format!(" validate={}", quote(&validate.line()));
+                }
                 line
             }
             Step::Fetch(fetch) => format!("fetch {} to={}", quote(&fetch.path), quote(&fetch.dest)),

@@ -27,7 +27,7 @@ use serde::Deserialize;
 /// = Port 22
 /// = #PermitRootLogin prohibit-password
 /// = UsePAM yes
-/// ! write /etc/ssh/sshd_config
+/// ! write /etc/ssh/sshd_config validate='sshd -t -f %s'
 /// + Port 22
 /// + PermitRootLogin no
 /// + UsePAM yes

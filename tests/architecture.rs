@@ -61,7 +61,10 @@ fn stdlib_is_pure() {
         "git2",
         "std::process",
         "std::fs",
-        "std::net",
+        "TcpStream",
+        "TcpListener",
+        "UdpSocket",
+        "ToSocketAddrs",
         "SystemTime",
         "Instant",
     ];

@@ -46,9 +46,8 @@ fn show(args: &HostsArgs, inventory: &Inventory, hosts: &[String]) -> Result<(),
                 crate::inventory::Kind::Local => "local".to_owned(),
                 crate::inventory::Kind::Ssh => format!("{user}{}{port}", connection.address),
             };
-            screen::out(
-                &format!("{host:<width$}  {place:<28}  {}", inventory.groups_of(host).join(", ")).trim_end().to_owned(),
-            );
+            let groups = inventory.groups_of(host).join(", ");
+            screen::out(format!("{host:<width$}  {place:<28}  {groups}").trim_end());
         }
     }
     Ok(())

@@ -28,6 +28,9 @@ pub struct View {
     pub width: usize,
 }
 
+/// Gives the text of a file.
+type Sources = Box<dyn Fn(&str) -> Option<String> + Send>;
+
 /// How long a result waits for the same one of other hosts.
 const COMPANY: Duration = Duration::from_millis(400);
 
@@ -38,7 +41,7 @@ const LONGEST: usize = 400;
 pub struct Terminal {
     view: View,
     paint: Paint,
-    sources: Box<dyn Fn(&str) -> Option<String> + Send>,
+    sources: Sources,
     active: usize,
     groups: Vec<Group>,
     live: Live,

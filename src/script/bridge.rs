@@ -206,15 +206,16 @@ impl Call<'_> {
             }
         };
         let ran = matches!(record.status, Status::Ok | Status::Changed);
-        if ran && let Some(rule) = &self.failed_when {
-            if self.decide(rule, &record)? {
-                let mut error = Error::host("failed_when says that this is a failure");
-                error.rc = record.rc;
-                error.stdout = record.stdout.clone();
-                error.stderr = record.stderr.clone();
-                record.status = Status::Failed;
-                record.error = Some(self.blame(error));
-            }
+        if ran
+            && let Some(rule) = &self.failed_when
+            && self.decide(rule, &record)?
+        {
+            let mut error = Error::host("failed_when says that this is a failure");
+            error.rc = record.rc;
+            error.stdout = record.stdout.clone();
+            error.stderr = record.stderr.clone();
+            record.status = Status::Failed;
+            record.error = Some(self.blame(error));
         }
         if ran
             && record.error.is_none()

@@ -94,15 +94,17 @@ pub async fn write(
     }
     let said = output.stderr_text();
     let said = said.lines().map(str::trim).rfind(|l| !l.is_empty()).unwrap_or("no reason given");
-    let said = said.rsplit_once(": cannot create ").map_or(said, |(_, rest)| rest);
-    let hint = if said.contains("No space left") {
-        "free some space on the host (df -h), then run it again; the old file is untouched"
-    } else if said.contains("nonexistent") || said.contains("No such file") {
-        "its directory does not exist: make it first with file::directory"
-    } else {
-        "the old file is untouched"
-    };
-    Err(Error::host(format!("cannot write {}: {said}", write.path)).with_output(&output).hint(hint))
+    let (said, hint) =
+        if said.contains("nonexistent") || said.contains("cannot create") && said.contains("No such file") {
+            ("its directory does not exist", "make it first with file::directory")
+        } else if said.contains("No space left") {
+            (said, "free some space on the host (df -h), then run it again; the old file is untouched")
+        } else {
+            (said, "the old file is untouched")
+        };
+    let mut error = Error::host(format!("cannot write {}: {said}", write.path)).hint(hint);
+    error.rc = Some(output.code);
+    Err(error)
 }
 
 /// Bring a file to the controller: beside its place, then renamed over it.

@@ -47,6 +47,7 @@ impl<R: AsyncRead + Unpin> Scanner<R> {
 }
 
 #[cfg(test)]
+#[allow(clippy::disallowed_methods)] // the test's own async runtime
 mod tests {
     use super::*;
 

@@ -1,0 +1,63 @@
+//! Sessions at the command line, as a person has them: each file below `tests/cli` is a transcript that is
+//! run again and compared.
+
+use std::io::Write;
+
+#[test]
+fn sessions() {
+    let state = tempfile::tempdir().unwrap();
+    let cases = trycmd::TestCases::new();
+    cases.env("XDG_STATE_HOME", state.path().to_string_lossy());
+    cases.env("XDG_CONFIG_HOME", state.path().to_string_lossy());
+    cases.env("HOME", state.path().to_string_lossy());
+    cases.env("COLUMNS", "80");
+    cases.case("tests/cli/*.md");
+}
+
+/// The lines of `--json` of a run of the first playbook on this machine.
+fn events(args: &[&str]) -> Vec<serde_json::Value> {
+    let state = tempfile::tempdir().unwrap();
+    let work = state.path().join("work");
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_hlrun"));
+    command.args(["playbooks/first.rhai", "--json"]).arg(format!("--dir={}", work.display())).args(args);
+    let output = command.env("XDG_STATE_HOME", state.path()).output().unwrap();
+    std::io::stderr().write_all(&output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    let text = String::from_utf8(output.stdout).unwrap();
+    let lines: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let runs = state.path().join("hlrun/runs");
+    let journal = std::fs::read_to_string(std::fs::read_dir(runs).unwrap().next().unwrap().unwrap().path()).unwrap();
+    assert_eq!(journal, text, "the journal is what --json prints");
+    lines
+}
+
+#[test]
+fn every_event_fits_the_published_schema() {
+    let published = std::fs::read_to_string("src/report/events.schema.json").unwrap();
+    let published: serde_json::Value = serde_json::from_str(&published).unwrap();
+    let schema = hlrun::report::schema();
+    if std::env::var_os("UPDATE").is_some() {
+        std::fs::write("src/report/events.schema.json", serde_json::to_string_pretty(&schema).unwrap() + "\n").unwrap();
+    } else {
+        assert_eq!(published, schema, "the schema changed: run this test with UPDATE=1 and look at the difference");
+    }
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    for args in [&["--check"][..], &[]] {
+        for event in events(args) {
+            let wrong: Vec<String> = validator.iter_errors(&event).map(|e| e.to_string()).collect();
+            assert!(wrong.is_empty(), "{event}\n{}", wrong.join("\n"));
+        }
+    }
+}
+
+#[test]
+fn a_dry_run_predicts_what_is_done_and_does_nothing() {
+    let told = |events: &[serde_json::Value], status: &str| {
+        let ends = events.iter().filter(|e| e["event"] == "task.end" && e["status"] == status);
+        ends.map(|e| (e["operation"].to_string(), e["at"].to_string())).collect::<Vec<_>>()
+    };
+    let (predicted, made) = (events(&["--check"]), events(&[]));
+    assert_eq!(told(&predicted, "would_change"), told(&made, "changed"));
+    assert!(told(&predicted, "changed").is_empty());
+    assert_eq!(told(&made, "changed").len(), 2);
+}

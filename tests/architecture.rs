@@ -1,5 +1,7 @@
 //! The rules of the house: who may know whom.
 
+#![allow(clippy::unwrap_used, clippy::disallowed_methods)] // an integration test is no `cfg(test)` to clippy
+
 use std::path::{Path, PathBuf};
 
 /// Every Rust file below a folder, with its text without comments and tests.

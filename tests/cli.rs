@@ -1,6 +1,8 @@
 //! Sessions at the command line, as a person has them: each file below `tests/cli` is a transcript that is
 //! run again and compared.
 
+#![allow(clippy::unwrap_used, clippy::disallowed_methods)] // an integration test is no `cfg(test)` to clippy
+
 use std::io::Write;
 
 #[test]
@@ -60,4 +62,14 @@ fn a_dry_run_predicts_what_is_done_and_does_nothing() {
     assert_eq!(told(&predicted, "would_change"), told(&made, "changed"));
     assert!(told(&predicted, "changed").is_empty());
     assert_eq!(told(&made, "changed").len(), 2);
+}
+
+#[test]
+fn the_index_of_the_standard_library_is_up_to_date() {
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_hlrun")).args(["docs", "--index"]).output().unwrap();
+    let index = String::from_utf8(output.stdout).unwrap();
+    if std::env::var_os("UPDATE").is_some() {
+        std::fs::write("stdlib/README.md", &index).unwrap();
+    }
+    assert_eq!(std::fs::read_to_string("stdlib/README.md").unwrap(), index, "hlrun docs --index > stdlib/README.md");
 }

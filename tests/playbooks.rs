@@ -1,5 +1,7 @@
 //! The playbooks that ship are fine, and so is everything they import.
 
+#![allow(clippy::unwrap_used, clippy::disallowed_methods)] // an integration test is no `cfg(test)` to clippy
+
 use hlrun::script::{Limits, compile};
 use std::path::{Path, PathBuf};
 

@@ -1,7 +1,7 @@
 //! Every operation, action and fact of the standard library does what its documentation says: its example
 //! is run by the real script engine against a host made of its transcript.
 
-#![allow(clippy::unwrap_used)] // a test without libtest's harness
+#![allow(clippy::unwrap_used)] // an integration test is no `cfg(test)` to clippy
 
 use hlrun::script::{Actor, Limits, Patience, Play, PlaySpec, Scope, Stage, compile_text};
 use libtest_mimic::{Arguments, Failed, Trial};

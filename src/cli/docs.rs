@@ -10,6 +10,10 @@ pub fn docs(args: &DocsArgs) -> u8 {
         screen::out(&crate::script::definitions());
         return 0;
     }
+    if args.index {
+        index();
+        return 0;
+    }
     let Some(what) = &args.what else {
         for module in stdlib::modules() {
             screen::out(&format!("{:<10} {}", module.name, module.docs.lines().next().unwrap_or_default()));
@@ -36,6 +40,25 @@ pub fn docs(args: &DocsArgs) -> u8 {
             let error = Error::playbook(format!("{module} has no function `{name}`"));
             let near = nearest(name, found.entries.iter().map(|e| e.name.as_str()));
             unknown(error, near, &format!("hlrun docs {module} lists what it has"))
+        }
+    }
+}
+
+/// Every module and what it has, one line each, in Markdown.
+fn index() {
+    screen::out("# What playbooks can do\n");
+    screen::out("Printed by `hlrun docs --index`; `hlrun docs MODULE::NAME` tells all about one line.");
+    for module in stdlib::modules() {
+        screen::out(&format!("\n## {}\n\n{}\n", module.name, module.docs.lines().next().unwrap_or_default()));
+        screen::out("| call | | |\n|---|---|---|");
+        for entry in &module.entries {
+            let role = match entry.role {
+                Role::Operation => "operation",
+                Role::Action => "action",
+                Role::Fact => "fact",
+            };
+            let summary = entry.summary().lines().collect::<Vec<_>>().join(" ");
+            screen::out(&format!("| `{}` | {role} | {summary} |", entry.usage()));
         }
     }
 }

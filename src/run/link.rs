@@ -1,6 +1,6 @@
 //! The line to one host, for a whole run: one connection, a shell per user, and what is lost with them.
 
-use crate::transport::{Become, Connection, Local, Shell, Ssh, Stream, Target, fetch, live, write};
+use crate::transport::{Become, Connection, Keep, Local, Shell, Ssh, Stream, Target, fetch, live, write};
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -121,7 +121,9 @@ impl Link {
         if command.long || !Shell::takes(command) {
             let group = AtomicU32::new(0);
             let connection = self.connection().await?;
-            return self.bounded(live(&*connection, whom, command, None, sink, &group), &manner, &group).await;
+            return self
+                .bounded(live(&*connection, whom, command, None, sink, Keep::All, &group), &manner, &group)
+                .await;
         }
         let shell = self.shell(whom).await?;
         let limit = manner.timeout.unwrap_or(Duration::MAX);
@@ -173,7 +175,7 @@ for i in 1 2 3 4 5 6 7 8 9 10; do kill -0 -- "-$1" 2>/dev/null || exit 0; sleep 
 kill -KILL -- "-$1""#;
         let command = Command::sh(script).arg(group.to_string());
         let unwatched = AtomicU32::new(0);
-        let ending = live(&*connection, whom, &command, None, &|_, _| {}, &unwatched);
+        let ending = live(&*connection, whom, &command, None, &|_, _| {}, Keep::Nothing, &unwatched);
         let _ = tokio::time::timeout(Duration::from_millis(900), ending).await;
     }
 

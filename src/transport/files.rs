@@ -1,6 +1,6 @@
 //! Files: written whole or not at all, and brought back the same way.
 
-use super::{Become, Connection, Shell, live};
+use super::{Become, Connection, Keep, Shell, live};
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicU32;
@@ -77,16 +77,16 @@ pub async fn write(
             if Shell::takes(&command) {
                 shell.run(&command).await?
             } else {
-                live(connection, whom, &command, None, &|_, _| {}, group).await?
+                live(connection, whom, &command, None, &|_, _| {}, Keep::All, group).await?
             }
         }
         Source::Bytes(bytes) => {
             let mut input: &[u8] = bytes;
-            live(connection, whom, &command, Some(&mut input), &|_, _| {}, group).await?
+            live(connection, whom, &command, Some(&mut input), &|_, _| {}, Keep::All, group).await?
         }
         Source::Asset(path) => {
             let mut input = tokio::fs::File::open(path).await.map_err(|e| unreadable(path, &e))?;
-            live(connection, whom, &command, Some(&mut input), &|_, _| {}, group).await?
+            live(connection, whom, &command, Some(&mut input), &|_, _| {}, Keep::All, group).await?
         }
     };
     if output.success() {
@@ -131,7 +131,7 @@ pub async fn fetch(
         }
     };
     let command = Command::new("cat").arg("--").arg(&fetch.path);
-    let output = live(connection, whom, &command, None, &sink, group).await;
+    let output = live(connection, whom, &command, None, &sink, Keep::Nothing, group).await;
     let (written, ended) = file.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
     let done =
         match output {

@@ -19,6 +19,15 @@ pub enum Stream {
 /// Where output goes as it comes.
 pub type Sink<'a> = &'a (dyn Fn(Stream, &[u8]) + Send + Sync);
 
+/// Whether standard output is kept for the answer, or only passes by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keep {
+    /// It is kept.
+    All,
+    /// It only goes to the sink: a file on its way, of any size.
+    Nothing,
+}
+
 /// Run a command; `input` is streamed into it, and what it prints goes to `sink` as it comes and into the
 /// answer. `group` gets the process group it runs in, for ending it.
 pub async fn live(
@@ -27,6 +36,7 @@ pub async fn live(
     command: &Command,
     input: Option<&mut (dyn AsyncRead + Send + Unpin)>,
     sink: Sink<'_>,
+    keep: Keep,
     group: &AtomicU32,
 ) -> Result<Output> {
     let nonce = nonce();
@@ -51,18 +61,30 @@ pub async fn live(
         drop(stdin);
         Ok(())
     };
-    let (_, stdout, stderr, code) =
-        tokio::try_join!(feed, drain(stdout, Stream::Stdout, sink), drain(stderr, Stream::Stderr, sink), channel.exit)?;
+    let (_, stdout, stderr, code) = tokio::try_join!(
+        feed,
+        drain(stdout, Stream::Stdout, sink, keep),
+        drain(stderr, Stream::Stderr, sink, Keep::All),
+        channel.exit
+    )?;
     Ok(Output { code, stdout, stderr })
 }
 
-async fn drain<R: AsyncRead + Unpin>(mut from: Scanner<R>, stream: Stream, sink: Sink<'_>) -> Result<Vec<u8>> {
+async fn drain<R: AsyncRead + Unpin>(
+    mut from: Scanner<R>,
+    stream: Stream,
+    sink: Sink<'_>,
+    keep: Keep,
+) -> Result<Vec<u8>> {
     let mut all = std::mem::take(from.ahead());
     if !all.is_empty() {
         sink(stream, &all);
     }
     let mut reader = from.into_reader();
     loop {
+        if keep == Keep::Nothing {
+            all.clear();
+        }
         all.reserve(32 * 1024);
         let before = all.len();
         if reader.read_buf(&mut all).await.map_err(lost)? == 0 {

@@ -17,7 +17,7 @@ mod ssh;
 pub use elevate::{Become, Method};
 pub use files::{asset, asset_tree, fetch, write};
 pub use http::get as http_get;
-pub use live::{Sink, Stream, live};
+pub use live::{Keep, Sink, Stream, live};
 pub use local::Local;
 pub use shell::Shell;
 pub use ssh::{HostKeys, Ssh, Target, close_idle, config_lines};

@@ -77,6 +77,7 @@ b: '{{ a }}'
 typo: '{{ rooot }}'
 url: 'http://{{ inventory_hostname }}.{{ domain }}'
 peer: '{{ hostvars[\"nas\"].url }} {{ groups.docker | length }} {{ group_names | join(\",\") }}'
+fact: '{{ [ansible_default_ipv4.address] }}'
 secret: !unsafe '{{ not a template }}'
 == group_vars/docker/main.yml
 who: file-docker
@@ -173,6 +174,11 @@ fn jinja_is_rendered_when_asked_for() {
     };
     assert_eq!(error("typo"), "all.yml:8 in the variable `typo`: `rooot` is undefined [did you mean `root`?]");
     assert_eq!(error("a"), "all.yml:6 `a` is defined by itself: `a` -> `b` -> `a` [break the circle]");
+    let used = lab.names_used("web01", "{{ url }} {{ ansible_facts.fqdn | default('') }} {{ fact }}", &none).unwrap();
+    let used: Vec<_> = used.iter().map(String::as_str).collect();
+    assert_eq!(used.join(" "), "ansible_default_ipv4.address ansible_facts.fqdn domain fact inventory_hostname url");
+    let text = "{{ paths.data }} {{ hostvars.nas.ansible_host }} {{ 'x' if inventory_hostname in groups['docker'] }}\n";
+    assert_eq!(lab.render("web01", "a.j2", text, &none).unwrap(), "/srv/data 10.0.0.2 x\n");
     let facts: Map<String, Value> = json!({"root": "{{ evil }}"}).as_object().unwrap().clone();
     let overlay = Overlay { facts, ..Overlay::default() };
     assert_eq!(lab.resolve("web01", "stack", &overlay).unwrap(), "{{ evil }}/stacks");

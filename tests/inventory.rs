@@ -185,6 +185,53 @@ fn jinja_is_rendered_when_asked_for() {
 }
 
 #[test]
+fn a_value_keeps_its_type_as_in_ansible() {
+    let chain: String = (0..60).map(|i| format!("c{i}: '{{{{ c{} }}}}'\n", i + 1)).collect();
+    let dir = Dir::new(
+        "types",
+        &format!(
+            "== inventory.yaml
+all: {{hosts: {{h: }}}}
+== group_vars/all.yml
+text: \"{{{{ '5' }}}}\"
+two: '{{{{ 5 }}}}{{{{ 6 }}}}'
+list: '{{{{ [1, 2] }}}}'
+spaced: ' {{{{ [1, 2] }}}}'
+block: '{{% if true %}}{{{{ [1] }}}}{{% endif %}}'
+trimmed: \"x{{% if true %}}\\ny{{% endif %}}\\nz\\n\"
+none: '{{{{ none }}}}'
+flag: '{{{{ not true }}}}'
+mixed: \"{{{{ true }}}} {{{{ none }}}} {{{{ 1.0 }}}} {{{{ {{'a': [1, 'b', true, none]}} }}}}\"
+regex: \"{{{{ 'a1' | regex_replace('(\\\\d)', '<\\\\1>') }}}}\"
+nested: {{a: ['{{{{ list }}}}', {{b: '{{{{ flag }}}}'}}]}}
+left_out: '{{{{ nope | default(omit) }}}}'
+{chain}c60: end
+"
+        ),
+    );
+    let lab = dir.load().unwrap();
+    for (name, want) in [
+        ("text", json!("5")),
+        ("two", json!("56")),
+        ("list", json!([1, 2])),
+        ("spaced", json!(" [1, 2]")),
+        ("block", json!([1])),
+        ("trimmed", json!("xyz\n")),
+        ("none", json!(null)),
+        ("flag", json!(false)),
+        ("mixed", json!("True  1.0 {'a': [1, 'b', True, None]}")),
+        ("regex", json!("a<1>")),
+        ("nested", json!({"a": [[1, 2], {"b": false}]})),
+        ("left_out", json!(stdlib::shared::template::OMIT)),
+        ("c25", json!("end")),
+    ] {
+        assert_eq!(lab.resolve("h", name, &Overlay::default()).unwrap(), want, "{name}");
+    }
+    let deep = lab.resolve("h", "c0", &Overlay::default()).unwrap_err();
+    assert!(deep.message.starts_with("`c41` is nested too deep"), "{deep}");
+}
+
+#[test]
 fn connections_come_from_variables() {
     let dir = Dir::new("connection", LAB);
     let lab = dir.load().unwrap();

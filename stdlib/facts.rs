@@ -46,7 +46,7 @@ fact! {
     /// `Suse`; or the distribution itself.
     ///
     /// ```rhai
-    /// let editor = if facts::os_family() == "Debian" { "vim-nox" } else { "vim-enhanced" };
+    /// if facts::os_family() == "Debian" { print("apt is here"); }
     /// ```
     /// ```transcript
     /// ? sh -c 'cat /etc/os-release 2>/dev/null || cat /usr/lib/os-release || exit; echo "DEBIAN_VERSION=$(cat /etc/debian_version 2>/dev/null)"' sh

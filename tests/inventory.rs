@@ -77,6 +77,7 @@ b: '{{ a }}'
 typo: '{{ rooot }}'
 url: 'http://{{ inventory_hostname }}.{{ domain }}'
 peer: '{{ hostvars[\"nas\"].url }} {{ groups.docker | length }} {{ group_names | join(\",\") }}'
+fact: '{{ [ansible_default_ipv4.address] }}'
 secret: !unsafe '{{ not a template }}'
 == group_vars/docker/main.yml
 who: file-docker
@@ -173,9 +174,61 @@ fn jinja_is_rendered_when_asked_for() {
     };
     assert_eq!(error("typo"), "all.yml:8 in the variable `typo`: `rooot` is undefined [did you mean `root`?]");
     assert_eq!(error("a"), "all.yml:6 `a` is defined by itself: `a` -> `b` -> `a` [break the circle]");
+    let used = lab.names_used("web01", "{{ url }} {{ ansible_facts.fqdn | default('') }} {{ fact }}", &none).unwrap();
+    let used: Vec<_> = used.iter().map(String::as_str).collect();
+    assert_eq!(used.join(" "), "ansible_default_ipv4.address ansible_facts.fqdn domain fact inventory_hostname url");
+    let text = "{{ paths.data }} {{ hostvars.nas.ansible_host }} {{ 'x' if inventory_hostname in groups['docker'] }}\n";
+    assert_eq!(lab.render("web01", "a.j2", text, &none).unwrap(), "/srv/data 10.0.0.2 x\n");
     let facts: Map<String, Value> = json!({"root": "{{ evil }}"}).as_object().unwrap().clone();
     let overlay = Overlay { facts, ..Overlay::default() };
     assert_eq!(lab.resolve("web01", "stack", &overlay).unwrap(), "{{ evil }}/stacks");
+}
+
+#[test]
+fn a_value_keeps_its_type_as_in_ansible() {
+    let chain: String = (0..60).map(|i| format!("c{i}: '{{{{ c{} }}}}'\n", i + 1)).collect();
+    let dir = Dir::new(
+        "types",
+        &format!(
+            "== inventory.yaml
+all: {{hosts: {{h: }}}}
+== group_vars/all.yml
+text: \"{{{{ '5' }}}}\"
+two: '{{{{ 5 }}}}{{{{ 6 }}}}'
+list: '{{{{ [1, 2] }}}}'
+spaced: ' {{{{ [1, 2] }}}}'
+block: '{{% if true %}}{{{{ [1] }}}}{{% endif %}}'
+trimmed: \"x{{% if true %}}\\ny{{% endif %}}\\nz\\n\"
+none: '{{{{ none }}}}'
+flag: '{{{{ not true }}}}'
+mixed: \"{{{{ true }}}} {{{{ none }}}} {{{{ 1.0 }}}} {{{{ {{'a': [1, 'b', true, none]}} }}}}\"
+regex: \"{{{{ 'a1' | regex_replace('(\\\\d)', '<\\\\1>') }}}}\"
+nested: {{a: ['{{{{ list }}}}', {{b: '{{{{ flag }}}}'}}]}}
+left_out: '{{{{ nope | default(omit) }}}}'
+{chain}c60: end
+"
+        ),
+    );
+    let lab = dir.load().unwrap();
+    for (name, want) in [
+        ("text", json!("5")),
+        ("two", json!("56")),
+        ("list", json!([1, 2])),
+        ("spaced", json!(" [1, 2]")),
+        ("block", json!([1])),
+        ("trimmed", json!("xyz\n")),
+        ("none", json!(null)),
+        ("flag", json!(false)),
+        ("mixed", json!("True  1.0 {'a': [1, 'b', True, None]}")),
+        ("regex", json!("a<1>")),
+        ("nested", json!({"a": [[1, 2], {"b": false}]})),
+        ("left_out", json!(stdlib::shared::template::OMIT)),
+        ("c25", json!("end")),
+    ] {
+        assert_eq!(lab.resolve("h", name, &Overlay::default()).unwrap(), want, "{name}");
+    }
+    let deep = lab.resolve("h", "c0", &Overlay::default()).unwrap_err();
+    assert!(deep.message.starts_with("`c41` is nested too deep"), "{deep}");
 }
 
 #[test]

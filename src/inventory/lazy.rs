@@ -81,9 +81,10 @@ impl Scope {
             return Some(ready.clone());
         }
         let value = self.find(name)?;
-        // Only what cannot refer back to this scope is kept: a circle of references would never be freed.
-        let scalar = matches!(value.kind(), ValueKind::String | ValueKind::Number | ValueKind::Bool | ValueKind::None);
-        if scalar {
+        // Only what cannot refer back to this scope is kept: a circle of references would never be freed. Errors
+        // are kept too: minijinja looks again at what failed, which would double the work at every level.
+        use ValueKind::{Bool, Invalid, None, Number, String};
+        if matches!(value.kind(), String | Number | Bool | None | Invalid) {
             lock(&self.ready).insert(name.to_owned(), value.clone());
         }
         Some(value)

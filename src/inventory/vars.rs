@@ -4,10 +4,10 @@ use super::lazy::{Overlay, Scope};
 use super::model::{Definition, Inventory};
 use indexmap::IndexMap;
 use serde_json::Value;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use stdlib::contract::{Error, Result, Site, nearest};
-use stdlib::shared::template::{minijinja, to_json, told_plainly};
+use stdlib::shared::template::{is_template, minijinja, names, to_json, told_plainly};
 
 /// A variable of a host, its Jinja not rendered.
 #[derive(Debug, Clone, PartialEq)]
@@ -92,10 +92,46 @@ impl Inventory {
         to_json(&value).map_err(|error| told_plainly(name, &error).on(host))
     }
 
+    /// A template rendered with a host's variables. Its `lookup('env' | 'file', ...)` look where those in variables
+    /// do. `name` is the file in errors.
+    pub fn render(&self, host: &str, name: &str, text: &str, overlay: &Overlay) -> Result<String> {
+        self.0.engine.render(name, text, self.context(host, overlay)?).map_err(|error| error.on(host))
+    }
+
+    /// What a template asks for, directly or through the variables it uses: the names to give `facts::gather`
+    /// before it is rendered. Names are as deep as they are written: `ansible_default_ipv4.address`.
+    pub fn names_used(&self, host: &str, text: &str, overlay: &Overlay) -> Result<BTreeSet<String>> {
+        let merged = self.variables(host)?;
+        let mut found = names(text);
+        let mut open: Vec<String> = found.iter().cloned().collect();
+        let mut seen: BTreeSet<String> = BTreeSet::new();
+        while let Some(name) = open.pop() {
+            let first = name.split('.').next().unwrap_or_default();
+            if !seen.insert(first.to_owned()) {
+                continue;
+            }
+            let value = overlay.vars.get(first).or_else(|| merged.get(first).map(|variable| &variable.value));
+            for text in value.into_iter().flat_map(texts) {
+                open.extend(names(text).into_iter().filter(|name| found.insert(name.clone())));
+            }
+        }
+        Ok(found)
+    }
+
     /// Every variable of a host as one lazy Jinja object, for rendering templates: each is rendered when a
     /// template asks for it. With `inventory_hostname`, `group_names`, `groups`, `hostvars`, `playbook_dir`...
     pub fn context(&self, host: &str, overlay: &Overlay) -> Result<minijinja::Value> {
         Ok(Scope::new(self, host, overlay.clone())?.into_value())
+    }
+}
+
+/// The templates inside of a value.
+fn texts(value: &Value) -> Vec<&str> {
+    match value {
+        Value::String(text) if is_template(text) => vec![text],
+        Value::Array(items) => items.iter().flat_map(texts).collect(),
+        Value::Object(map) => map.values().flat_map(texts).collect(),
+        _ => Vec::new(),
     }
 }
 

@@ -88,10 +88,10 @@ pub fn state_dir() -> PathBuf {
     xdg("XDG_STATE_HOME", ".local/state")
 }
 
-/// Where sockets live: `$XDG_RUNTIME_DIR/hlrun`, or below the state directory where there is none.
+/// Where sockets live: `$XDG_RUNTIME_DIR/hlrun/ssh`, or below the state directory where there is none.
 pub fn runtime_dir() -> PathBuf {
     match std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|dir| dir.is_dir()) {
-        Some(dir) => dir.join("hlrun"),
+        Some(dir) => dir.join("hlrun/ssh"),
         None => state_dir().join("ssh"),
     }
 }

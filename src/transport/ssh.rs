@@ -198,15 +198,17 @@ fn config(target: &Target, runtime: &Path) -> Result<PathBuf> {
     Ok(path)
 }
 
+/// A directory that nobody but us can look into: whoever reaches a socket in it is on the hosts.
 fn private_dir(path: &Path) -> Result<()> {
-    use std::os::unix::fs::{DirBuilderExt, MetadataExt};
-    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path).and_then(|()| path.metadata());
-    match made {
-        Ok(meta) if meta.mode() & 0o077 == 0 => Ok(()),
-        Ok(_) => Err(Error::playbook(format!("{} must be readable by its owner only", path.display()))
-            .hint(format!("chmod 700 {}", path.display()))),
-        Err(e) => Err(Error::playbook(format!("cannot make {}: {e}", path.display()))),
-    }
+    use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+    let make = || {
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)?;
+        if path.metadata()?.permissions().mode() & 0o077 != 0 {
+            std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o700))?;
+        }
+        Ok(())
+    };
+    make().map_err(|e: std::io::Error| Error::playbook(format!("no private directory {}: {e}", path.display())))
 }
 
 async fn resume(place: &Path) -> Option<Session> {

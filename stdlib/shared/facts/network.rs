@@ -2,8 +2,8 @@
 
 use super::script;
 use crate::contract::{Look, Result};
-use serde::Serialize;
-use std::net::Ipv4Addr;
+use core::net::Ipv4Addr;
+use serde::Serialize; // an address is a number; no socket
 
 /// An IPv4 address of a host and what belongs to it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]

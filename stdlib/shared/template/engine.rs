@@ -72,6 +72,8 @@ impl Engine {
         if let Ok(syntax) = SyntaxConfig::builder().trim_blocks(true).keep_trailing_newline(true).build() {
             env.set_syntax(syntax);
         }
+        // In release builds too: only so do errors know which expression was undefined.
+        env.set_debug(true);
         env.set_undefined_behavior(UndefinedBehavior::Strict);
         env.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
         env.set_recursion_limit(150);

@@ -220,3 +220,42 @@ fn text(path: &str, bytes: Vec<u8>) -> Result<String> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lines(now: &FileState, want: &FileState, source: Option<&str>, keep: &Keep) -> Vec<String> {
+        let path = HostPath::parse("/etc/motd").unwrap();
+        let source = source.map(|text| Source::Text(text.to_owned()));
+        now.steps(&path, want, source, keep).unwrap().iter().map(Step::line).collect()
+    }
+
+    fn file(text: &str, mode: &str) -> FileState {
+        let content = Some(Content::of(text.as_bytes()));
+        FileState { content, mode: Some(mode.to_owned()), ..FileState::default() }
+    }
+
+    #[test]
+    fn content_is_written_whole_and_attributes_are_set_alone() {
+        let keep = Keep { backup: true, ..Keep::default() };
+        let (old, new) = (file("a\n", "0644"), file("b\n", "0600"));
+        assert_eq!(lines(&old, &new, Some("b\n"), &keep), ["write /etc/motd mode=0600 backup='/etc/motd.87428fc52280~'"]);
+        assert_eq!(lines(&old, &file("a\n", "0600"), None, &keep), ["chmod 0600 -- /etc/motd"]);
+        let owned = FileState { owner: Some("me".to_owned()), ..file("a\n", "4755") };
+        let root = FileState { owner: Some("root".to_owned()), ..file("a\n", "4755") };
+        assert_eq!(lines(&root, &owned, None, &keep), ["chown -h me -- /etc/motd", "chmod 4755 -- /etc/motd"]);
+    }
+
+    #[test]
+    fn undo_puts_back_what_was_there_or_says_that_it_cannot() {
+        let keep = Keep::default();
+        let (old, new) = (file("a\n", "0644"), file("b\n", "0600"));
+        assert_eq!(lines(&new, &old, None, &keep), ["write /etc/motd mode=0644"]);
+        assert_eq!(lines(&new, &FileState::default(), None, &keep), ["rm -f -- /etc/motd"]);
+        let mut binary = old;
+        binary.content.as_mut().unwrap().text = None;
+        let path = HostPath::parse("/etc/motd").unwrap();
+        assert!(new.steps(&path, &binary, None, &keep).unwrap_err().message.contains("not kept"));
+    }
+}

@@ -197,3 +197,18 @@ const TOLD: &str = r#"systemctl "$1" -- "$2" || { systemctl -n 20 -l --no-pager 
 pub fn told(scope: Scope, verb: &str, name: &UnitName, watch: bool) -> Command {
     scope.script(if watch { WATCHED } else { TOLD }).args([verb, name.as_str()])
 }
+
+/// What systemctl's complaints mean, and what to do about them.
+pub fn explain(error: Error) -> Error {
+    let mut error = error;
+    let first = error.stderr.lines().find(|line| !line.trim().is_empty()).unwrap_or_default().trim().to_owned();
+    // Its last line only says where to look further.
+    if error.message.contains("See ") && !first.is_empty() {
+        error.message = first;
+    }
+    let denied = ["Access denied", "Permission denied", "authentication required"];
+    if denied.iter().any(|words| error.stderr.contains(words)) {
+        return error.hint("within(#{ become: \"root\" }, || ...) does it as root");
+    }
+    error
+}

@@ -14,6 +14,7 @@ mod facts;
 mod held;
 mod latest;
 mod names;
+mod oneline;
 mod repository;
 mod transaction;
 mod upgraded;

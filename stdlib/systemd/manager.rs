@@ -202,12 +202,13 @@ pub fn told(scope: Scope, verb: &str, name: &UnitName, watch: bool) -> Command {
 pub fn explain(error: Error) -> Error {
     let mut error = error;
     let first = error.stderr.lines().find(|line| !line.trim().is_empty()).unwrap_or_default().trim().to_owned();
+    let denied = ["Access denied", "Permission denied", "authentication required"];
+    let denied = denied.iter().any(|words| first.contains(words));
     // Its last line only says where to look further.
-    if error.message.contains("See ") && !first.is_empty() {
+    if denied || error.message.contains("See ") && !first.is_empty() {
         error.message = first;
     }
-    let denied = ["Access denied", "Permission denied", "authentication required"];
-    if denied.iter().any(|words| error.stderr.contains(words)) {
+    if denied {
         return error.hint("within(#{ become: \"root\" }, || ...) does it as root");
     }
     error

@@ -61,13 +61,15 @@ impl Outcome {
 /// Make an operation true of a host, or say what that would take.
 pub async fn conduct<O: Operation>(mut op: O, host: &dyn Host, mode: Mode) -> Result<Outcome> {
     let sensitive = op.sensitive();
-    let planned = plan(&mut op, host, mode).await;
-    let (refresh, now, want, changes) = match planned {
-        Ok(planned) => planned,
-        Err(error) if mode == (Mode::Check { pending: true }) && error.kind == super::Kind::Host => {
-            return Ok(Outcome::unknown(format!("depends on changes above: {}", error.message)));
+    // Why a refusal of the host may come from changes that check mode did not make.
+    let mut doubt = (mode == Mode::Check { pending: true }).then(|| "depends on changes above".to_owned());
+    let planned = plan(&mut op, host, mode, &mut doubt).await;
+    let (refresh, now, want, changes) = match (planned, doubt) {
+        (Ok(planned), _) => planned,
+        (Err(error), Some(doubt)) if error.kind == super::Kind::Host => {
+            return Ok(Outcome::unknown(format!("{doubt}: {}", error.message)));
         }
-        Err(error) => return Err(error),
+        (Err(error), _) => return Err(error),
     };
     let before = serialize(&now)?;
     let check = matches!(mode, Mode::Check { .. });
@@ -92,11 +94,17 @@ pub async fn conduct<O: Operation>(mut op: O, host: &dyn Host, mode: Mode) -> Re
 
 type Plan<S> = (Refresh, S, S, Vec<Change>);
 
-async fn plan<O: Operation>(op: &mut O, host: &dyn Host, mode: Mode) -> Result<Plan<O::State>> {
+async fn plan<O: Operation>(
+    op: &mut O,
+    host: &dyn Host,
+    mode: Mode,
+    doubt: &mut Option<String>,
+) -> Result<Plan<O::State>> {
     op.prepare(host.look()).await?;
     let refresh = op.refresh(host.look()).await?;
-    if mode == Mode::Apply {
-        take(host, &refresh.steps).await.map_err(|error| op.explain(error))?;
+    match mode {
+        Mode::Apply => drop(take(host, &refresh.steps).await.map_err(|error| op.explain(error))?),
+        Mode::Check { .. } => *doubt = refresh.instead.clone().or(doubt.take()),
     }
     let now = op.read(host.look()).await?;
     let want = op.want(&now)?;
@@ -210,6 +218,13 @@ mod tests {
         assert_eq!(checked.status, Status::WouldChange);
         assert_eq!(checked.reason.as_deref(), Some("predicted from an old file"));
         assert_eq!(checked.steps.len(), 2);
+    }
+
+    #[test]
+    fn what_a_refresh_might_mend_is_unknown() {
+        let checked = conducted("2", "? show\n* 1\n", Mode::Check { pending: false }).unwrap();
+        assert_eq!(checked.status, Status::Unknown);
+        assert_eq!(checked.reason.as_deref(), Some("predicted from an old file: show exited with 1"));
     }
 
     #[test]

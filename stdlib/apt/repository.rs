@@ -46,8 +46,8 @@ use serde::{Deserialize, Serialize};
 /// ? find /etc/apt/keyrings/docker.gpg -maxdepth 0 -type f -exec sha256sum '{}' ';'
 /// - find: '/etc/apt/keyrings/docker.gpg': No such file or directory
 /// * 1
-/// ? apt-get indextargets --format '$(SOURCESENTRY)'
-/// = /etc/apt/sources.list.d/debian.sources:1
+/// ? apt-get indextargets --format '$(REPO_URI) $(RELEASE)'
+/// = http://deb.debian.org/debian/ trixie
 /// ! mkdir -p -m 0755 -- /etc/apt/keyrings
 /// ! write /etc/apt/keyrings/docker.asc mode=0644
 /// + -----BEGIN PGP PUBLIC KEY BLOCK-----
@@ -74,9 +74,9 @@ use serde::{Deserialize, Serialize};
 /// ? find /etc/apt/keyrings/docker.gpg -maxdepth 0 -type f -exec sha256sum '{}' ';'
 /// - find: '/etc/apt/keyrings/docker.gpg': No such file or directory
 /// * 1
-/// ? apt-get indextargets --format '$(SOURCESENTRY)'
-/// = /etc/apt/sources.list.d/debian.sources:1
-/// = /etc/apt/sources.list.d/docker.sources:1
+/// ? apt-get indextargets --format '$(REPO_URI) $(RELEASE)'
+/// = http://deb.debian.org/debian/ trixie
+/// = https://download.docker.com/linux/debian/ trixie
 /// ```
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -288,9 +288,11 @@ impl Operation for Repository {
             if !(self.present && self.enabled && self.update_cache) {
                 return Ok(None);
             }
-            let targets = Command::new("apt-get").args(["indextargets", "--format", "$(SOURCESENTRY)"]);
-            let entry = format!("{}:", files.sources.0);
-            Ok(Some(host.run(&targets).await?.lines().iter().any(|line| line.starts_with(&entry))))
+            let targets = Command::new("apt-get").args(["indextargets", "--format", "$(REPO_URI) $(RELEASE)"]);
+            let known = host.run(&targets).await?.lines();
+            let listed = |uri: &str, suite: &str| known.contains(&format!("{}/ {suite}", uri.trim_end_matches('/')));
+            let mut wanted = self.uris.as_slice().iter().flat_map(|uri| self.suites.as_slice().iter().map(move |s| (uri, s)));
+            Ok(Some(wanted.all(|(uri, suite)| listed(uri, suite))))
         };
         let (sources, armored, binary, lists) = try_join!(
             file(&files.sources.0, Some(&files.sources.1)),
@@ -345,7 +347,7 @@ impl Operation for Repository {
         if keyed && now.armored.content.is_none() && now.binary.content.is_none() {
             steps.insert(0, Command::new("mkdir").args(["-p", "-m", "0755", "--", "/etc/apt/keyrings"]).into());
         }
-        if fetch && !fetched {
+        if fetch && !fetched && want.sources.content.is_some() {
             steps.push(transaction::update_one(path, self.lock_timeout).into());
         }
         Ok(steps)

@@ -84,11 +84,11 @@ impl Node {
 pub struct TreeState {
     #[serde(default)]
     files: BTreeMap<String, Node>,
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default)]
     mode: BTreeMap<String, String>,
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default)]
     owner: BTreeMap<String, String>,
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default)]
     group: BTreeMap<String, String>,
 }
 

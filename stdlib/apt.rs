@@ -9,15 +9,20 @@
 //! "1h"` fetches them if they are older. That is no change in itself. Check mode does not fetch them, and
 //! says how old the lists are that it predicts from.
 
+mod absent;
 mod facts;
 mod held;
+mod latest;
 mod names;
+mod oneline;
 mod repository;
 mod transaction;
 mod upgraded;
 
+pub use absent::Absent;
 pub use facts::{Upgradable, Version};
 pub use held::Held;
+pub use latest::Latest;
 pub use repository::Repository;
 pub use upgraded::{Autoremoved, Updated, Upgraded};
 
@@ -179,17 +184,14 @@ pub struct Installed {
 
 impl Installed {
     fn transaction(&self) -> Transaction {
-        let mut args = vec!["install".to_owned()];
-        let flag = |flag: &str, given: bool| given.then(|| flag.to_owned());
-        args.extend(flag("--install-recommends", self.install_recommends == Some(true)));
-        args.extend(flag("--no-install-recommends", self.install_recommends == Some(false)));
-        args.extend(flag("--allow-downgrades", self.allow_downgrade));
-        args.extend(flag("--only-upgrade", self.only_upgrade));
-        args.extend(flag("--auto-remove", self.autoremove));
-        args.extend(self.default_release.as_ref().map(|release| format!("--target-release={release}")));
-        args.push("--".to_owned());
-        args.extend(self.names.iter().map(|named| named.arg.clone()));
-        Transaction { args, lock: self.lock_timeout }
+        let options = transaction::Install {
+            recommends: self.install_recommends,
+            release: self.default_release.as_deref(),
+            downgrade: self.allow_downgrade,
+            only_upgrade: self.only_upgrade,
+            autoremove: self.autoremove,
+        };
+        options.transaction(self.names.iter().map(|named| named.arg.clone()), self.lock_timeout)
     }
     fn satisfied(&self, now: &Packages) -> bool {
         self.names.iter().all(|named| {
@@ -236,191 +238,6 @@ impl Operation for Installed {
     fn steps(&self, now: &Packages, want: &Packages) -> Result<Vec<Step>> {
         let forward = *want == self.memory.want(now);
         let transaction = if forward { self.transaction() } else { transaction::back(now, want, self.lock_timeout) };
-        Ok(transaction.command().into())
-    }
-    fn explain(&self, error: Error) -> Error {
-        transaction::explain(error)
-    }
-}
-
-/// Make sure packages are installed, each at the newest version that the lists know.
-///
-/// ```rhai
-/// apt::latest("tailscale");
-/// ```
-/// ```transcript
-/// ? dpkg-query -W -f '${Package} ${Architecture} ${db:Status-Status} ${Version}\n' -- tailscale
-/// = tailscale amd64 installed 1.88.1
-/// ? LC_ALL=C.UTF-8 apt-get -qsy install -- tailscale
-/// = Inst tailscale [1.88.1] (1.90.6 Tailscale:stable [amd64])
-/// ! APT_LISTCHANGES_FRONTEND=none DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8 NEEDRESTART_MODE=l apt-get -qy -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold -o DPkg::Lock::Timeout=300 install -- tailscale
-/// ? dpkg-query -W -f '${Package} ${Architecture} ${db:Status-Status} ${Version}\n' -- tailscale
-/// = tailscale amd64 installed 1.90.6
-/// ? LC_ALL=C.UTF-8 apt-get -qsy install -- tailscale
-/// ```
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Latest {
-    /// The packages: one or a list.
-    pub name: Many<String>,
-    /// Install what they recommend, too; without it, as the host is configured.
-    pub install_recommends: Option<bool>,
-    /// The release to take packages from, such as `trixie-backports`.
-    pub default_release: Option<String>,
-    /// Leave out what is not installed yet.
-    #[serde(default)]
-    pub only_upgrade: bool,
-    /// Remove packages that nothing needs any longer, too.
-    #[serde(default)]
-    pub autoremove: bool,
-    /// Fetch the lists of packages first.
-    #[serde(default)]
-    pub update_cache: bool,
-    /// Fetch the lists of packages first if they are older than this, such as `"1h"`.
-    pub cache_valid_time: Option<Span>,
-    /// How long to wait for another apt or dpkg.
-    #[serde(default = "minutes")]
-    pub lock_timeout: Span,
-    /// First finish what an interrupted dpkg left half-done.
-    #[serde(default)]
-    pub repair: bool,
-    #[serde(skip)]
-    names: Vec<Named>,
-    #[serde(skip)]
-    memory: Memory,
-}
-
-impl Latest {
-    fn transaction(&self) -> Transaction {
-        let mut args = vec!["install".to_owned()];
-        let flag = |flag: &str, given: bool| given.then(|| flag.to_owned());
-        args.extend(flag("--install-recommends", self.install_recommends == Some(true)));
-        args.extend(flag("--no-install-recommends", self.install_recommends == Some(false)));
-        args.extend(flag("--only-upgrade", self.only_upgrade));
-        args.extend(flag("--auto-remove", self.autoremove));
-        args.extend(self.default_release.as_ref().map(|release| format!("--target-release={release}")));
-        args.push("--".to_owned());
-        args.extend(self.names.iter().map(|named| named.arg.clone()));
-        Transaction { args, lock: self.lock_timeout }
-    }
-}
-
-impl Operation for Latest {
-    type State = Packages;
-
-    async fn prepare(&mut self, _host: &dyn Look) -> Result<()> {
-        self.names = names::parse(&self.name)?;
-        if let Some(named) = self.names.iter().find(|named| named.name != named.arg) {
-            crate::bail!(playbook: "the latest version of {} is no choice of its own", named.arg;
-                hint: "apt::installed(\"{}\") asks for exactly that", named.arg);
-        }
-        Ok(())
-    }
-    async fn refresh(&self, host: &dyn Look) -> Result<Refresh> {
-        refresh(host, self.update_cache, self.cache_valid_time, self.lock_timeout, self.repair).await
-    }
-    async fn read(&self, host: &dyn Look) -> Result<Packages> {
-        if self.names.is_empty() {
-            return Ok(Packages::new());
-        }
-        let transaction = self.transaction();
-        let (now, touched) = try_join!(self.memory.installed(host, &self.names), transaction.simulate(host))?;
-        Ok(if self.memory.decided() { now } else { self.memory.decide(now, touched) })
-    }
-    fn want(&self, now: &Packages) -> Result<Packages> {
-        Ok(self.memory.want(now))
-    }
-    fn steps(&self, now: &Packages, want: &Packages) -> Result<Vec<Step>> {
-        let forward = *want == self.memory.want(now);
-        let transaction = if forward { self.transaction() } else { transaction::back(now, want, self.lock_timeout) };
-        Ok(transaction.command().into())
-    }
-    fn explain(&self, error: Error) -> Error {
-        transaction::explain(error)
-    }
-}
-
-/// Make sure packages are not installed.
-///
-/// ```rhai
-/// apt::absent("apache2", #{ purge: true });
-/// ```
-/// ```transcript
-/// ? dpkg-query -W -f '${Package} ${Architecture} ${db:Status-Status} ${Version}\n' -- apache2
-/// = apache2 amd64 installed 2.4.65-2
-/// ? LC_ALL=C.UTF-8 apt-get -qsy purge -- apache2
-/// = Purg apache2 [2.4.65-2]
-/// ! APT_LISTCHANGES_FRONTEND=none DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8 NEEDRESTART_MODE=l apt-get -qy -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold -o DPkg::Lock::Timeout=300 purge -- apache2
-/// ? dpkg-query -W -f '${Package} ${Architecture} ${db:Status-Status} ${Version}\n' -- apache2
-/// - dpkg-query: no packages found matching apache2
-/// * 1
-/// ```
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Absent {
-    /// The packages: one or a list.
-    pub name: Many<String>,
-    /// Delete their configuration files, too.
-    #[serde(default)]
-    pub purge: bool,
-    /// Remove packages that nothing needs any longer, too.
-    #[serde(default)]
-    pub autoremove: bool,
-    /// How long to wait for another apt or dpkg.
-    #[serde(default = "minutes")]
-    pub lock_timeout: Span,
-    #[serde(skip)]
-    names: Vec<Named>,
-    #[serde(skip)]
-    memory: Memory,
-}
-
-impl Absent {
-    fn transaction(&self, now: &Packages) -> Transaction {
-        let mut args = vec![if self.purge { "purge" } else { "remove" }.to_owned()];
-        args.extend(self.autoremove.then(|| "--auto-remove".to_owned()));
-        args.push("--".to_owned());
-        // apt would refuse all of them for one that it does not know.
-        let there = self.names.iter().filter(|named| now.get(&named.name).is_some_and(Option::is_some));
-        args.extend(there.map(|named| named.name.clone()));
-        Transaction { args, lock: self.lock_timeout }
-    }
-    /// A package whose configuration files are left counts as there if they should go.
-    fn version(&self, version: Option<String>) -> Option<String> {
-        version.filter(|version| self.purge || version != transaction::CONFIGURATION)
-    }
-}
-
-impl Operation for Absent {
-    type State = Packages;
-
-    async fn prepare(&mut self, _host: &dyn Look) -> Result<()> {
-        self.names = names::parse(&self.name)?;
-        if let Some(named) = self.names.iter().find(|named| named.name != named.arg) {
-            crate::bail!(playbook: "apt::absent takes names of packages only, not `{}`", named.arg);
-        }
-        Ok(())
-    }
-    async fn read(&self, host: &dyn Look) -> Result<Packages> {
-        if self.names.is_empty() {
-            return Ok(Packages::new());
-        }
-        let now = self.memory.versions(host, &self.names).await?;
-        let now: Packages = now.into_iter().map(|(name, version)| (name, self.version(version))).collect();
-        if self.memory.decided() {
-            return Ok(now);
-        }
-        let gone = now.values().all(Option::is_none);
-        let mut touched = if gone { Default::default() } else { self.transaction(&now).simulate(host).await? };
-        touched.1.extend(now.keys().map(|name| (name.clone(), None)));
-        Ok(self.memory.decide(now, touched))
-    }
-    fn want(&self, now: &Packages) -> Result<Packages> {
-        Ok(self.memory.want(now))
-    }
-    fn steps(&self, now: &Packages, want: &Packages) -> Result<Vec<Step>> {
-        let forward = *want == self.memory.want(now);
-        let transaction = if forward { self.transaction(now) } else { transaction::back(now, want, self.lock_timeout) };
         Ok(transaction.command().into())
     }
     fn explain(&self, error: Error) -> Error {

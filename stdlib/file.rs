@@ -57,7 +57,7 @@ pub fn register(module: &mut Module) {
 /// ```
 /// ```transcript
 /// ? LC_ALL=C stat -c %a:%U:%G:%u:%g:%s:%Y:%F -- /etc/motd
-/// = 644:root:root:0:0:286:1749081600:regular file
+/// = 644:root:root:0:0:19:1749081600:regular file
 /// ? find /etc/motd -maxdepth 0 -type f -exec sha256sum '{}' ';'
 /// = a378977155fb42bb006496321cbe31f74cbda803c3f6ca590f30e76d1afad921  /etc/motd
 /// ? find /etc/motd -maxdepth 0 -type f -exec cat '{}' ';'

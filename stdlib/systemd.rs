@@ -20,8 +20,8 @@ pub use manager::{Scope, UnitName};
 pub use unit::Unit;
 
 use crate::bail;
-use crate::contract::{Look, Module, Operation, Result, Step};
-use manager::{PROPERTIES, Shown, told};
+use crate::contract::{Error, Look, Module, Operation, Result, Step};
+use manager::{PROPERTIES, Shown, explain, told};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -156,6 +156,9 @@ impl Operation for Running {
     fn steps(&self, now: &UnitState, want: &UnitState) -> Result<Vec<Step>> {
         Ok(now.steps(want, self.scope, &self.name))
     }
+    fn explain(&self, error: Error) -> Error {
+        explain(error)
+    }
 }
 
 /// Make sure a unit does not run.
@@ -213,6 +216,9 @@ impl Operation for Stopped {
     fn steps(&self, now: &UnitState, want: &UnitState) -> Result<Vec<Step>> {
         Ok(now.steps(want, self.scope, &self.name))
     }
+    fn explain(&self, error: Error) -> Error {
+        explain(error)
+    }
 }
 
 /// Declares an operation that decides about nothing but one switch of a unit.
@@ -240,6 +246,9 @@ macro_rules! switch {
             }
             fn steps(&self, now: &UnitState, want: &UnitState) -> Result<Vec<Step>> {
                 Ok(now.steps(want, self.scope, &self.name))
+            }
+            fn explain(&self, error: Error) -> Error {
+                explain(error)
             }
         }
     };

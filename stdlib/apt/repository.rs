@@ -1,6 +1,6 @@
 //! `apt::repository`: a source of packages, in deb822 format, with its key.
 
-use super::{minutes, transaction};
+use super::{minutes, oneline, transaction};
 use crate::bail;
 use crate::contract::{Command, Content, Error, Look, Operation, Result, Source, Step};
 use crate::shared::{Attributes, FileState, HostPath, Keep, Loaded, Many, Mode, Reading, Span};
@@ -46,8 +46,8 @@ use serde::{Deserialize, Serialize};
 /// ? find /etc/apt/keyrings/docker.gpg -maxdepth 0 -type f -exec sha256sum '{}' ';'
 /// - find: '/etc/apt/keyrings/docker.gpg': No such file or directory
 /// * 1
-/// ? apt-get indextargets --format '$(SOURCESENTRY)'
-/// = /etc/apt/sources.list.d/debian.sources:1
+/// ? apt-get indextargets --format '$(REPO_URI) $(RELEASE)'
+/// = http://deb.debian.org/debian/ trixie
 /// ! mkdir -p -m 0755 -- /etc/apt/keyrings
 /// ! write /etc/apt/keyrings/docker.asc mode=0644
 /// + -----BEGIN PGP PUBLIC KEY BLOCK-----
@@ -74,15 +74,18 @@ use serde::{Deserialize, Serialize};
 /// ? find /etc/apt/keyrings/docker.gpg -maxdepth 0 -type f -exec sha256sum '{}' ';'
 /// - find: '/etc/apt/keyrings/docker.gpg': No such file or directory
 /// * 1
-/// ? apt-get indextargets --format '$(SOURCESENTRY)'
-/// = /etc/apt/sources.list.d/debian.sources:1
-/// = /etc/apt/sources.list.d/docker.sources:1
+/// ? apt-get indextargets --format '$(REPO_URI) $(RELEASE)'
+/// = http://deb.debian.org/debian/ trixie
+/// = https://download.docker.com/linux/debian/ trixie
 /// ```
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Repository {
     /// What the files are called, without a suffix.
     pub name: String,
+    /// The repository as one line, such as `deb [arch=amd64] https://host/debian trixie main`, instead of
+    /// `uris`, `suites`, `components`, `types` and `architectures`.
+    pub repo: Option<String>,
     /// Where the repository is: one address or a list.
     #[serde(default)]
     pub uris: Many<String>,
@@ -217,6 +220,27 @@ impl Repository {
         Ok(())
     }
 
+    /// Takes one line apart into the parameters it stands for.
+    fn expand(&mut self) -> Result<()> {
+        let Some(line) = &self.repo else { return Ok(()) };
+        if [&self.uris, &self.suites, &self.components, &self.architectures].iter().any(|m| !m.as_slice().is_empty()) {
+            bail!(playbook: "`repo` says all that `uris`, `suites`, `components` and `architectures` say: give one or the other");
+        }
+        let line = oneline::parse(line)?;
+        self.types = Many::One(line.kind);
+        self.uris = Many::One(line.uri);
+        self.suites = Many::One(line.suite);
+        self.components = Many::Several(line.components);
+        self.architectures = Many::Several(line.architectures);
+        self.trusted |= line.trusted;
+        // A key that is given is written to its own place, whatever the line says.
+        if self.key.is_none() && self.key_url.is_none() && self.key_src.is_none() {
+            let path = line.signed_by.map(|path| HostPath::parse(&path).map_err(Error::playbook));
+            self.signed_by = path.transpose()?.or(self.signed_by.take());
+        }
+        Ok(())
+    }
+
     fn files(&self) -> Result<&Files> {
         self.files.as_ref().ok_or_else(|| Error::bug("apt::repository was not prepared"))
     }
@@ -230,6 +254,7 @@ impl Operation for Repository {
     type State = RepositoryState;
 
     async fn prepare(&mut self, host: &dyn Look) -> Result<()> {
+        self.expand()?;
         self.check()?;
         let path = |directory: &str, suffix: &str| {
             let path = format!("/etc/apt/{directory}/{}.{suffix}", self.name);
@@ -263,9 +288,11 @@ impl Operation for Repository {
             if !(self.present && self.enabled && self.update_cache) {
                 return Ok(None);
             }
-            let targets = Command::new("apt-get").args(["indextargets", "--format", "$(SOURCESENTRY)"]);
-            let entry = format!("{}:", files.sources.0);
-            Ok(Some(host.run(&targets).await?.lines().iter().any(|line| line.starts_with(&entry))))
+            let targets = Command::new("apt-get").args(["indextargets", "--format", "$(REPO_URI) $(RELEASE)"]);
+            let known = host.run(&targets).await?.lines();
+            let listed = |uri: &str, suite: &str| known.contains(&format!("{}/ {suite}", uri.trim_end_matches('/')));
+            let mut wanted = self.uris.as_slice().iter().flat_map(|uri| self.suites.as_slice().iter().map(move |s| (uri, s)));
+            Ok(Some(wanted.all(|(uri, suite)| listed(uri, suite))))
         };
         let (sources, armored, binary, lists) = try_join!(
             file(&files.sources.0, Some(&files.sources.1)),
@@ -320,7 +347,7 @@ impl Operation for Repository {
         if keyed && now.armored.content.is_none() && now.binary.content.is_none() {
             steps.insert(0, Command::new("mkdir").args(["-p", "-m", "0755", "--", "/etc/apt/keyrings"]).into());
         }
-        if fetch && !fetched {
+        if fetch && !fetched && want.sources.content.is_some() {
             steps.push(transaction::update_one(path, self.lock_timeout).into());
         }
         Ok(steps)

@@ -50,6 +50,38 @@ impl Transaction {
     }
 }
 
+/// How packages are installed.
+#[derive(Debug, Clone, Copy)]
+pub struct Install<'a> {
+    /// With what they recommend; nothing leaves it to the host.
+    pub recommends: Option<bool>,
+    /// The release to take them from.
+    pub release: Option<&'a str>,
+    /// Older versions are allowed.
+    pub downgrade: bool,
+    /// Only what is installed already.
+    pub only_upgrade: bool,
+    /// Remove what nothing needs any longer.
+    pub autoremove: bool,
+}
+
+impl Install<'_> {
+    /// The transaction for these packages.
+    pub fn transaction(&self, names: impl Iterator<Item = String>, lock: Span) -> Transaction {
+        let flags = [
+            ("--install-recommends", self.recommends == Some(true)),
+            ("--no-install-recommends", self.recommends == Some(false)),
+            ("--allow-downgrades", self.downgrade),
+            ("--only-upgrade", self.only_upgrade),
+            ("--auto-remove", self.autoremove),
+        ];
+        let flags = flags.into_iter().filter(|(_, given)| *given).map(|(flag, _)| flag.to_owned());
+        let release = self.release.map(|release| format!("--target-release={release}"));
+        let args = std::iter::once("install".to_owned()).chain(flags).chain(release);
+        Transaction { args: args.chain(["--".to_owned()]).chain(names).collect(), lock }
+    }
+}
+
 /// What a simulation says: the packages it touches as they are, and as they would be.
 pub fn simulated(command: &Command, output: &Output) -> Result<(Packages, Packages)> {
     if !output.success() {

@@ -61,13 +61,15 @@ impl Outcome {
 /// Make an operation true of a host, or say what that would take.
 pub async fn conduct<O: Operation>(mut op: O, host: &dyn Host, mode: Mode) -> Result<Outcome> {
     let sensitive = op.sensitive();
-    let planned = plan(&mut op, host, mode).await;
-    let (refresh, now, want, changes) = match planned {
-        Ok(planned) => planned,
-        Err(error) if mode == (Mode::Check { pending: true }) && error.kind == super::Kind::Host => {
-            return Ok(Outcome::unknown(format!("depends on changes above: {}", error.message)));
+    // Why a refusal of the host may come from changes that check mode did not make.
+    let mut doubt = (mode == Mode::Check { pending: true }).then(|| "depends on changes above".to_owned());
+    let planned = plan(&mut op, host, mode, &mut doubt).await;
+    let (refresh, now, want, changes) = match (planned, doubt) {
+        (Ok(planned), _) => planned,
+        (Err(error), Some(doubt)) if error.kind == super::Kind::Host => {
+            return Ok(Outcome::unknown(format!("{doubt}: {}", error.message)));
         }
-        Err(error) => return Err(error),
+        (Err(error), _) => return Err(error),
     };
     let before = serialize(&now)?;
     let check = matches!(mode, Mode::Check { .. });
@@ -92,11 +94,17 @@ pub async fn conduct<O: Operation>(mut op: O, host: &dyn Host, mode: Mode) -> Re
 
 type Plan<S> = (Refresh, S, S, Vec<Change>);
 
-async fn plan<O: Operation>(op: &mut O, host: &dyn Host, mode: Mode) -> Result<Plan<O::State>> {
+async fn plan<O: Operation>(
+    op: &mut O,
+    host: &dyn Host,
+    mode: Mode,
+    doubt: &mut Option<String>,
+) -> Result<Plan<O::State>> {
     op.prepare(host.look()).await?;
     let refresh = op.refresh(host.look()).await?;
-    if mode == Mode::Apply {
-        take(host, &refresh.steps).await.map_err(|error| op.explain(error))?;
+    match mode {
+        Mode::Apply => drop(take(host, &refresh.steps).await.map_err(|error| op.explain(error))?),
+        Mode::Check { .. } => *doubt = refresh.instead.clone().or(doubt.take()),
     }
     let now = op.read(host.look()).await?;
     let want = op.want(&now)?;
@@ -153,4 +161,77 @@ async fn take(host: &dyn Host, steps: &[Step]) -> Result<Option<Output>> {
 
 fn serialize<T: serde::Serialize>(state: &T) -> Result<Value> {
     serde_json::to_value(state).map_err(|e| Error::bug(format!("a state cannot be written as JSON: {e}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::replay::Replay;
+    use super::*;
+    use crate::contract::{Command, Error, Look};
+    use futures_util::FutureExt;
+    use schemars::JsonSchema;
+    use serde::Deserialize;
+
+    /// A number in a file, read after the file was fetched.
+    #[derive(Deserialize, JsonSchema)]
+    struct Number {
+        wanted: String,
+    }
+
+    impl Operation for Number {
+        type State = String;
+        async fn refresh(&self, _host: &dyn Look) -> Result<Refresh> {
+            let steps = Command::new("fetch").into();
+            Ok(Refresh { steps, instead: Some("predicted from an old file".to_owned()) })
+        }
+        async fn read(&self, host: &dyn Look) -> Result<String> {
+            host.text(&Command::new("show")).await
+        }
+        fn want(&self, _now: &String) -> Result<String> {
+            Ok(self.wanted.clone())
+        }
+        fn steps(&self, _now: &String, want: &String) -> Result<Vec<Step>> {
+            Ok(Command::new("set").arg(want).into())
+        }
+        fn explain(&self, _error: Error) -> Error {
+            Error::host("explained")
+        }
+    }
+
+    fn conducted(wanted: &str, transcript: &str, mode: Mode) -> Result<Outcome> {
+        let host = Replay::new(transcript)?;
+        let number = Number { wanted: wanted.to_owned() };
+        conduct(number, &host, mode).now_or_never().unwrap()
+    }
+
+    #[test]
+    fn a_refresh_comes_first_and_is_no_change() {
+        let same = conducted("1", "! fetch\n? show\n= 1\n", Mode::Apply).unwrap();
+        assert_eq!((same.status, same.steps.len(), same.reason), (Status::Ok, 1, None));
+        let other = conducted("2", "! fetch\n? show\n= 1\n! set 2\n? show\n= 2\n", Mode::Apply).unwrap();
+        assert_eq!((other.status, other.steps.len()), (Status::Changed, 2));
+    }
+
+    #[test]
+    fn check_mode_leaves_a_refresh_out_and_says_so() {
+        let checked = conducted("2", "? show\n= 1\n", Mode::Check { pending: false }).unwrap();
+        assert_eq!(checked.status, Status::WouldChange);
+        assert_eq!(checked.reason.as_deref(), Some("predicted from an old file"));
+        assert_eq!(checked.steps.len(), 2);
+    }
+
+    #[test]
+    fn what_a_refresh_might_mend_is_unknown() {
+        let checked = conducted("2", "? show\n* 1\n", Mode::Check { pending: false }).unwrap();
+        assert_eq!(checked.status, Status::Unknown);
+        assert_eq!(checked.reason.as_deref(), Some("predicted from an old file: show exited with 1"));
+    }
+
+    #[test]
+    fn what_fails_is_explained_and_what_did_nothing_is_noticed() {
+        let failed = conducted("2", "! fetch\n? show\n= 1\n! set 2\n* 1\n", Mode::Apply).unwrap_err();
+        assert_eq!(failed.message, "explained");
+        let idle = conducted("2", "! fetch\n? show\n= 1\n! set 2\n? show\n= 1\n", Mode::Apply).unwrap_err();
+        assert!(idle.message.contains("still differs"), "{idle}");
+    }
 }

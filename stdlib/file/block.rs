@@ -27,7 +27,7 @@ use serde::Deserialize;
 /// + 10.0.0.3 pi1
 /// + # END homelab
 /// ? LC_ALL=C stat -c %a:%U:%G:%u:%g:%s:%Y:%F -- /etc/hosts
-/// = 644:root:root:0:0:77:1763666100:regular file
+/// = 644:root:root:0:0:76:1763666100:regular file
 /// ? find /etc/hosts -maxdepth 0 -type f -exec cat '{}' ';'
 /// = 127.0.0.1 localhost
 /// = # BEGIN homelab

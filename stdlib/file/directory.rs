@@ -54,7 +54,7 @@ pub struct DirectoryState {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     group: Option<String>,
     /// What lies below it and has other attributes, as `KIND MODE OWNER:GROUP`.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default)]
     unlike: BTreeMap<String, String>,
 }
 

@@ -107,7 +107,7 @@ pub enum Encoding {
 /// file::read("/etc/hostname");
 /// ```
 /// ```transcript
-/// ? cat -- /etc/hostname
+/// ? LC_ALL=C cat -- /etc/hostname
 /// = nas
 /// ```
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -124,11 +124,17 @@ impl Fact for Read {
     type Answer = String;
 
     async fn ask(&self, host: &dyn Look) -> Result<String> {
-        let output = host.run(&Command::new("cat").args(["--", &self.path])).await?;
+        let output = host.run(&Command::new("cat").args(["--", &self.path]).env("LC_ALL", "C")).await?;
         if !output.success() {
             let said = output.stderr_text();
             let why = said.trim_end().rsplit(": ").next().unwrap_or_default().to_owned();
-            bail!("{} cannot be read: {why}", self.path; hint: "file::stat(path).exists asks first");
+            match why.as_str() {
+                "No such file or directory" => bail!("{} does not exist", self.path;
+                    hint: "file::stat(path).exists asks first"),
+                "Permission denied" => bail!("{} may not be read", self.path;
+                    hint: "within(#{{ become: \"root\" }}, || ...) reads as root"),
+                _ => bail!("{} cannot be read: {why}", self.path),
+            }
         }
         if self.encoding == Encoding::Base64 {
             return Ok(STANDARD.encode(&output.stdout));

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 /// Make sure the controller has a copy of a file of the host.
 ///
-/// Several hosts need a `dest` each, such as `` `backup/${host.name}/pihole.toml` ``.
+/// `dest` is meant as it is written (Ansible's `flat`), so several hosts need one each, such as `` `backup/${host.name}/pihole.toml` ``.
 ///
 /// ```rhai
 /// file::fetched("/etc/pihole/pihole.toml", #{ dest: "backup/" });

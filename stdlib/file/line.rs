@@ -22,7 +22,7 @@ use serde::Deserialize;
 /// ```
 /// ```transcript
 /// ? LC_ALL=C stat -c %a:%U:%G:%u:%g:%s:%Y:%F -- /etc/ssh/sshd_config
-/// = 644:root:root:0:0:65:1749081600:regular file
+/// = 644:root:root:0:0:54:1749081600:regular file
 /// ? find /etc/ssh/sshd_config -maxdepth 0 -type f -exec cat '{}' ';'
 /// = Port 22
 /// = #PermitRootLogin prohibit-password

@@ -21,7 +21,7 @@ use std::ops::Range;
 /// ```
 /// ```transcript
 /// ? LC_ALL=C stat -c %a:%U:%G:%u:%g:%s:%Y:%F -- /etc/nginx/nginx.conf
-/// = 644:root:root:0:0:38:1749081600:regular file
+/// = 644:root:root:0:0:37:1749081600:regular file
 /// ? find /etc/nginx/nginx.conf -maxdepth 0 -type f -exec cat '{}' ';'
 /// = events {
 /// =   worker_connections 768;
@@ -31,7 +31,7 @@ use std::ops::Range;
 /// +   worker_connections 4096;
 /// + }
 /// ? LC_ALL=C stat -c %a:%U:%G:%u:%g:%s:%Y:%F -- /etc/nginx/nginx.conf
-/// = 644:root:root:0:0:39:1763666100:regular file
+/// = 644:root:root:0:0:38:1763666100:regular file
 /// ? find /etc/nginx/nginx.conf -maxdepth 0 -type f -exec cat '{}' ';'
 /// = events {
 /// =   worker_connections 4096;

@@ -22,7 +22,7 @@ use std::collections::BTreeMap;
 /// ? tree site
 /// = 0755 img/
 /// = 0644 index.html hello
-/// ? LC_ALL=C stat -c %a:%U:%G:%u:%g:%s:%Y:%F -- /srv/site
+/// ? LC_ALL=C stat -L -c %a:%U:%G:%u:%g:%s:%Y:%F -- /srv/site
 /// = 755:root:root:0:0:4096:1749081600:directory
 /// ? LC_ALL=C find /srv/site/. -mindepth 1 -exec stat -c %a:%U:%G:%u:%g:%s:%Y:%F:%n '{}' +
 /// = 644:root:root:0:0:3:1749081600:regular file:/srv/site/./index.html
@@ -32,7 +32,7 @@ use std::collections::BTreeMap;
 /// ! rm -rf -- '/srv/site/old page.html'
 /// ! mkdir -p -- /srv/site/img
 /// ! write /srv/site/index.html mode=0644 from=site/index.html
-/// ? LC_ALL=C stat -c %a:%U:%G:%u:%g:%s:%Y:%F -- /srv/site
+/// ? LC_ALL=C stat -L -c %a:%U:%G:%u:%g:%s:%Y:%F -- /srv/site
 /// = 755:root:root:0:0:4096:1763666100:directory
 /// ? LC_ALL=C find /srv/site/. -mindepth 1 -exec stat -c %a:%U:%G:%u:%g:%s:%Y:%F:%n '{}' +
 /// = 644:root:root:0:0:5:1763666100:regular file:/srv/site/./index.html
@@ -84,11 +84,11 @@ impl Node {
 pub struct TreeState {
     #[serde(default)]
     files: BTreeMap<String, Node>,
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default)]
     mode: BTreeMap<String, String>,
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default)]
     owner: BTreeMap<String, String>,
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default)]
     group: BTreeMap<String, String>,
 }
 
@@ -165,7 +165,7 @@ impl Operation for Tree {
 
     async fn read(&self, host: &dyn Look) -> Result<TreeState> {
         let names = || self.assets.keys().map(String::as_str);
-        let stat = stat::command(&self.dest);
+        let stat = stat::following(stat::command(&self.dest));
         let listed = if self.delete { vec![listing::all(&self.dest)] } else { listing::some(&self.dest, names()) };
         let files = self.assets.values().filter(|asset| !asset.sha256.is_empty()).map(|asset| asset.path.as_str());
         let digested = listing::digests(&self.dest, files);

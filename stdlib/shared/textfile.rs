@@ -4,7 +4,7 @@
 use super::stat::{self, Kind, Stat};
 use super::{HostPath, Id, Mode};
 use crate::bail;
-use crate::contract::{Command, Content, Error, Look, Result, Source, Step, Write};
+use crate::contract::{Command, Content, Error, Look, Output, Result, Source, Step, Write};
 use futures_util::try_join;
 use serde::{Deserialize, Serialize};
 
@@ -115,7 +115,11 @@ impl FileState {
             && content.sha256 != wanted
             && found.size <= SHOWN
         {
-            *content = Content::of(&host.expect(&stat::content(at)).await?.stdout);
+            // Only what is surely the same content is shown.
+            let shown = Content::of(&host.run(&stat::content(at)).await?.stdout);
+            if shown.sha256 == content.sha256 {
+                *content = shown;
+            }
         }
         if content.is_none() && !matches!(reading, Reading::Presence) {
             bail!("{at} may not be read"; hint: "within(#{{ become: \"root\" }}, || ...) reads as root");
@@ -150,7 +154,7 @@ impl FileState {
                 let (stat, content) = try_join!(host.run(&stat), host.run(&content))?;
                 let found = stat::answer(path, &stat)?;
                 let text = match &found {
-                    Some(found) if found.kind == Kind::File && content.success() => Some(text(path, content.stdout)?),
+                    Some(found) if found.kind == Kind::File => Some(whole(path, found.size, content)?),
                     _ => None,
                 };
                 Ok((found, text.map(FileState::text)))
@@ -209,8 +213,19 @@ impl FileState {
     }
 }
 
-fn text(path: &str, bytes: Vec<u8>) -> Result<String> {
-    match String::from_utf8(bytes) {
+/// A text that a new one is made from. It must be all of it: `find` does not say whether `cat` failed, and
+/// a half-read file would be written back by half.
+fn whole(path: &str, size: u64, output: Output) -> Result<String> {
+    if output.stdout.len() as u64 != size || !output.stderr.is_empty() {
+        let said = output.stderr_text();
+        match said.lines().next() {
+            Some(said) if said.ends_with("Permission denied") => bail!("{path} may not be read";
+                hint: "within(#{{ become: \"root\" }}, || ...) reads as root"),
+            Some(said) => bail!("{path} cannot be read: {said}"),
+            None => bail!("{path} changed while it was read: {} of {size} bytes came", output.stdout.len()),
+        }
+    }
+    match String::from_utf8(output.stdout) {
         Ok(text) => Ok(text),
         Err(wrong) => {
             let at = wrong.utf8_error().valid_up_to();
@@ -218,5 +233,47 @@ fn text(path: &str, bytes: Vec<u8>) -> Result<String> {
             bail!("{path} is not UTF-8 text (line {line}), so it is left alone";
                 hint: "file::file(path, #{{ src }}) replaces it whole, whatever its bytes")
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lines(now: &FileState, want: &FileState, source: Option<&str>, keep: &Keep) -> Vec<String> {
+        let path = HostPath::parse("/etc/motd").unwrap();
+        let source = source.map(|text| Source::Text(text.to_owned()));
+        now.steps(&path, want, source, keep).unwrap().iter().map(Step::line).collect()
+    }
+
+    fn file(text: &str, mode: &str) -> FileState {
+        let content = Some(Content::of(text.as_bytes()));
+        FileState { content, mode: Some(mode.to_owned()), ..FileState::default() }
+    }
+
+    #[test]
+    fn content_is_written_whole_and_attributes_are_set_alone() {
+        let keep = Keep { backup: true, ..Keep::default() };
+        let (old, new) = (file("a\n", "0644"), file("b\n", "0600"));
+        assert_eq!(
+            lines(&old, &new, Some("b\n"), &keep),
+            ["write /etc/motd mode=0600 backup='/etc/motd.87428fc52280~'"]
+        );
+        assert_eq!(lines(&old, &file("a\n", "0600"), None, &keep), ["chmod 0600 -- /etc/motd"]);
+        let owned = FileState { owner: Some("me".to_owned()), ..file("a\n", "4755") };
+        let root = FileState { owner: Some("root".to_owned()), ..file("a\n", "4755") };
+        assert_eq!(lines(&root, &owned, None, &keep), ["chown -h me -- /etc/motd", "chmod 4755 -- /etc/motd"]);
+    }
+
+    #[test]
+    fn undo_puts_back_what_was_there_or_says_that_it_cannot() {
+        let keep = Keep::default();
+        let (old, new) = (file("a\n", "0644"), file("b\n", "0600"));
+        assert_eq!(lines(&new, &old, None, &keep), ["write /etc/motd mode=0644"]);
+        assert_eq!(lines(&new, &FileState::default(), None, &keep), ["rm -f -- /etc/motd"]);
+        let mut binary = old;
+        binary.content.as_mut().unwrap().text = None;
+        let path = HostPath::parse("/etc/motd").unwrap();
+        assert!(new.steps(&path, &binary, None, &keep).unwrap_err().message.contains("not kept"));
     }
 }

@@ -1,8 +1,8 @@
 //! What just happens to a unit.
 
-use super::manager::{Scope, Shown, UnitName, told};
+use super::manager::{Scope, Shown, UnitName, explain, told};
 use crate::bail;
-use crate::contract::{Action, Look, Result, Step};
+use crate::contract::{Action, Error, Look, Result, Step};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -53,6 +53,9 @@ impl Action for Restarted {
         steps.push(told(self.scope, "restart", &self.name, self.shown.unproven()).into());
         Ok(steps)
     }
+    fn explain(&self, error: Error) -> Error {
+        explain(error)
+    }
 }
 
 /// Tell a unit to read its configuration again, or start it if it does not run.
@@ -100,6 +103,9 @@ impl Action for Reloaded {
         steps.push(told(self.scope, verb, &self.name, verb == "start" && self.shown.unproven()).into());
         Ok(steps)
     }
+    fn explain(&self, error: Error) -> Error {
+        explain(error)
+    }
 }
 
 /// Tell systemd to read its unit files again.
@@ -123,5 +129,8 @@ pub struct DaemonReloaded {
 impl Action for DaemonReloaded {
     fn steps(&self) -> Result<Vec<Step>> {
         Ok(self.scope.systemctl(["daemon-reload"]).into())
+    }
+    fn explain(&self, error: Error) -> Error {
+        explain(error)
     }
 }

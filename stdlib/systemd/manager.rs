@@ -197,3 +197,19 @@ const TOLD: &str = r#"systemctl "$1" -- "$2" || { systemctl -n 20 -l --no-pager 
 pub fn told(scope: Scope, verb: &str, name: &UnitName, watch: bool) -> Command {
     scope.script(if watch { WATCHED } else { TOLD }).args([verb, name.as_str()])
 }
+
+/// What systemctl's complaints mean, and what to do about them.
+pub fn explain(error: Error) -> Error {
+    let mut error = error;
+    let first = error.stderr.lines().find(|line| !line.trim().is_empty()).unwrap_or_default().trim().to_owned();
+    let denied = ["Access denied", "Permission denied", "authentication required"];
+    let denied = denied.iter().any(|words| first.contains(words));
+    // Its last line only says where to look further.
+    if denied || error.message.contains("See ") && !first.is_empty() {
+        error.message = first;
+    }
+    if denied {
+        return error.hint("within(#{ become: \"root\" }, || ...) does it as root");
+    }
+    error
+}

@@ -1,8 +1,8 @@
 //! `systemd::unit`: unit files and drop-ins.
 
-use super::manager::{Scope, Shown, UnitName};
+use super::manager::{Scope, Shown, UnitName, explain};
 use crate::bail;
-use crate::contract::{Command, Look, Operation, Result, Step};
+use crate::contract::{Command, Error, Look, Operation, Result, Step};
 use crate::shared::{Attributes, FileState, Given, HostPath, Keep, Loaded, Mode, Reading};
 use futures_util::try_join;
 use schemars::JsonSchema;
@@ -92,7 +92,7 @@ pub struct UnitState {
 
 impl Unit {
     fn path(&self) -> Result<&HostPath> {
-        self.path.as_ref().ok_or_else(|| crate::contract::Error::bug("systemd::unit was not prepared"))
+        self.path.as_ref().ok_or_else(|| Error::bug("systemd::unit was not prepared"))
     }
     fn attributes(&self) -> Attributes<'_> {
         Attributes { mode: Some(&self.mode), ..Attributes::default() }
@@ -168,5 +168,8 @@ impl Operation for Unit {
             steps.push(self.scope.systemctl(["daemon-reload"]).into());
         }
         Ok(steps)
+    }
+    fn explain(&self, error: Error) -> Error {
+        explain(error)
     }
 }

@@ -195,6 +195,10 @@ impl Operation for File {
         now.steps(&self.path, want, loaded.and_then(|loaded| loaded.source.clone()), &self.keep)
     }
 
+    async fn premise(&self, host: &dyn Look, now: &FileState) -> Result<()> {
+        now.place(host, &self.path).await
+    }
+
     fn sensitive(&self) -> bool {
         self.sensitive
     }

@@ -77,6 +77,9 @@ pub async fn conduct<O: Operation>(mut op: O, host: &dyn Host, mode: Mode) -> Re
     if changes.is_empty() {
         return Ok(Outcome { before, sensitive, reason, steps: refresh.steps, ..Outcome::new(Status::Ok) });
     }
+    if mode == (Mode::Check { pending: false }) {
+        op.premise(host.look(), &now).await?;
+    }
     let mut steps = op.steps(&now, &want)?;
     let output = if check { None } else { take(host, &steps).await.map_err(|error| op.explain(error))? };
     steps.splice(0..0, refresh.steps);

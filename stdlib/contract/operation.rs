@@ -30,6 +30,12 @@ pub trait Operation: DeserializeOwned + JsonSchema + Send + Sync + 'static {
     fn want(&self, now: &Self::State) -> Result<Self::State>;
     /// The way from one to the other.
     fn steps(&self, now: &Self::State, want: &Self::State) -> Result<Vec<Step>>;
+    /// What must hold before the steps can work, where the state does not say it, such as the directory of a
+    /// new file. Asked in check mode only, so that it does not predict what must fail; and not while changes
+    /// predicted above may bring it about.
+    fn premise(&self, _host: &dyn Look, _now: &Self::State) -> impl Future<Output = Result<()>> + Send {
+        async { Ok(()) }
+    }
     /// Whether its differences must never be shown or kept.
     fn sensitive(&self) -> bool {
         false

@@ -159,6 +159,10 @@ impl Operation for Block {
         Ok(want)
     }
 
+    async fn premise(&self, host: &dyn Look, now: &FileState) -> Result<()> {
+        now.place(host, &self.path).await
+    }
+
     fn steps(&self, now: &FileState, want: &FileState) -> Result<Vec<Step>> {
         now.steps(&self.path, want, None, &self.keep)
     }

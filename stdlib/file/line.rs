@@ -185,6 +185,10 @@ impl Operation for Line {
         Ok(want)
     }
 
+    async fn premise(&self, host: &dyn Look, now: &FileState) -> Result<()> {
+        now.place(host, &self.path).await
+    }
+
     fn steps(&self, now: &FileState, want: &FileState) -> Result<Vec<Step>> {
         now.steps(&self.path, want, None, &self.keep)
     }

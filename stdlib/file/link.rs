@@ -3,7 +3,7 @@
 use crate::bail;
 use crate::contract::{Command, Look, Operation, Result, Step};
 use crate::shared::stat::{self, Kind};
-use crate::shared::{HostPath, Id};
+use crate::shared::{HostPath, Id, directory_of};
 use futures_util::try_join;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -98,6 +98,10 @@ impl Operation for Link {
             owner: self.owner.as_ref().map(|id| found.owner_like(id)),
             group: self.group.as_ref().map(|id| found.group_like(id)),
         })
+    }
+
+    async fn premise(&self, host: &dyn Look, now: &LinkState) -> Result<()> {
+        if now.target.is_some() || now.instead.is_some() { Ok(()) } else { directory_of(host, &self.path).await }
     }
 
     fn want(&self, now: &LinkState) -> Result<LinkState> {

@@ -19,5 +19,5 @@ pub use id::Id;
 pub use many::Many;
 pub use mode::Mode;
 pub use path::HostPath;
-pub use textfile::{Attributes, FileState, Keep, Reading};
+pub use textfile::{Attributes, FileState, Keep, Reading, directory_of};
 pub use words::validation;

@@ -84,6 +84,13 @@ impl Attributes<'_> {
 }
 
 impl FileState {
+    /// The premise of writing a new file: its directory is there.
+    pub async fn place(&self, host: &dyn Look, path: &HostPath) -> Result<()> {
+        if self.content.is_some() || self.exists == Some(true) {
+            return Ok(());
+        }
+        directory_of(host, path).await
+    }
     /// Reads it in one round trip (two through a link, and one more for a text to show).
     pub async fn read(
         host: &dyn Look,
@@ -234,6 +241,14 @@ fn whole(path: &str, size: u64, output: Output) -> Result<String> {
                 hint: "file::file(path, #{{ src }}) replaces it whole, whatever its bytes")
         }
     }
+}
+
+/// The premise of making something new: the directory it goes into is there.
+pub async fn directory_of(host: &dyn Look, path: &HostPath) -> Result<()> {
+    if host.succeeds(&Command::new("test").args(["-d", path.parent()])).await? {
+        return Ok(());
+    }
+    bail!("cannot make {path}: its directory does not exist"; hint: "make it first with file::directory")
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! One entry point: a playbook, an inventory and options in; events and a summary out.
 
+mod ahead;
 mod journal;
 mod link;
 mod lookups;

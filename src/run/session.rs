@@ -1,6 +1,7 @@
 //! A host in a play: the one method that every read goes through, the one that every change goes through,
 //! and around both what no module knows of: privilege, time limits, check mode, tags, reports.
 
+use super::ahead::Ahead;
 use super::link::{Link, Manner, interrupted, scoped};
 use super::shared::{PlayState, Shared};
 use crate::inventory::Overlay;
@@ -24,6 +25,7 @@ pub(super) struct Session {
     link: Result<Arc<Link>>,
     r#become: crate::inventory::Become,
     now: Mutex<Now>,
+    ahead: Mutex<Ahead>,
 }
 
 /// What changes while the closure runs.
@@ -33,6 +35,8 @@ struct Now {
     tasks: Vec<(String, Vec<String>)>,
     /// The operation under way, for the live output.
     operation: String,
+    /// Whether an operation reads, rather than a question of the playbook's own.
+    operating: bool,
     /// Failures that were thrown and may still be caught.
     thrown: u64,
 }
@@ -49,15 +53,21 @@ impl Session {
         }
         let scopes = vec![play.spec.scope.clone()];
         let now = Mutex::new(Now { scopes, ..Now::default() });
-        Session { run, play, host: host.to_owned(), link, r#become, now }
+        let state = run.options.state.as_deref().filter(|_| !play.spec.name.is_empty());
+        let ahead = Mutex::new(Ahead::open(state, &run.playbook, &play.spec.name, host));
+        Session { run, play, host: host.to_owned(), link, r#become, now, ahead }
     }
 
     fn now(&self) -> MutexGuard<'_, Now> {
         self.now.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn link(&self) -> Result<&Link> {
-        self.link.as_deref().map_err(Clone::clone)
+    fn ahead(&self) -> MutexGuard<'_, Ahead> {
+        self.ahead.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn link(&self) -> Result<&Arc<Link>> {
+        self.link.as_ref().map_err(Clone::clone)
     }
 
     /// What the innermost scope that says something says.
@@ -128,7 +138,17 @@ impl Look for Session {
             return Err(interrupted());
         }
         let manner = self.manner(Some(self.run.options.read_timeout))?;
-        self.link()?.read(&self.dressed(command), &manner).await
+        let (link, command) = (self.link()?, self.dressed(command));
+        let quiet = || self.said(|s| s.no_log).unwrap_or(false);
+        if self.now().operating && !command.long && !quiet() {
+            let foreseen = self.ahead().read(link, &command, &manner);
+            if let Some(answer) = foreseen
+                && let Ok(Ok(output)) = answer.await
+            {
+                return Ok(output);
+            }
+        }
+        link.read(&command, &manner).await
     }
     async fn asset(&self, path: &str) -> Result<Option<Asset>> {
         asset(path, &self.run.roots)
@@ -156,6 +176,7 @@ impl Host for Session {
         if self.run.cancel.is_cancelled() {
             return Err(interrupted());
         }
+        self.ahead().change();
         let manner = self.manner(None)?;
         let step = match step {
             Step::Run(command) => Step::Run(self.dressed(command)),
@@ -274,7 +295,14 @@ impl Actor for Session {
             true => Mode::Check { pending: self.run.pending(&self.host) },
             false => Mode::Apply,
         };
-        let outcome = self.run.wait(entry.typed.conduct(args.clone(), self, mode, any_code))?;
+        self.ahead().begin();
+        self.now().operating = true;
+        let outcome = self.run.wait(entry.typed.conduct(args.clone(), self, mode, any_code));
+        self.now().operating = false;
+        let outcome = outcome?;
+        if matches!(outcome.status, Status::Ok | Status::Changed) {
+            self.ahead().keep();
+        }
         if matches!(outcome.status, Status::WouldChange | Status::Unknown) {
             self.run.set_pending(&self.host);
         }
@@ -364,6 +392,9 @@ impl Actor for Session {
         self.run.debts(&self.play.spec.name, &self.host)
     }
     fn end(&self, result: Result<(), Error>) {
+        if result.is_ok() && !self.run.options.check {
+            self.ahead().save();
+        }
         let thrown = self.now().thrown;
         let (word, error) = match &result {
             Ok(()) => ("ok", None),

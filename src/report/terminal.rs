@@ -134,6 +134,13 @@ impl Terminal {
         if self.view.terse || (quiet && self.view.verbose == 0) {
             return;
         }
+        let interrupted = record.error.as_ref().is_some_and(|e| e.kind == stdlib::contract::Kind::Interrupted);
+        if interrupted {
+            let word = self.paint.purple(&format!("{:<12}", "interrupted"));
+            let what = format!("{} {}", record.operation, shorten(&record.subject, 100));
+            let lines = vec![self.paint.dim("  it was ended; whether it was finished is not known")];
+            return self.group(format!("interrupted {what}"), &record.host, News::Result(word, what, lines));
+        }
         if record.error.is_some() && !record.ignored {
             return; // told when the host ends, drawn with its place, unless the playbook catches it
         }

@@ -170,9 +170,11 @@ impl Link {
             return;
         }
         let Ok(connection) = self.connection().await else { return };
-        let script = r#"kill -TERM -- "-$1" 2>/dev/null || exit 0
-for i in 1 2 3 4 5 6 7 8 9 10; do kill -0 -- "-$1" 2>/dev/null || exit 0; sleep 0.1 2>/dev/null || sleep 1; done
-kill -KILL -- "-$1""#;
+        // dash wants `--` before a group, busybox refuses it.
+        let script = r#"to() { kill -s "$1" -- "-$2" 2>/dev/null || kill -s "$1" "-$2" 2>/dev/null; }
+to TERM "$1" || exit 0
+for i in 1 2 3 4 5 6 7; do to 0 "$1" || exit 0; sleep 0.1 2>/dev/null || sleep 1; done
+to KILL "$1""#;
         let command = Command::sh(script).arg(group.to_string());
         let unwatched = AtomicU32::new(0);
         let ending = live(&*connection, whom, &command, None, &|_, _| {}, Keep::Nothing, &unwatched);

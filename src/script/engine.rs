@@ -4,7 +4,7 @@ use super::resolve::{Resolver, Sources};
 use super::stage::Stage;
 use super::survey::Survey;
 use super::value::Rhai;
-use super::{error, lint, play, tagged};
+use super::{Tag, error, lint, play};
 use rhai::packages::{Package, StandardPackage};
 use rhai::{AST, Dynamic, Engine, Scope};
 use std::path::{Path, PathBuf};
@@ -107,7 +107,8 @@ impl Program {
             let place = source.map(|file| format!("{file}:{pos} ")).unwrap_or_default();
             debug.print(play::here().as_deref(), &format!("{place}{text}"));
         });
-        self.engine.set_default_tag(tagged(stage, None));
+        let handlers = Arc::new(self.survey.handlers.clone());
+        self.engine.set_default_tag(Dynamic::from(Tag { stage: Arc::clone(stage), host: None, handlers }));
         let ran: Rhai<Dynamic> = self.engine.eval_ast_with_scope(&mut Scope::new(), &self.ast);
         ran.map_err(|e| {
             let error = error::translate(&e);

@@ -2,7 +2,7 @@
 
 use super::value::Failure;
 use rhai::{Dynamic, EvalAltResult, ParseError, Position};
-use stdlib::contract::{Error, Site};
+use stdlib::contract::{Error, Kind, Site};
 
 /// What went wrong in a script: the innermost place, with the calls that led there as hints.
 pub fn translate(error: &EvalAltResult) -> Error {
@@ -48,6 +48,10 @@ fn unwrap(error: &EvalAltResult, source: &str) -> Error {
 }
 
 fn thrown(value: &Dynamic, at: Site) -> Error {
+    // What `on_progress` stops a script with.
+    if value.is_unit() {
+        return Error::new(Kind::Interrupted, "interrupted").at(at);
+    }
     if let Some(Failure(error)) = value.clone().try_cast::<Failure>() {
         return if error.at.as_ref().is_some_and(|at| at.line > 0) { error } else { error.at(at) };
     }

@@ -355,6 +355,7 @@ impl Checker<'_> {
         let mut params: Vec<Param> = Vec::new();
         let mut plays = Vec::new();
         let mut patterns = Vec::new();
+        let mut handlers = Vec::new();
         let mut errors = Vec::new();
         let mut seen = BTreeSet::new();
         let everything: Vec<Rc<File>> = std::iter::once(Rc::clone(file)).chain(self.files.values().cloned()).collect();
@@ -388,6 +389,10 @@ impl Checker<'_> {
                         }
                         plays.push(PlayFound { name: text(0), pattern: text(1), tags, tasks, at });
                     }
+                    "defer" => {
+                        let function = pointer(call).map(|(function, _)| function);
+                        handlers.extend(text(0).zip(function));
+                    }
                     "on" | "hosts" => patterns.extend(text(0).map(|pattern| (pattern, at))),
                     _ => {}
                 }
@@ -397,23 +402,29 @@ impl Checker<'_> {
         self.survey.params = params;
         self.survey.plays = plays;
         self.survey.patterns = patterns;
+        self.survey.handlers = handlers;
         self.errors.extend(errors);
     }
 }
 
 /// The closure that a call ends with: its function's name and how many variables it captures.
 fn closure(call: &FnCallExpr) -> Option<(String, usize)> {
+    pointer(call).map(|(function, captured)| (function.fn_name().to_owned(), captured))
+}
+
+/// The same as a pointer that can be called, without the captured values.
+fn pointer(call: &FnCallExpr) -> Option<(FnPtr, usize)> {
     let function = |expr: &Expr| match expr {
-        Expr::DynamicConstant(value, _) => value.read_lock::<FnPtr>().map(|f| f.fn_name().to_owned()),
+        Expr::DynamicConstant(value, _) => value.read_lock::<FnPtr>().map(|f| f.clone()),
         _ => None,
     };
     let last = call.args.last()?;
-    if let Some(name) = function(last) {
-        return Some((name, 0));
+    if let Some(function) = function(last) {
+        return Some((function, 0));
     }
     let curried = |call: &FnCallExpr| {
-        let name = call.args.first().and_then(function)?;
-        (call.name == "curry").then_some((name, call.args.len() - 1))
+        let function = call.args.first().and_then(function)?;
+        (call.name == "curry").then_some((function, call.args.len() - 1))
     };
     match last {
         Expr::FnCall(inner, _) => curried(inner),

@@ -31,6 +31,8 @@ use stdlib::contract::Site;
 pub(crate) struct Tag {
     pub stage: Arc<dyn Stage>,
     pub host: Option<Arc<HostContext>>,
+    /// Handlers by name, and each one's closure without what it captures.
+    pub handlers: Arc<Vec<(String, FnPtr)>>,
 }
 
 impl Tag {
@@ -66,9 +68,4 @@ pub(crate) fn site(ctx: &NativeCallContext) -> Site {
         line: pos.line().unwrap_or_default(),
         column: pos.position().unwrap_or_default(),
     }
-}
-
-/// A value that a tag can be made of.
-fn tagged(stage: &Arc<dyn Stage>, host: Option<Arc<HostContext>>) -> Dynamic {
-    Dynamic::from(Tag { stage: Arc::clone(stage), host })
 }

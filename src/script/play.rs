@@ -2,7 +2,7 @@
 
 use super::stage::{Order, Play, PlaySpec, Scope, Serial, Stage};
 use super::value::{HostValue, Rhai, from_json, throw, to_json, unshared, unshared_fn};
-use super::{HostContext, Tag, error::translate, site, tagged};
+use super::{HostContext, Tag, error::translate, site};
 use rhai::{Array, Dynamic, Engine, EvalAltResult, FnPtr, GlobalRuntimeState, Map, NativeCallContext, Position};
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -125,7 +125,7 @@ fn play(ctx: &NativeCallContext, name: &str, pattern: &str, options: &Map, body:
     }
     let spec = spec(name, pattern, options).map_err(fail)?;
     let play = tag.stage.play(PlaySpec { at: site(ctx), ..spec }).map_err(fail)?;
-    let results = perform(ctx, &tag.stage, &play, body);
+    let results = perform(ctx, &tag, &play, body);
     play.end();
     results
 }
@@ -137,25 +137,25 @@ fn on(ctx: &NativeCallContext, pattern: &str, body: &FnPtr) -> Rhai<Dynamic> {
     let nested = tag.host.is_some();
     let spec = PlaySpec { pattern: pattern.to_owned(), at: site(ctx), nested, ..PlaySpec::default() };
     let play = tag.stage.play(spec).map_err(fail)?;
-    let results = perform(ctx, &tag.stage, &play, body);
+    let results = perform(ctx, &tag, &play, body);
     play.end();
     results
 }
 
 /// The closure on every host of a play, batch after batch. The value is a map from host to result.
-fn perform(ctx: &NativeCallContext, stage: &Arc<dyn Stage>, play: &Arc<dyn Play>, body: &FnPtr) -> Rhai<Dynamic> {
+fn perform(ctx: &NativeCallContext, tag: &Tag, play: &Arc<dyn Play>, body: &FnPtr) -> Rhai<Dynamic> {
     let mut results = Map::new();
     let mut first_error = None;
-    let nested = Tag::of(ctx).is_some_and(|tag| tag.host.is_some());
+    let nested = tag.host.is_some();
     for batch in play.batches() {
         play.begin_batch(&batch);
-        for (host, result) in run_batch(ctx, stage, play, body, &batch) {
+        for (host, result) in run_batch(ctx, tag, play, body, &batch) {
             match result {
                 Ok(value) => drop(results.insert(host.into(), value)),
                 Err(error) => drop(first_error.get_or_insert(error)),
             }
         }
-        if stage.interrupted() {
+        if tag.stage.interrupted() {
             return Err(throw(Error::new(Kind::Interrupted, "interrupted"), ctx.call_position()));
         }
         if let Err(error) = play.end_batch() {
@@ -172,7 +172,7 @@ fn perform(ctx: &NativeCallContext, stage: &Arc<dyn Stage>, play: &Arc<dyn Play>
 
 fn run_batch(
     ctx: &NativeCallContext,
-    stage: &Arc<dyn Stage>,
+    tag: &Tag,
     play: &Arc<dyn Play>,
     body: &FnPtr,
     batch: &[String],
@@ -185,7 +185,7 @@ fn run_batch(
         while let Some((index, body)) = lock(&queue).pop_front() {
             let host = HostContext::new(Arc::clone(play).actor(&batch[index]));
             let mut global = global.clone();
-            global.tag = tagged(stage, Some(Arc::clone(&host)));
+            global.tag = Dynamic::from(Tag { host: Some(Arc::clone(&host)), ..tag.clone() });
             let ctx = NativeCallContext::new_with_all_fields(engine, name, source, &global, pos);
             HERE.with(|here| here.borrow_mut().push(batch[index].clone()));
             let result = run_host(&ctx, &host, &body);
@@ -215,7 +215,7 @@ fn run_batch(
 fn run_host(ctx: &NativeCallContext, host: &Arc<HostContext>, body: &FnPtr) -> Result<Dynamic, Error> {
     let argument = Dynamic::from(HostValue(Arc::clone(&host.actor)));
     let result = call_with(ctx, body, argument).and_then(|value| {
-        recall(ctx, host, body)?;
+        recall(ctx, host);
         flush(ctx.engine(), host)?;
         Ok(unshared(&value))
     });
@@ -237,28 +237,23 @@ fn takes_none(error: &EvalAltResult, body: &FnPtr) -> bool {
 }
 
 /// Take up the handlers that earlier runs owe: the closure of the same name in this playbook, with the
-/// values it had then.
-fn recall(ctx: &NativeCallContext, host: &Arc<HostContext>, _body: &FnPtr) -> Rhai<()> {
+/// values it had then. A debt whose handler the playbook has no more, or no more in this form, stays.
+fn recall(ctx: &NativeCallContext, host: &Arc<HostContext>) {
+    let handlers = Tag::of(ctx).map(|tag| tag.handlers).unwrap_or_default();
     for (name, captures) in host.actor.debts() {
         if lock(&host.handlers).iter().any(|handler| handler.name == name) {
             continue;
         }
-        let anonymous = captures.get("function").and_then(|f| f.as_str()).unwrap_or_default();
-        let known = ctx.iter_namespaces().any(|lib| lib.iter_script_fn_info().any(|(_, _, f, ..)| f == anonymous));
-        if !known {
-            continue; // the playbook has changed there: the debt stays, and the report says so
-        }
-        let Ok(mut body) = FnPtr::new(anonymous) else { continue };
-        let values = captures.get("values").and_then(|v| v.as_array()).cloned().unwrap_or_default();
-        let values = values.iter().map(|value| match value.get("$host") {
+        let Some((_, function)) = handlers.iter().find(|(known, _)| *known == name) else { continue };
+        let Some(values) = captures.as_array() else { continue };
+        let mut body = function.clone();
+        body.set_curry(values.iter().map(|value| match value.get("$host") {
             Some(_) => Dynamic::from(HostValue(Arc::clone(&host.actor))),
             None => from_json(value),
-        });
-        body.set_curry(values);
+        }));
         let global = ctx.global_runtime_state().clone();
         lock(&host.handlers).push(Handler { name, body, global });
     }
-    Ok(())
 }
 
 /// Run the handlers that were asked for, in the order of asking, once each.
@@ -293,8 +288,7 @@ fn defer(ctx: &NativeCallContext, name: &str, body: &FnPtr) -> Rhai<()> {
             None => to_json(value, "a captured value").ok(),
         })
         .collect();
-    let function = values.is_some().then(|| body.fn_name().to_owned());
-    host.actor.owe(name, serde_json::json!({ "function": function, "values": values }));
+    host.actor.owe(name, serde_json::json!(values));
     handlers.push(Handler { name: name.to_owned(), body, global: ctx.global_runtime_state().clone() });
     Ok(())
 }

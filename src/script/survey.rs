@@ -16,6 +16,8 @@ pub struct Survey {
     pub patterns: Vec<(String, Site)>,
     /// Host variables written out as `host.vars.NAME`.
     pub variables: Vec<(String, Site)>,
+    /// Handlers by name, and each one's closure without what it captures.
+    pub(crate) handlers: Vec<(String, rhai::FnPtr)>,
     /// Every tag of a play or task.
     pub tags: Vec<String>,
 }

@@ -73,3 +73,27 @@ fn the_index_of_the_standard_library_is_up_to_date() {
     }
     assert_eq!(std::fs::read_to_string("stdlib/README.md").unwrap(), index, "hlrun docs --index > stdlib/README.md");
 }
+
+#[test]
+fn the_hosts_of_a_play_run_at_the_same_time() {
+    let dir = tempfile::tempdir().unwrap();
+    let playbook = dir.path().join("meet.rhai");
+    // Each host waits until the other has come.
+    let text = r#"
+        let dir = param("dir", "", "where to meet");
+        play("Meet", "all", |host| {
+            let other = if host.name == "a" { "b" } else { "a" };
+            shell::run(["touch", `${dir}/${host.name}`]);
+            shell::query(`until [ -e ${dir}/${other} ]; do sleep 0.02; done`, #{ timeout: "20s" });
+        });
+    "#;
+    std::fs::write(&playbook, text).unwrap();
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_hlrun"))
+        .arg(&playbook)
+        .args(["-i", "a,b,", "-e", "ansible_connection=local"])
+        .arg(format!("--dir={}", dir.path().display()))
+        .env("XDG_STATE_HOME", dir.path())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+}

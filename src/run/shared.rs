@@ -399,7 +399,7 @@ impl Play for PlayState {
         } else {
             format!("play \"{}\"", self.spec.name)
         };
-        let stop = |why: String| Err(Error::host(format!("{name} stops here: {why}")).at(self.spec.at.clone()));
+        let stop = |why: String| Err(Error::host(format!("{name} stops here: {why}")));
         if self.spec.any_errors_fatal {
             return stop(format!("{failed} of {size} hosts failed, and any_errors_fatal is set"));
         }

@@ -22,7 +22,7 @@ pub use survey::{Param, PlayFound, Survey, TaskFound};
 pub use value::{from_json, to_json};
 
 use play::Handler;
-use rhai::{Dynamic, FnPtr, NativeCallContext};
+use rhai::{FnPtr, NativeCallContext};
 use std::sync::{Arc, Mutex, PoisonError};
 use stdlib::contract::Site;
 

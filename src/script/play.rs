@@ -182,7 +182,10 @@ fn run_batch(
     let (engine, name, source, pos) = (ctx.engine(), ctx.fn_name(), ctx.call_source(), ctx.call_position());
     let global = ctx.global_runtime_state();
     let worker = || {
-        while let Some((index, body)) = lock(&queue).pop_front() {
+        loop {
+            // Not `while let`: that would hold the lock while the host runs.
+            let next = lock(&queue).pop_front();
+            let Some((index, body)) = next else { break };
             let host = HostContext::new(Arc::clone(play).actor(&batch[index]));
             let mut global = global.clone();
             global.tag = Dynamic::from(Tag { host: Some(Arc::clone(&host)), ..tag.clone() });

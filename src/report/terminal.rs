@@ -43,6 +43,7 @@ pub struct Terminal {
     paint: Paint,
     sources: Sources,
     active: usize,
+    order: Vec<String>,
     groups: Vec<Group>,
     live: Live,
     slow: Vec<(u64, String)>,
@@ -78,6 +79,7 @@ impl Terminal {
             paint: Paint(view.color),
             sources: Box::new(sources),
             active: 0,
+            order: Vec::new(),
             groups: Vec::new(),
             live: Live::new(view.live, view.width),
             slow: Vec::new(),
@@ -195,7 +197,8 @@ impl Terminal {
             if waits && !all && group.hosts.len() < self.active && group.since.elapsed() < COMPANY {
                 return;
             }
-            let group = self.groups.remove(0);
+            let mut group = self.groups.remove(0);
+            group.hosts.sort_by_key(|host| self.order.iter().position(|known| known == host));
             let hosts = hosts(&group.hosts, self.view.width);
             match group.news {
                 News::Result(word, what, lines) => {
@@ -303,6 +306,7 @@ impl Listener for Terminal {
             Event::PlayStart { play, hosts, .. } => {
                 self.flush(true);
                 self.active = hosts.len();
+                self.order.clone_from(hosts);
                 self.play = Some(play.clone());
                 self.titled = None;
                 if hosts.is_empty() {

@@ -86,6 +86,8 @@ impl Config {
             }
             let texts: Vec<String> = match value {
                 Value::Array(items) => items.iter().map(text).collect(),
+                // In YAML `off` is a boolean.
+                Value::Bool(false) if flag == "host_keys" => vec!["off".to_owned()],
                 other => vec![text(other)],
             };
             let is_path = ["inventory", "private_key", "become_password_file"].contains(&flag.as_str());

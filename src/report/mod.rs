@@ -8,6 +8,7 @@ mod live;
 mod recap;
 mod style;
 mod terminal;
+mod words;
 
 pub use bus::{Bus, Listener, timestamp};
 pub use draw::draw;

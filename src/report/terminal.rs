@@ -3,6 +3,7 @@
 use super::event::{Envelope, Event, Stats};
 use super::live::Live;
 use super::style::Paint;
+use super::words::{first_line, hosts, seconds, shorten, verdict};
 use super::{Listener, recap};
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -382,73 +383,4 @@ impl Listener for Terminal {
         self.flush(false);
         self.live.draw();
     }
-}
-
-fn verdict(
-    check: bool,
-    exit: i32,
-    stats: &BTreeMap<String, Stats>,
-    changes: &BTreeMap<String, u64>,
-    duration_ms: u64,
-) -> String {
-    let total = stats.len();
-    let failed = stats.values().filter(|s| s.failures > 0).count();
-    let unreachable = stats.values().filter(|s| s.unreachable > 0).count();
-    let count: u64 = changes.values().sum();
-    let unknown: u64 = stats.values().map(|s| s.unknown).sum();
-    let plural = |n: u64, word: &str| if n == 1 { format!("1 {word}") } else { format!("{n} {word}s") };
-    let mut parts = Vec::new();
-    if exit == 130 {
-        parts.push("interrupted".to_owned());
-    }
-    if failed > 0 {
-        parts.push(format!("{failed} of {} failed", plural(total as u64, "host")));
-    }
-    if unreachable > 0 {
-        parts.push(format!("{unreachable} of {} unreachable", plural(total as u64, "host")));
-    }
-    let on = plural(changes.len() as u64, "host");
-    parts.push(match (count, check) {
-        (0, true) => "nothing would change".to_owned(),
-        (0, false) => "nothing changed".to_owned(),
-        (n, true) => format!("{} would be made on {on}, nothing was", plural(n, "change")),
-        (n, false) => format!("{} on {on}", plural(n, "change")),
-    });
-    if unknown > 0 {
-        parts.push(format!("{unknown} cannot be known before"));
-    }
-    parts.push(seconds(duration_ms));
-    let sign = if exit == 0 { "✓" } else { "✗" };
-    format!("{sign} {}", parts.join(" · "))
-}
-
-fn seconds(ms: u64) -> String {
-    match ms {
-        0..10_000 => format!("{:.1} s", ms as f64 / 1000.0),
-        _ => format!("{} s", ms / 1000),
-    }
-}
-
-/// Host names in one line; beyond the width, how many more.
-fn hosts(names: &[String], width: usize) -> String {
-    let mut line = String::new();
-    for (i, name) in names.iter().enumerate() {
-        if !line.is_empty() && line.len() + name.len() > width / 2 {
-            return format!("{line} and {} more", names.len() - i);
-        }
-        if !line.is_empty() {
-            line.push(' ');
-        }
-        line += name;
-    }
-    line
-}
-
-fn first_line(text: &str) -> &str {
-    text.lines().next().unwrap_or_default()
-}
-
-fn shorten(text: &str, most: usize) -> String {
-    let text = first_line(text);
-    if text.chars().count() <= most { text.to_owned() } else { text.chars().take(most - 1).chain(['…']).collect() }
 }

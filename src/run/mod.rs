@@ -2,10 +2,12 @@
 
 mod ahead;
 mod journal;
+mod lines;
 mod link;
 mod lookups;
 mod options;
 mod owed;
+mod playing;
 mod session;
 mod shared;
 mod stage;

@@ -2,8 +2,10 @@
 //! and around both what no module knows of: privilege, time limits, check mode, tags, reports.
 
 use super::ahead::Ahead;
+use super::lines::Lines;
 use super::link::{Link, Manner, interrupted, scoped};
-use super::shared::{PlayState, Shared};
+use super::playing::PlayState;
+use super::shared::Shared;
 use crate::inventory::Overlay;
 use crate::report::Event;
 use crate::script::{Actor, Patience, Scope};
@@ -201,35 +203,6 @@ impl Host for Session {
     }
     fn look(&self) -> &dyn Look {
         self
-    }
-}
-
-/// Cuts a stream into whole lines.
-struct Lines(Mutex<[Vec<u8>; 2]>);
-
-impl Lines {
-    fn new() -> Lines {
-        Lines(Mutex::default())
-    }
-    fn add(&self, stream: Stream, bytes: &[u8], tell: &dyn Fn(Stream, String)) {
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let kept = &mut kept[usize::from(stream == Stream::Stderr)];
-        kept.extend_from_slice(bytes);
-        if let Some(end) = memchr::memrchr(b'\n', kept) {
-            let rest = kept.split_off(end + 1);
-            kept.pop();
-            tell(stream, String::from_utf8_lossy(kept).into_owned());
-            *kept = rest;
-        }
-    }
-    fn rest(&self, tell: &dyn Fn(Stream, String)) {
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        for (kept, stream) in kept.iter_mut().zip([Stream::Stdout, Stream::Stderr]) {
-            if !kept.is_empty() {
-                tell(stream, String::from_utf8_lossy(kept).into_owned());
-                kept.clear();
-            }
-        }
     }
 }
 

@@ -2,18 +2,16 @@
 
 use super::link::{Link, Place};
 use super::owed::{Debt, Debts};
-use super::session::Session;
 use super::{Options, stage::Prompt};
 use crate::inventory::{Connection, Inventory};
 use crate::report::{Bus, Event, Owed, Stats};
-use crate::script::{Actor, Order, Play, PlaySpec, Serial};
+use crate::script::{Order, PlaySpec};
 use crate::transport::{HostKeys, Target};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
 use stdlib::contract::{Error, Look, Result, Site};
 use stdlib::shared::template::Engine;
 use tokio_util::sync::CancellationToken;
@@ -328,95 +326,5 @@ impl Shared {
             }
         }
         Ok(hosts)
-    }
-}
-
-/// A play under way.
-pub(super) struct PlayState {
-    pub spec: PlaySpec,
-    hosts: Vec<String>,
-    run: Arc<Shared>,
-    began: Instant,
-    batch: Mutex<(usize, usize)>,
-}
-
-impl PlayState {
-    pub fn begin(run: Arc<Shared>, spec: PlaySpec) -> Result<Arc<PlayState>> {
-        let hosts = run.hosts(&spec)?;
-        if !spec.name.is_empty() {
-            let (play, pattern) = (spec.name.clone(), spec.pattern.clone());
-            run.bus.emit(Event::PlayStart { play, pattern, hosts: hosts.clone(), at: spec.at.clone() });
-        }
-        Ok(Arc::new(PlayState { spec, hosts, run, began: Instant::now(), batch: Mutex::default() }))
-    }
-    fn batch(&self) -> MutexGuard<'_, (usize, usize)> {
-        self.batch.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-    /// A host is done.
-    pub fn ended(&self, _host: &str, word: &str) {
-        if word != "ok" {
-            self.batch().1 += 1;
-        }
-    }
-}
-
-impl Play for PlayState {
-    fn batches(&self) -> Vec<Vec<String>> {
-        let sizes = &self.spec.serial;
-        let size = |serial: &Serial| match serial {
-            Serial::Count(n) => *n,
-            Serial::Percent(p) => ((p / 100.0 * self.hosts.len() as f64) as usize).max(1),
-        };
-        let mut batches = Vec::new();
-        let mut rest = self.hosts.as_slice();
-        while !rest.is_empty() {
-            let n = sizes.get(batches.len()).or(sizes.last()).map_or(rest.len(), size).clamp(1, rest.len());
-            batches.push(rest[..n].to_vec());
-            rest = &rest[n..];
-        }
-        batches
-    }
-    fn forks(&self) -> usize {
-        self.spec.forks.unwrap_or(self.run.options.forks).max(1)
-    }
-    fn actor(self: Arc<Self>, host: &str) -> Arc<dyn Actor> {
-        self.run.count(host, |_| {});
-        Arc::new(Session::new(Arc::clone(&self.run), self, host))
-    }
-    fn begin_batch(&self, hosts: &[String]) {
-        *self.batch() = (hosts.len(), 0);
-        if !self.spec.serial.is_empty() {
-            self.run.bus.emit(Event::BatchStart { play: self.spec.name.clone(), hosts: hosts.to_vec() });
-        }
-    }
-    fn end_batch(&self) -> Result<()> {
-        let (size, failed) = *self.batch();
-        if self.spec.nested || failed == 0 {
-            return Ok(());
-        }
-        let name = if self.spec.name.is_empty() {
-            format!("on(\"{}\")", self.spec.pattern)
-        } else {
-            format!("play \"{}\"", self.spec.name)
-        };
-        let stop = |why: String| Err(Error::host(format!("{name} stops here: {why}")));
-        if self.spec.any_errors_fatal {
-            return stop(format!("{failed} of {size} hosts failed, and any_errors_fatal is set"));
-        }
-        if let Some(most) = self.spec.max_fail_percentage
-            && failed as f64 * 100.0 / size as f64 > most
-        {
-            return stop(format!("{failed} of {size} hosts failed, more than max_fail_percentage {most}"));
-        }
-        if failed == size {
-            return stop(if size == 1 { "its host failed".to_owned() } else { format!("all {size} hosts failed") });
-        }
-        Ok(())
-    }
-    fn end(&self) {
-        if !self.spec.name.is_empty() {
-            let duration_ms = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
-            self.run.bus.emit(Event::PlayEnd { play: self.spec.name.clone(), duration_ms });
-        }
     }
 }

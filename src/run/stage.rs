@@ -1,6 +1,7 @@
 //! The run as scripts see it.
 
-use super::shared::{PlayState, Shared};
+use super::playing::PlayState;
+use super::shared::Shared;
 use crate::report::Event;
 use crate::script::{Play, PlaySpec, Stage};
 use serde_json::Value;

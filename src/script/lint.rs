@@ -1,11 +1,13 @@
 //! The checker: everything that can be known to be wrong before a host is touched, all of it at once.
 
-use super::play::{PLAY, TASK, WITHIN, unknown_option};
+use super::captures::{calls, changes, closure, pointer};
+use super::file::File;
+use super::options::{PLAY, TASK, WITHIN, unknown_option};
 use super::resolve::Resolver;
 use super::survey::{Param, PlayFound, Survey, TaskFound};
 use super::value::to_json;
 use super::{bridge, engine, error};
-use rhai::{AST, ASTNode, Dynamic, Engine, Expr, FnCallExpr, FnPtr, Position, Stmt};
+use rhai::{AST, ASTNode, Dynamic, Engine, Expr, FnCallExpr, Position, Stmt};
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use stdlib::contract::{Error, Result, Role, Site, nearest};
@@ -42,63 +44,6 @@ pub fn check(survey: &Survey, known: &Known<'_>) -> Vec<Error> {
 /// Words of Rhai that look like functions.
 const KEYWORDS: &[&str] =
     &["Fn", "call", "curry", "is_shared", "is_def_fn", "is_def_var", "print", "debug", "type_of", "eval"];
-
-/// One file: the playbook or something it imports.
-struct File {
-    name: String,
-    text: String,
-    ast: AST,
-    imports: BTreeMap<String, Rc<File>>,
-}
-
-impl File {
-    fn site(&self, pos: Position) -> Site {
-        Site {
-            file: self.name.clone(),
-            line: pos.line().unwrap_or_default(),
-            column: pos.position().unwrap_or_default(),
-        }
-    }
-    /// A function of this file: its parameters, and a tree of nothing but its body.
-    fn function(&self, name: &str) -> Option<(Vec<String>, AST)> {
-        let (.., found) = self.ast.shared_lib().iter_script_fn_info().find(|(_, _, known, ..)| *known == name)?;
-        // Not `clone_functions_only_filtered`: in rhai 1.27 it clones all of them.
-        let mut body = self.ast.clone_functions_only();
-        body.retain_functions(|_, _, known, _| known == name);
-        Some((found.params.iter().map(ToString::to_string).collect(), body))
-    }
-    /// The keys of a map that is written out, with their places. Rhai keeps only the map's own place where
-    /// all its values are constants, so the keys are looked for in the text behind it.
-    fn keys(&self, expr: &Expr) -> Vec<(String, Position)> {
-        map_keys(expr)
-            .into_iter()
-            .map(|(key, pos)| {
-                let at = self.locate(&key, pos);
-                (key, at)
-            })
-            .collect()
-    }
-    fn locate(&self, key: &str, pos: Position) -> Position {
-        let (Some(line), Some(column)) = (pos.line(), pos.position()) else { return pos };
-        for (number, text) in self.text.lines().enumerate().skip(line - 1).take(40) {
-            let start = if number + 1 == line { column - 1 } else { 0 };
-            let chars: Vec<char> = text.chars().collect();
-            let word: Vec<char> = key.chars().collect();
-            let is_word = |c: Option<&char>| c.is_some_and(|c| c.is_alphanumeric() || *c == '_');
-            for at in start..chars.len().saturating_sub(word.len()) {
-                let end = at + word.len();
-                if chars[at..end] == word[..] && !is_word(chars.get(end)) && (at == 0 || !is_word(chars.get(at - 1))) {
-                    let (Ok(line), Ok(column)) = (u16::try_from(number + 1), u16::try_from(at + 1)) else { return pos };
-                    return Position::new(line, column);
-                }
-            }
-        }
-        pos
-    }
-    fn functions(&self) -> impl Iterator<Item = (&str, usize)> {
-        self.ast.shared_lib().iter_script_fn_info().map(|(_, _, name, params, _)| (name, params))
-    }
-}
 
 /// What a playbook declares, and everything that is wrong with it and its imports.
 pub(super) fn survey(engine: &Engine, ast: &AST, name: &str, text: &str, resolver: &Resolver) -> (Survey, Vec<Error>) {
@@ -141,15 +86,6 @@ struct Checker<'a> {
     files: BTreeMap<std::path::PathBuf, Rc<File>>,
     survey: Survey,
     errors: Vec<Error>,
-}
-
-/// Calls found in a body, with the names for what is around them.
-fn calls<'a>(node: &ASTNode<'a>) -> Option<(&'a FnCallExpr, Position, bool)> {
-    match node {
-        ASTNode::Stmt(Stmt::FnCall(call, pos)) | ASTNode::Expr(Expr::FnCall(call, pos)) => Some((call, *pos, false)),
-        ASTNode::Expr(Expr::MethodCall(call, pos)) => Some((call, *pos, true)),
-        _ => None,
-    }
 }
 
 impl Checker<'_> {
@@ -407,109 +343,6 @@ impl Checker<'_> {
     }
 }
 
-/// The closure that a call ends with: its function's name and how many variables it captures.
-fn closure(call: &FnCallExpr) -> Option<(String, usize)> {
-    pointer(call).map(|(function, captured)| (function.fn_name().to_owned(), captured))
-}
-
-/// The same as a pointer that can be called, without the captured values.
-fn pointer(call: &FnCallExpr) -> Option<(FnPtr, usize)> {
-    let function = |expr: &Expr| match expr {
-        Expr::DynamicConstant(value, _) => value.read_lock::<FnPtr>().map(|f| f.clone()),
-        _ => None,
-    };
-    let last = call.args.last()?;
-    if let Some(function) = function(last) {
-        return Some((function, 0));
-    }
-    let curried = |call: &FnCallExpr| {
-        let function = call.args.first().and_then(function)?;
-        (call.name == "curry").then_some((function, call.args.len() - 1))
-    };
-    match last {
-        Expr::FnCall(inner, _) => curried(inner),
-        // A closure with captures is a block that shares the variables first.
-        Expr::Stmt(block) => block.statements().iter().rev().find_map(|stmt| match stmt {
-            Stmt::FnCall(inner, _) => curried(inner),
-            Stmt::Expr(expr) => match &**expr {
-                Expr::FnCall(inner, _) => curried(inner),
-                _ => None,
-            },
-            _ => None,
-        }),
-        _ => None,
-    }
-}
-
-/// Methods that change what they are called on.
-const MUTATORS: &[&str] = &[
-    "push",
-    "append",
-    "insert",
-    "pop",
-    "shift",
-    "remove",
-    "clear",
-    "truncate",
-    "set",
-    "extend",
-    "splice",
-    "sort",
-    "reverse",
-    "mixin",
-    "fill_with",
-];
-
-fn changes(file: &File, body: &AST, outside: &BTreeSet<String>, word: &str, errors: &mut Vec<Error>) {
-    if outside.is_empty() {
-        return;
-    }
-    let mut inner = Vec::new();
-    let mut complain = |name: &str, pos: Position| {
-        let error =
-            Error::playbook(format!("`{name}` is a copy inside {word}(): changing it there changes nothing outside"));
-        let hint =
-            format!("return a value from the closure instead: let results = {word}(...) is a map from host to value");
-        errors.push(error.hint(hint).at(file.site(pos)));
-    };
-    body.walk(&mut |path| {
-        match path.last() {
-            Some(ASTNode::Stmt(Stmt::Assignment(x))) => {
-                if let Some((name, pos)) = root_variable(&x.1.lhs).filter(|(name, _)| outside.contains(*name)) {
-                    complain(name, pos);
-                }
-            }
-            Some(ASTNode::Expr(Expr::Dot(x, ..))) => {
-                if let (Expr::Variable(variable, _, pos), Expr::MethodCall(call, _)) = (&x.lhs, &x.rhs)
-                    && outside.contains(variable.1.as_str())
-                    && MUTATORS.contains(&call.name.as_str())
-                {
-                    complain(variable.1.as_str(), *pos);
-                }
-            }
-            _ => {}
-        }
-        if let Some((call, ..)) = path.last().and_then(calls) {
-            inner.extend(closure(call));
-        }
-        true
-    });
-    for (name, captured) in inner {
-        let Some((params, body)) = file.function(&name) else { continue };
-        let still: BTreeSet<String> = params.into_iter().take(captured).filter(|p| outside.contains(p)).collect();
-        changes(file, &body, &still, word, errors);
-    }
-}
-
-/// The variable that an assignment changes: `x`, `x.y`, `x[0]`.
-fn root_variable(expr: &Expr) -> Option<(&str, Position)> {
-    match expr {
-        Expr::Variable(variable, _, pos) => Some((variable.1.as_str(), *pos)),
-        Expr::Dot(x, ..) | Expr::Index(x, ..) => root_variable(&x.lhs),
-        _ => None,
-    }
-}
-
 fn collect_tasks(file: &File, function: &str, tags: &[String], tasks: &mut Vec<TaskFound>, seen: &mut Vec<String>) {
     let key = format!("{}/{function}", file.name);
     if seen.contains(&key) {
@@ -556,18 +389,6 @@ fn collect_tasks(file: &File, function: &str, tags: &[String], tasks: &mut Vec<T
         }
     }
     seen.pop();
-}
-
-/// The keys of a map that is written out, with their places.
-fn map_keys(expr: &Expr) -> Vec<(String, Position)> {
-    match expr {
-        Expr::Map(map, _) => map.0.iter().map(|(key, _)| (key.name.to_string(), key.pos)).collect(),
-        Expr::DynamicConstant(value, pos) => match value.as_map_ref() {
-            Ok(map) => map.keys().map(|key| (key.to_string(), *pos)).collect(),
-            Err(_) => Vec::new(),
-        },
-        _ => Vec::new(),
-    }
 }
 
 fn literal_text(expr: &Expr) -> Option<String> {

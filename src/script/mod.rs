@@ -3,10 +3,13 @@
 //! A run implements [`Stage`]; this folder knows nothing of connections or journals.
 
 mod bridge;
+mod captures;
 mod define;
 mod engine;
 mod error;
+mod file;
 mod lint;
+mod options;
 mod play;
 mod resolve;
 mod stage;

@@ -1,15 +1,14 @@
 //! Plays: a closure of the script on many hosts at once, and the words that structure what it does there.
 
-use super::stage::{Order, Play, PlaySpec, Scope, Serial, Stage};
+use super::options::{TASK, WITHIN, known, scope, spec, strings};
+use super::stage::{Play, PlaySpec, Stage};
 use super::value::{HostValue, Rhai, from_json, throw, to_json, unshared, unshared_fn};
 use super::{HostContext, Tag, error::translate, site};
 use rhai::{Array, Dynamic, Engine, EvalAltResult, FnPtr, GlobalRuntimeState, Map, NativeCallContext, Position};
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
-use stdlib::contract::{Error, Kind, nearest};
-use stdlib::shared::Span;
+use stdlib::contract::{Error, Kind};
 
 /// A handler that was asked for.
 pub(crate) struct Handler {
@@ -27,42 +26,6 @@ thread_local! {
 pub(crate) fn here() -> Option<String> {
     HERE.with(|here| here.borrow().last().cloned())
 }
-
-/// The options of `play`.
-pub(crate) const PLAY: &[&str] = &[
-    "serial",
-    "forks",
-    "order",
-    "max_fail_percentage",
-    "any_errors_fatal",
-    "become",
-    "become_user",
-    "become_method",
-    "user",
-    "vars",
-    "tags",
-    "env",
-    "timeout",
-    "ignore_errors",
-    "no_log",
-];
-/// The options of `within`.
-pub(crate) const WITHIN: &[&str] = &[
-    "become",
-    "become_user",
-    "become_method",
-    "user",
-    "timeout",
-    "retries",
-    "delay",
-    "until",
-    "env",
-    "cwd",
-    "ignore_errors",
-    "no_log",
-];
-/// The options of `task`.
-pub(crate) const TASK: &[&str] = &["tags"];
 
 /// Teach an engine the words of plays.
 pub(crate) fn register(engine: &mut Engine) {
@@ -322,179 +285,6 @@ fn within(ctx: &NativeCallContext, options: &Map, body: &FnPtr) -> Rhai<Dynamic>
     lock(&host.untils).pop();
     host.actor.leave();
     result
-}
-
-fn spec(name: &str, pattern: &str, options: &Map) -> Result<PlaySpec, Error> {
-    known("play", options, PLAY)?;
-    let whole = |key: &str| match options.get(key) {
-        Some(value) => match value.as_int() {
-            Ok(n) if n > 0 => usize::try_from(n).map(Some).map_err(|_| wrong("play", key, "a positive number")),
-            _ => Err(wrong("play", key, "a positive number")),
-        },
-        None => Ok(None),
-    };
-    let percentage = match options.get("max_fail_percentage") {
-        Some(value) => {
-            let number = value.as_float().or_else(|_| value.as_int().map(|i| i as f64));
-            Some(number.map_err(|_| wrong("play", "max_fail_percentage", "a number"))?)
-        }
-        None => None,
-    };
-    let vars = match options.get("vars") {
-        Some(vars) => match to_json(vars, "`vars` of play")? {
-            serde_json::Value::Object(vars) => vars,
-            _ => return Err(wrong("play", "vars", "a map")),
-        },
-        None => serde_json::Map::new(),
-    };
-    Ok(PlaySpec {
-        name: name.to_owned(),
-        pattern: pattern.to_owned(),
-        serial: serial(options)?,
-        forks: whole("forks")?,
-        order: order(options)?,
-        max_fail_percentage: percentage,
-        any_errors_fatal: flag(options, "play", "any_errors_fatal")?.unwrap_or(false),
-        scope: scope(options)?,
-        vars,
-        tags: strings(options, "tags")?,
-        ..PlaySpec::default()
-    })
-}
-
-fn serial(options: &Map) -> Result<Vec<Serial>, Error> {
-    let one = |value: &Dynamic| -> Result<Serial, Error> {
-        let expected =
-            || wrong("play", "serial", "a number such as 2, a percentage such as \"25%\", or a list of them");
-        if let Ok(n) = value.as_int() {
-            return usize::try_from(n).ok().filter(|n| *n > 0).map(Serial::Count).ok_or_else(expected);
-        }
-        let text = value.as_immutable_string_ref().map_err(|_| expected())?;
-        match text.strip_suffix('%') {
-            Some(percent) => percent.trim().parse().map(Serial::Percent).map_err(|_| expected()),
-            None => text.trim().parse().ok().filter(|n| *n > 0).map(Serial::Count).ok_or_else(expected),
-        }
-    };
-    match options.get("serial") {
-        None => Ok(Vec::new()),
-        Some(value) => match value.as_array_ref() {
-            Ok(several) => several.iter().map(one).collect(),
-            Err(_) => Ok(vec![one(value)?]),
-        },
-    }
-}
-
-fn order(options: &Map) -> Result<Order, Error> {
-    const NAMES: [(&str, Order); 5] = [
-        ("inventory", Order::Inventory),
-        ("reverse_inventory", Order::ReverseInventory),
-        ("sorted", Order::Sorted),
-        ("reverse_sorted", Order::ReverseSorted),
-        ("shuffle", Order::Shuffle),
-    ];
-    let Some(name) = text(options, "play", "order")? else { return Ok(Order::Inventory) };
-    let found = NAMES.iter().find(|(known, _)| *known == name).map(|(_, order)| *order);
-    found.ok_or_else(|| wrong("play", "order", "one of inventory, reverse_inventory, sorted, reverse_sorted, shuffle"))
-}
-
-fn scope(options: &Map) -> Result<Scope, Error> {
-    let what = "within";
-    let span = |key: &str| match options.get(key) {
-        Some(value) => match (value.as_int(), value.as_immutable_string_ref()) {
-            (Ok(seconds), _) => u64::try_from(seconds)
-                .map(|s| Some(Duration::from_secs(s)))
-                .map_err(|_| wrong(what, key, "a span of time")),
-            (_, Ok(text)) => {
-                Span::parse(&text).map(|span| Some(span.0)).map_err(|e| Error::playbook(format!("`{key}`: {e}")))
-            }
-            _ => Err(wrong(what, key, "a span of time such as \"90s\"")),
-        },
-        None => Ok(None),
-    };
-    // `become: "root"` says both that and whom.
-    let (mut becomes, mut user) = (None, text(options, what, "become_user")?.or(text(options, what, "user")?));
-    if let Some(value) = options.get("become") {
-        match (value.as_bool(), value.as_immutable_string_ref()) {
-            (Ok(yes), _) => becomes = Some(yes),
-            (_, Ok(name)) => (becomes, user) = (Some(true), Some(name.to_string())),
-            _ => return Err(wrong(what, "become", "true, false or a user")),
-        }
-    } else if user.is_some() {
-        becomes = Some(true);
-    }
-    let env = match options.get("env") {
-        Some(env) => match to_json(env, "`env`")? {
-            serde_json::Value::Object(env) => env
-                .into_iter()
-                .map(|(name, value)| match value {
-                    serde_json::Value::String(text) => (name, text),
-                    other => (name, other.to_string()),
-                })
-                .collect(),
-            _ => return Err(wrong(what, "env", "a map")),
-        },
-        None => Vec::new(),
-    };
-    let retries = match options.get("retries") {
-        Some(value) => {
-            let number = value.as_int().ok().and_then(|n| u64::try_from(n).ok());
-            Some(number.ok_or_else(|| wrong(what, "retries", "a number"))?)
-        }
-        None => options.contains_key("until").then_some(3),
-    };
-    Ok(Scope {
-        r#become: becomes,
-        become_user: user,
-        become_method: text(options, what, "become_method")?,
-        timeout: span("timeout")?,
-        retries,
-        delay: span("delay")?,
-        env,
-        cwd: text(options, what, "cwd")?,
-        ignore_errors: flag(options, what, "ignore_errors")?,
-        no_log: flag(options, what, "no_log")?,
-    })
-}
-
-fn known(what: &str, options: &Map, names: &[&str]) -> Result<(), Error> {
-    match options.keys().find(|key| !names.contains(&key.as_str())) {
-        None => Ok(()),
-        Some(key) => Err(unknown_option(what, key, names)),
-    }
-}
-
-/// The error of an option that there is not.
-pub(crate) fn unknown_option(what: &str, key: &str, names: &[&str]) -> Error {
-    let error = Error::playbook(format!("unknown option `{key}` for {what}()"));
-    match nearest(key, names.iter().copied()) {
-        Some(near) => error.hint(format!("did you mean `{near}`?")),
-        None => error.hint(format!("its options are {}", names.join(", "))),
-    }
-}
-
-fn wrong(what: &str, key: &str, expected: &str) -> Error {
-    Error::playbook(format!("`{key}` of {what}() must be {expected}"))
-}
-
-fn text(options: &Map, what: &str, key: &str) -> Result<Option<String>, Error> {
-    let Some(value) = options.get(key) else { return Ok(None) };
-    value.as_immutable_string_ref().map(|s| Some(s.to_string())).map_err(|_| wrong(what, key, "a string"))
-}
-
-fn flag(options: &Map, what: &str, key: &str) -> Result<Option<bool>, Error> {
-    let Some(value) = options.get(key) else { return Ok(None) };
-    value.as_bool().map(Some).map_err(|_| wrong(what, key, "true or false"))
-}
-
-/// A string or a list of strings.
-fn strings(options: &Map, key: &str) -> Result<Vec<String>, Error> {
-    let expected = || Error::playbook(format!("`{key}` must be a string or a list of strings"));
-    let Some(value) = options.get(key) else { return Ok(Vec::new()) };
-    if let Ok(one) = value.as_immutable_string_ref() {
-        return Ok(one.split(',').map(|tag| tag.trim().to_owned()).collect());
-    }
-    let several = value.as_array_ref().map_err(|_| expected())?;
-    several.iter().map(|v| v.as_immutable_string_ref().map(|s| s.to_string()).map_err(|_| expected())).collect()
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -1,0 +1,75 @@
+//! One file of a playbook as the checker sees it.
+
+use rhai::{AST, Expr, Position};
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use stdlib::contract::Site;
+
+/// One file: the playbook or something it imports.
+pub(super) struct File {
+    pub name: String,
+    pub text: String,
+    pub ast: AST,
+    pub imports: BTreeMap<String, Rc<File>>,
+}
+
+impl File {
+    pub fn site(&self, pos: Position) -> Site {
+        Site {
+            file: self.name.clone(),
+            line: pos.line().unwrap_or_default(),
+            column: pos.position().unwrap_or_default(),
+        }
+    }
+    /// A function of this file: its parameters, and a tree of nothing but its body.
+    pub fn function(&self, name: &str) -> Option<(Vec<String>, AST)> {
+        let (.., found) = self.ast.shared_lib().iter_script_fn_info().find(|(_, _, known, ..)| *known == name)?;
+        // Not `clone_functions_only_filtered`: in rhai 1.27 it clones all of them.
+        let mut body = self.ast.clone_functions_only();
+        body.retain_functions(|_, _, known, _| known == name);
+        Some((found.params.iter().map(ToString::to_string).collect(), body))
+    }
+    /// The keys of a map that is written out, with their places. Rhai keeps only the map's own place where
+    /// all its values are constants, so the keys are looked for in the text behind it.
+    pub fn keys(&self, expr: &Expr) -> Vec<(String, Position)> {
+        map_keys(expr)
+            .into_iter()
+            .map(|(key, pos)| {
+                let at = self.locate(&key, pos);
+                (key, at)
+            })
+            .collect()
+    }
+    fn locate(&self, key: &str, pos: Position) -> Position {
+        let (Some(line), Some(column)) = (pos.line(), pos.position()) else { return pos };
+        for (number, text) in self.text.lines().enumerate().skip(line - 1).take(40) {
+            let start = if number + 1 == line { column - 1 } else { 0 };
+            let chars: Vec<char> = text.chars().collect();
+            let word: Vec<char> = key.chars().collect();
+            let is_word = |c: Option<&char>| c.is_some_and(|c| c.is_alphanumeric() || *c == '_');
+            for at in start..chars.len().saturating_sub(word.len()) {
+                let end = at + word.len();
+                if chars[at..end] == word[..] && !is_word(chars.get(end)) && (at == 0 || !is_word(chars.get(at - 1))) {
+                    let (Ok(line), Ok(column)) = (u16::try_from(number + 1), u16::try_from(at + 1)) else { return pos };
+                    return Position::new(line, column);
+                }
+            }
+        }
+        pos
+    }
+    pub fn functions(&self) -> impl Iterator<Item = (&str, usize)> {
+        self.ast.shared_lib().iter_script_fn_info().map(|(_, _, name, params, _)| (name, params))
+    }
+}
+
+/// The keys of a map that is written out, with their places.
+fn map_keys(expr: &Expr) -> Vec<(String, Position)> {
+    match expr {
+        Expr::Map(map, _) => map.0.iter().map(|(key, _)| (key.name.to_string(), key.pos)).collect(),
+        Expr::DynamicConstant(value, pos) => match value.as_map_ref() {
+            Ok(map) => map.keys().map(|key| (key.to_string(), *pos)).collect(),
+            Err(_) => Vec::new(),
+        },
+        _ => Vec::new(),
+    }
+}

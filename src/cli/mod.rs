@@ -27,13 +27,11 @@ pub fn main(argv: Vec<OsString>) -> u8 {
         Err(errors) => return screen::fail(&errors),
     };
     // A playbook's parameters are flags of its own: it is read before the flags are.
-    let (params, broken) = match args::playbook(&argv) {
-        Some(path) => run::params(&path),
-        None => (Vec::new(), Vec::new()),
+    let program = match args::playbook(&argv).map(|path| run::compiled(&path)).transpose() {
+        Ok(program) => program,
+        Err(errors) => return screen::fail(&errors),
     };
-    if !broken.is_empty() {
-        return screen::fail(&broken);
-    }
+    let params = program.as_ref().map(|program| program.survey.params.clone()).unwrap_or_default();
     let mut command = args::Cli::command();
     command = args::with_params(command, &params);
     command = match found.as_ref().map(|config| config.defaults(command.clone())).transpose() {
@@ -59,7 +57,7 @@ pub fn main(argv: Vec<OsString>) -> u8 {
     match cli.command {
         args::Subcommand::Run(args) => {
             let given = args::given(&matches, &params);
-            run::run(args, given, project)
+            run::run(args, program, given, project)
         }
         args::Subcommand::Check(args) => check::check(&args, project),
         args::Subcommand::Hosts(args) => hosts::hosts(&args),

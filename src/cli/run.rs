@@ -5,7 +5,7 @@ use super::{USAGE, extra, screen};
 use crate::inventory::Inventory;
 use crate::report::{JsonLines, Terminal};
 use crate::run::{Answer, CancellationToken, Options, Prompt, Runtime, Summary};
-use crate::script::{Limits, Param, Program, compile};
+use crate::script::{Limits, Program, compile};
 use crate::transport::{HostKeys, Method};
 use serde_json::{Map, Value};
 use std::io::{BufRead, IsTerminal, Write};
@@ -15,13 +15,10 @@ use std::time::Duration;
 use stdlib::contract::{Error, Result};
 use stdlib::shared::Span;
 
-/// The parameters that a playbook declares, and what is wrong with it.
-pub fn params(path: &Path) -> (Vec<Param>, Vec<Error>) {
+/// A playbook, compiled before the flags are read: its parameters are flags.
+pub fn compiled(path: &Path) -> Result<Program, Vec<Error>> {
     let project = path.parent().and_then(super::config::above);
-    match compile(path, project.as_deref(), &Limits::default()) {
-        Ok(program) => (program.survey.params, Vec::new()),
-        Err(errors) => (Vec::new(), errors),
-    }
+    compile(path, project.as_deref(), &Limits::default())
 }
 
 /// The inventory that the flags name, with the variables beside a playbook.
@@ -85,7 +82,12 @@ fn become_password(args: &ConnectionArgs) -> Result<Option<String>> {
 }
 
 /// Run a playbook. Returns the exit code.
-pub fn run(args: Box<RunArgs>, given: std::result::Result<Map<String, Value>, String>, project: Option<PathBuf>) -> u8 {
+pub fn run(
+    args: Box<RunArgs>,
+    program: Option<Program>,
+    given: std::result::Result<Map<String, Value>, String>,
+    project: Option<PathBuf>,
+) -> u8 {
     let params = match given {
         Ok(params) => params,
         Err(message) => {
@@ -116,10 +118,13 @@ pub fn run(args: Box<RunArgs>, given: std::result::Result<Map<String, Value>, St
         ..options
     };
     let mut runtime = Runtime::new(inventory.clone(), options);
-    let program = match runtime.prepare(&args.playbook) {
+    let program = match program.map_or_else(|| runtime.compile(&args.playbook), Ok) {
         Ok(program) => program,
         Err(errors) => return screen::fail(&errors),
     };
+    if let Err(errors) = runtime.verify(&program) {
+        return screen::fail(&errors);
+    }
     if listing {
         return list(&args, &program, &inventory);
     }

@@ -106,9 +106,14 @@ impl Runtime {
     /// Compile a playbook and check it against the inventory and the options, without touching a host.
     /// All errors at once.
     pub fn prepare(&self, path: &Path) -> Result<Program, Vec<Error>> {
-        let program = compile(path, self.options.project.as_deref(), &self.limits)?;
+        let program = self.compile(path)?;
         self.verify(&program)?;
         Ok(program)
+    }
+
+    /// Compile a playbook, without checking it against anything.
+    pub fn compile(&self, path: &Path) -> Result<Program, Vec<Error>> {
+        compile(path, self.options.project.as_deref(), &self.limits)
     }
 
     /// Run a playbook file. The errors are those found before any host was touched.
@@ -132,7 +137,8 @@ impl Runtime {
         self.perform(program, full.to_string_lossy().into_owned())
     }
 
-    fn verify(&self, program: &Program) -> Result<(), Vec<Error>> {
+    /// Check a program against the inventory and the options: patterns, variables, tags, tasks, parameters.
+    pub fn verify(&self, program: &Program) -> Result<(), Vec<Error>> {
         let mut errors = Vec::new();
         let survey = &program.survey;
         let mut variables = BTreeSet::new();

@@ -32,6 +32,17 @@ fn every_playbook_is_fine() {
 }
 
 #[test]
+fn the_playbook_of_the_readme_is_fine() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let readme = std::fs::read_to_string(root.join("README.md")).unwrap();
+    let (_, rest) = readme.split_once("```rhai\n").unwrap();
+    let playbook = rest.split_once("```").unwrap().0;
+    if let Err(errors) = hlrun::script::compile_text(playbook, "README.md", root, &Limits::default()) {
+        panic!("{errors:?}");
+    }
+}
+
+#[test]
 fn the_example_inventory_is_fine() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("playbooks/inventory.yaml");
     let inventory = hlrun::inventory::Inventory::load(&[path], None, Default::default()).unwrap();

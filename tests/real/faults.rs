@@ -1,0 +1,2 @@
+use super::lab::Promise;
+pub const PROMISES: &[Promise] = &[];

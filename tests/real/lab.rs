@@ -29,17 +29,19 @@ fn hlrun() -> PathBuf {
     std::env::var_os("HLRUN_BIN").map(PathBuf::from).or(built).expect("HLRUN_BIN")
 }
 
+/// The container of a host: another fleet of the lab, if `HLRUN_LAB_PREFIX` says so.
+fn container(host: &str) -> String {
+    host.replace("host", &std::env::var("HLRUN_LAB_PREFIX").unwrap_or_else(|_| "host".to_owned()))
+}
+
 pub fn address(host: &str) -> String {
-    let inventory = std::fs::read_to_string(work().join("inventory.yaml")).expect("the lab's inventory");
-    let mut lines = inventory.lines().skip_while(|line| line.trim() != format!("{host}:"));
-    let line = lines.find_map(|line| line.trim().strip_prefix("ansible_host: "));
-    line.unwrap_or_else(|| panic!("{host} is not in the lab")).to_owned()
+    lab(&["ip", &container(host)]).trim().to_owned()
 }
 
 /// Run a script as root inside a host, past ssh and the network.
 pub fn try_inside(host: &str, script: &str) -> Result<String, String> {
     let mut child = Command::new("docker")
-        .args(["exec", "-i", host, "sh"])
+        .args(["exec", "-i", &container(host), "sh"])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -48,7 +50,7 @@ pub fn try_inside(host: &str, script: &str) -> Result<String, String> {
     child.stdin.take().expect("stdin").write_all(script.as_bytes()).expect("docker exec");
     let out = child.wait_with_output().expect("docker exec");
     let (said, wrong) = (String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr));
-    if out.status.success() { Ok(said.into_owned()) } else { Err(format!("{host}: {script}\n{said}{wrong}")) }
+    if out.status.success() { Ok(said.into_owned()) } else { Err(format!("{host}: {:.200}\n{}{wrong}", script.trim(), tail(&said))) }
 }
 
 #[track_caller]
@@ -88,19 +90,26 @@ pub fn lab(args: &[&str]) -> String {
     said
 }
 
+/// Only packages of version 1.0 on these hosts, and fresh lists of the toy repository with 2.0 in it.
+pub fn toys(hosts: &[&str]) {
+    lab(&["apt-repo", "serve"]);
+    lab(&["apt-repo", "publish", "2"]);
+    on_all(hosts, |host| lab(&["apt-repo", "host", &container(host)]));
+}
+
 /// A fault of a host, taken back at the end.
 pub struct Fault(&'static str);
 
 impl Fault {
     pub fn on(host: &'static str, what: &[&str]) -> Fault {
-        lab(&[&["fault", what[0], host], &what[1..]].concat());
+        lab(&[&["fault", what[0], &container(host)], &what[1..]].concat());
         Fault(host)
     }
 }
 
 impl Drop for Fault {
     fn drop(&mut self) {
-        lab(&["fault", "heal", self.0]);
+        lab(&["fault", "heal", &container(self.0)]);
     }
 }
 

@@ -1,7 +1,7 @@
 //! Every operation on ten hosts: checked, applied, applied again. Check mode changes nothing and predicts
 //! exactly what is changed; what is applied stays applied.
 
-use super::lab::{HOSTS, Promise, Room, Undo, inside_all, lab, on_all};
+use super::lab::{HOSTS, Promise, Room, Undo, inside_all, toys};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -38,12 +38,12 @@ fn rows(text: &'static str) -> Vec<Row> {
 }
 
 const UNIT: &str = r#"
-unit_in() { mkdir -p $1; printf '[Service]\nExecStart=/bin/sleep inf\nExecReload=/bin/true\n[Install]\nWantedBy=multi-user.target\n' >$1/real-$2.service; systemctl daemon-reload; }
+unit_in() { mkdir -p $1; printf '[Service]\nExecStart=/bin/sleep inf\nExecReload=/bin/true\n[Install]\nWantedBy=multi-user.target\n' >$1/real-$2.service; }
 unit() { unit_in /etc/systemd/system $1; }
 "#;
 
 const CLEAN: &str = r#"
-systemctl -q stop 'real-*' 2>/dev/null; systemctl reset-failed 'real-*' 2>/dev/null
+systemctl -q stop 'real-*' "user@$(id -u admin)" 2>/dev/null; systemctl reset-failed 'real-*' 2>/dev/null
 rm -rf /srv/real /etc/systemd/system/real-* /etc/systemd/system/*/real-* /usr/local/lib/systemd /home/admin/.config
 rm -f /etc/apt/sources.list.d/real* /etc/apt/keyrings/real*
 systemctl daemon-reload
@@ -116,13 +116,11 @@ fn packages() {
     let room = Room::with(&HOSTS);
     let _clean = Undo(|| {
         inside_all(&HOSTS, CLEAN);
-        on_all(&HOSTS, |host| lab(&["apt-repo", "host", host]));
+        toys(&HOSTS);
     });
-    lab(&["apt-repo", "serve"]);
-    lab(&["apt-repo", "publish", "2"]);
     for text in PACKAGES.split("---\n") {
         inside_all(&HOSTS, CLEAN);
-        on_all(&HOSTS, |host| lab(&["apt-repo", "host", host]));
+        toys(&HOSTS);
         rehearse(&room, "apt", &rows(text));
     }
 }

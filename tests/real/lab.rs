@@ -258,6 +258,13 @@ impl Running {
     }
 }
 
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
 /// What a run said.
 #[derive(Debug)]
 pub struct Done {
@@ -321,13 +328,13 @@ impl Done {
     }
 }
 
-/// The last 6000 bytes or so; of events, those that tell of errors.
+/// The last 2000 bytes or so; of events, those that tell of errors.
 pub fn tail(text: &str) -> String {
     if text.starts_with("{\"v\":") {
         let wrong: Vec<&str> = text.lines().filter(|line| line.contains("\"error\":")).take(6).collect();
         return wrong.join("\n");
     }
-    let mut from = text.len().saturating_sub(6000);
+    let mut from = text.len().saturating_sub(2000);
     while !text.is_char_boundary(from) {
         from += 1;
     }

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub const PROMISES: &[Promise] = &[
     ("operations: files end as check mode predicts, and stay", || scene("file", FILES)),
     ("operations: units end as check mode predicts, and stay", || scene("systemd", UNITS)),
+    ("operations: units of a user end as check mode predicts, and stay", || scene("user", USER)),
     ("operations: packages end as check mode predicts, and stay", packages),
     ("operations: none is left out here", complete),
 ];
@@ -23,6 +24,7 @@ struct Row {
 
 const FILES: &str = include_str!("file.rows");
 const UNITS: &str = include_str!("systemd.rows");
+const USER: &str = include_str!("user.rows");
 /// Packages depend on each other, so there is more than one scene, with `---` between them.
 const PACKAGES: &str = include_str!("apt.rows");
 

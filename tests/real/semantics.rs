@@ -353,7 +353,7 @@ fn templates() {
     let room = one();
     room.write("inventory.yaml", "all:\n  vars:\n    web_port: 80\n    url: 'http://{{ inventory_hostname }}:{{ web_port }}/'\n  hosts:\n");
     room.also("web", &super::lab::address("host08"), "root", "      web_port: 8080\n      names: [b, a]\n");
-    room.write("t.j2", "{{ url }} {{ names | sort | join(',') }} {{ ansible_os_family }}{% if extra is defined %} {{ extra }}{% endif %}\n");
+    room.write("t.j2", "{{ url }} {{ names | sort | join(',') }} {% if extra is defined %}{{ ansible_os_family }}{% endif %} {{ extra }}\n");
     let play = r#"play("p", "all", |host| {
         file::file("/srv/template", #{ template: "t.j2", vars: #{ extra: "x" } });
         print(host.vars.url);

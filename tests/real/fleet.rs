@@ -5,6 +5,7 @@ use std::time::Duration;
 
 pub const PROMISES: &[Promise] = &[
     ("fleet: hosts work at the same time", at_once),
+    ("fleet: events come in the order of their numbers", ordered),
     ("fleet: one base playbook, ten hosts, the same result", base),
 ];
 
@@ -14,6 +15,14 @@ fn at_once() {
     room.play(one, &[]).exits(0).within(Duration::from_secs(12));
     let done = room.play(one, &["--forks", "5", "--json"]).exits(0);
     assert!(done.took > Duration::from_secs(6), "five at a time: {:?}", done.took);
+}
+
+fn ordered() {
+    let room = Room::with(&HOSTS);
+    let play = r#"play("p", "all", |host| { for i in 0..100 { file::stat("/etc/passwd"); shell::query("true"); print(i); } });"#;
+    let events = room.play(play, &["--json"]).exits(0).events();
+    let counts: Vec<_> = events.iter().filter_map(|event| event["seq"].as_u64()).collect();
+    assert!(counts.is_sorted(), "first out of order: {:?}", counts.windows(2).find(|pair| pair[0] > pair[1]));
 }
 
 const CLEAN: &str = "systemctl -q disable --now base-demo.timer base-demo.service 2>/dev/null

@@ -35,14 +35,18 @@ fn unreachable() {
     room.also("refused", &here, "root", "      ansible_port: 2299\n");
     room.also("denied", &here, "nobody-such", "");
     room.also("nameless", "no-such-name.invalid", "root", "");
-    let known = |file: &str| format!("      ansible_ssh_common_args: -o UserKnownHostsFile={}\n", room.path(file).display());
+    let known =
+        |file: &str| format!("      ansible_ssh_common_args: -o UserKnownHostsFile={}\n", room.path(file).display());
     let inventory = std::fs::read_to_string(room.path("inventory.yaml")).expect("the inventory");
     room.write("unknown_hosts", "");
     let key = "AAAAC3NzaC1lZDI1NTE5AAAAIJjmvGVT4wHdHCYBLn2JBJsVZyyaXq0ATc5XEBTsAgQl";
     room.write("changed_hosts", format!("{here} ssh-ed25519 {key}\n"));
     let entry = |name: &str, file: &str| {
         let key = std::env::var("HLRUN_LAB").expect("HLRUN_LAB") + "/id_ed25519";
-        format!("    {name}:\n      ansible_host: {here}\n      ansible_user: root\n      ansible_ssh_private_key_file: {key}\n{}", known(file))
+        format!(
+            "    {name}:\n      ansible_host: {here}\n      ansible_user: root\n      ansible_ssh_private_key_file: {key}\n{}",
+            known(file)
+        )
     };
     room.write("inventory.yaml", inventory + &entry("unknown", "unknown_hosts") + &entry("changed", "changed_hosts"));
     room.also("well", &here, "root", "");
@@ -72,7 +76,12 @@ fn unreachable() {
     assert_eq!(done.stat("well", "ok"), 1);
 
     let text = room.play(HELLO, &["-T", "3s"]).exits(4);
-    assert!(text.stdout.matches("hint:").count() + text.stderr.matches("hint:").count() >= 6, "{}{}", text.stdout, text.stderr);
+    assert!(
+        text.stdout.matches("hint:").count() + text.stderr.matches("hint:").count() >= 6,
+        "{}{}",
+        text.stdout,
+        text.stderr
+    );
     room.hlrun(&["play.rhai", "--host-keys", "accept-new", "-l", "unknown"]).exits(0);
     room.hlrun(&["play.rhai", "--host-keys", "accept-new", "-l", "changed"]).exits(4).says("has changed");
 }
@@ -101,9 +110,12 @@ fn codes() {
 fn lost(fault: &str) {
     let room = Room::with(&["host05", "host04"]);
     inside("host05", "rm -f /srv/began");
-    room.write("play.rhai", r#"play("p", "all", |host| {
+    room.write(
+        "play.rhai",
+        r#"play("p", "all", |host| {
         if host.name == "host05" { shell::run("echo once >>/srv/began; sleep 100"); } else { shell::run("true"); }
-    });"#);
+    });"#,
+    );
     let running = room.start(&["play.rhai", "--json", "-T", "3s"]);
     until("host05", "test -e /srv/began");
     let broken = Instant::now();
@@ -122,10 +134,13 @@ fn lost(fault: &str) {
 fn frozen() {
     let room = Room::with(&["host06", "host04"]);
     inside("host06", "rm -f /run/began");
-    room.write("play.rhai", r#"play("p", "all", |host| {
+    room.write(
+        "play.rhai",
+        r#"play("p", "all", |host| {
         if host.name == "host06" { shell::run("touch /run/began; sleep 3; echo"); }
         shell::run("echo after");
-    });"#);
+    });"#,
+    );
     let running = room.start(&["play.rhai", "--json", "-T", "3s"]);
     until("host06", "test -e /run/began");
     let _fault = Fault::on("host06", &["freeze"]);
@@ -152,7 +167,10 @@ fn too_long() {
 fn full() {
     let room = Room::with(&["host05"]);
     let _fault = Fault::on("host05", &["full", "/srv"]);
-    inside("host05", "cd /srv; rm fill; echo old >file; mkdir tree; echo old >tree/f; cat /dev/zero >fill 2>/dev/null; true");
+    inside(
+        "host05",
+        "cd /srv; rm fill; echo old >file; mkdir tree; echo old >tree/f; cat /dev/zero >fill 2>/dev/null; true",
+    );
     room.write("big", vec![b'x'; 3_000_000]);
     room.write("site/f", vec![b'y'; 100_000]);
     for call in [
@@ -166,7 +184,11 @@ fn full() {
         let call = call.replace("\"n\".repeat(20000)", "long").replace("\"x\".repeat(20000)", "long");
         let play = format!("play(\"p\", \"all\", |host| {{ let long = \"\"; long.pad(20000, 'n'); {call}; }});");
         room.play(&play, &[]).exits(2).says("No space left").says("hint:");
-        assert_eq!(inside("host05", "cd /srv; cat file tree/f; find . -mindepth 1 | sort"), "old\nold\n./file\n./fill\n./tree\n./tree/f\n", "after {call}");
+        assert_eq!(
+            inside("host05", "cd /srv; cat file tree/f; find . -mindepth 1 | sort"),
+            "old\nold\n./file\n./fill\n./tree\n./tree/f\n",
+            "after {call}"
+        );
     }
 }
 
@@ -199,7 +221,11 @@ fn half() {
 }
 
 fn interrupted() {
-    for (name, call) in [("line", r#"shell::run("sleep 98765; true")"#), ("become", r#"within(#{ become: "admin" }, || shell::run(["sleep", "98765"]))"#), ("script", r#"shell::script("s.sh")"#)] {
+    for (name, call) in [
+        ("line", r#"shell::run("sleep 98765; true")"#),
+        ("become", r#"within(#{ become: "admin" }, || shell::run(["sleep", "98765"]))"#),
+        ("script", r#"shell::script("s.sh")"#),
+    ] {
         let room = Room::with(&["host06", "host04"]);
         room.write("s.sh", "trap '' INT\nsleep 98765\n");
         room.write("play.rhai", format!("play(\"p\", \"all\", |host| {{ {call}; file::file(\"/srv/never\"); }});"));

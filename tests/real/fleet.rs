@@ -35,7 +35,10 @@ fn base() {
     let _clean = Undo(|| drop(inside_all(&HOSTS, CLEAN)));
     inside_all(&HOSTS, "mkdir -p /srv/base; printf 'a=1\\nb=2\\n' >/srv/base/settings");
     room.write("base.rhai", include_str!("base.rhai"));
-    room.write("motd.j2", "{{ inventory_hostname }} {{ ansible_distribution }} {{ ansible_processor_vcpus | int > 0 }}\n");
+    room.write(
+        "motd.j2",
+        "{{ inventory_hostname }} {{ ansible_distribution }} {{ ansible_processor_vcpus | int > 0 }}\n",
+    );
 
     let check = room.hlrun(&["base.rhai", "--check", "--diff"]).exits(0);
     assert!(check.stdout.lines().all(|line| line.starts_with("[check]")), "{}", check.stdout);
@@ -50,8 +53,11 @@ fn base() {
     let marks = |text: &str| text.matches("/srv/base/settings").count();
     assert!(marks(&first.stdout) <= 3, "the same on ten hosts is shown once:\n{}", super::lab::tail(&first.stdout));
 
-    let found = inside_all(&HOSTS, "cd /srv/base; cat settings banner; cat /run/base-restarts; dpkg-query -W toy toydep;
-        systemctl is-enabled base-demo.timer; systemctl is-active base-demo.timer; stat -c '%a %U %n' * | sort");
+    let found = inside_all(
+        &HOSTS,
+        "cd /srv/base; cat settings banner; cat /run/base-restarts; dpkg-query -W toy toydep;
+        systemctl is-enabled base-demo.timer; systemctl is-active base-demo.timer; stat -c '%a %U %n' * | sort",
+    );
     assert!(found.iter().all(|text| *text == found[0]), "{found:#?}");
     assert!(found[0].starts_with("a=1\nb=3\n# BEGIN"), "{}", found[0]);
     for (host, motd) in HOSTS.iter().zip(inside_all(&HOSTS, "cat /srv/base/motd")) {

@@ -78,10 +78,8 @@ fn names() {
     assert_eq!(first.prints(), Vec::<String>::new());
     canary("host01");
     let found = inside("host01", "cd /srv/hostile; find . -mindepth 1 -printf '%P|%y|%l\\0' | sort -z");
-    let mut expected: Vec<String> = file_names()
-        .iter()
-        .flat_map(|v| [format!("{v}|d|"), format!("{v}/{v}|f|"), format!("{v}/l|l|{v}")])
-        .collect();
+    let mut expected: Vec<String> =
+        file_names().iter().flat_map(|v| [format!("{v}|d|"), format!("{v}/{v}|f|"), format!("{v}/l|l|{v}")]).collect();
     let mut found: Vec<_> = found.split_terminator('\0').map(str::to_owned).collect();
     expected.sort();
     found.sort();
@@ -93,7 +91,10 @@ fn names() {
         let content = inside("host01", &format!("cat -- '/srv/hostile/{quoted}/{quoted}'"));
         assert_eq!(content, format!("{v}{end}more\n"));
     }
-    let gone = format!("play(\"p\", \"all\", |host| {{ for v in {} {{ file::absent(`/srv/hostile/${{v}}`); }} }});", list(&file_names()));
+    let gone = format!(
+        "play(\"p\", \"all\", |host| {{ for v in {} {{ file::absent(`/srv/hostile/${{v}}`); }} }});",
+        list(&file_names())
+    );
     room.play(&gone, &["--json"]).exits(0);
     assert_eq!(inside("host01", "ls -A /srv/hostile"), "");
     canary("host01");
@@ -208,8 +209,10 @@ fn bytes() {
         let out = Command::new("sha256sum").arg("-b").arg(path).output().expect("sha256sum");
         String::from_utf8_lossy(&out.stdout).split(' ').next().expect("a digest").to_owned()
     };
-    let made = Command::new("dd").args(["if=/dev/urandom", "of=big", "bs=1M", "count=20", "status=none"])
-        .current_dir(room.path(".")).status();
+    let made = Command::new("dd")
+        .args(["if=/dev/urandom", "of=big", "bs=1M", "count=20", "status=none"])
+        .current_dir(room.path("."))
+        .status();
     assert!(made.expect("dd").success());
     room.write("none", "");
     let play = r#"play("p", "all", |host| {
@@ -222,7 +225,10 @@ fn bytes() {
     let done = room.play(play, &["--json"]).exits(0);
     assert_eq!(done.stat("host01", "changed"), 5);
     assert!(done.peak_kb < 300_000, "hlrun took {} MB for a file of 20 MB", done.peak_kb / 1024);
-    let there = inside("host01", "sha256sum </srv/hostile/big; stat -c %s%a /srv/hostile/none /srv/hostile/empty; ls -A /srv/hostile");
+    let there = inside(
+        "host01",
+        "sha256sum </srv/hostile/big; stat -c %s%a /srv/hostile/none /srv/hostile/empty; ls -A /srv/hostile",
+    );
     assert_eq!(there, format!("{}  -\n0600\n0644\nbig\nempty\nnone\n", sum(&room.path("big"))));
     assert_eq!(sum(&room.path("big")), sum(&room.path("down/big")));
     assert_eq!(std::fs::read(room.path("down/none")).expect("an empty file"), b"");

@@ -2,7 +2,6 @@
 
 use serde_json::Value;
 use std::collections::BTreeSet;
-use std::fmt::Debug;
 use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -51,7 +50,11 @@ pub fn try_inside(host: &str, script: &str) -> Result<String, String> {
     child.stdin.take().expect("stdin").write_all(script.as_bytes()).expect("docker exec");
     let out = child.wait_with_output().expect("docker exec");
     let (said, wrong) = (String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr));
-    if out.status.success() { Ok(said.into_owned()) } else { Err(format!("{host}: {:.200}\n{}{wrong}", script.trim(), tail(&said))) }
+    if out.status.success() {
+        Ok(said.into_owned())
+    } else {
+        Err(format!("{host}: {:.200}\n{}{wrong}", script.trim(), tail(&said)))
+    }
 }
 
 #[track_caller]
@@ -316,7 +319,8 @@ impl Done {
     /// What the playbook printed, sorted.
     #[track_caller]
     pub fn prints(&self) -> Vec<String> {
-        let mut texts: Vec<_> = self.named("print").iter().map(|p| p["text"].as_str().expect("text").to_owned()).collect();
+        let mut texts: Vec<_> =
+            self.named("print").iter().map(|p| p["text"].as_str().expect("text").to_owned()).collect();
         texts.sort();
         texts
     }
@@ -338,11 +342,6 @@ pub fn tail(text: &str) -> String {
         from += 1;
     }
     text[from..].to_owned()
-}
-
-#[track_caller]
-pub fn same<T: PartialEq + Debug>(what: &str, a: &T, b: &T) {
-    assert!(a == b, "{what} differs:\n  {a:?}\n  {b:?}");
 }
 
 /// A text as a literal of the language.

@@ -99,11 +99,21 @@ fn rehearse(room: &Room, module: &str, rows: &[Row]) {
         chosen.map(|r| (brief(r), r["diff"].to_string())).collect()
     };
     let (predicted, made) = (only(&predicted, "would_change"), only(&made, "changed"));
-    let differ: Vec<_> = predicted.keys().chain(made.keys()).collect::<BTreeSet<_>>().into_iter()
+    let differ: Vec<_> = predicted
+        .keys()
+        .chain(made.keys())
+        .collect::<BTreeSet<_>>()
+        .into_iter()
         .filter(|key| predicted.get(*key) != made.get(*key))
         .map(|key| format!("{key}\n  predicted {:?}\n  made      {:?}", predicted.get(key), made.get(key)))
         .collect();
-    assert!(differ.is_empty(), "{} of {} differ:\n{}", differ.len(), made.len(), differ[..differ.len().min(4)].join("\n"));
+    assert!(
+        differ.is_empty(),
+        "{} of {} differ:\n{}",
+        differ.len(),
+        made.len(),
+        differ[..differ.len().min(4)].join("\n")
+    );
 
     let again = room.hlrun(&["scene.rhai", "--json"]).exits(0).records();
     let changed: Vec<_> = again.iter().filter(|r| r["status"] == "changed" && !is_action(r)).map(brief).collect();
@@ -146,7 +156,12 @@ fn stock(room: &Room) {
 
 fn fetched(room: &Room) -> Vec<(String, Vec<u8>)> {
     let files = HOSTS.iter().flat_map(|host| ["a", "old"].map(|name| format!("fetched/{host}/{name}")));
-    files.map(|name| { let content = std::fs::read(room.path(&name)).unwrap_or_default(); (name, content) }).collect()
+    files
+        .map(|name| {
+            let content = std::fs::read(room.path(&name)).unwrap_or_default();
+            (name, content)
+        })
+        .collect()
 }
 
 fn difference(a: &str, b: &str) -> String {
@@ -160,7 +175,8 @@ fn documented(room: &Room, role: &str) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     for module in ["file", "apt", "systemd", "shell"] {
         let list = room.hlrun(&["docs", module]).exits(0).stdout;
-        let names = list.lines().filter_map(|line| line.strip_prefix("  ")?.split(' ').next()).filter(|w| w.contains("::"));
+        let names =
+            list.lines().filter_map(|line| line.strip_prefix("  ")?.split(' ').next()).filter(|w| w.contains("::"));
         for name in names {
             if room.hlrun(&["docs", name]).exits(0).stdout.contains(role) {
                 found.insert(name.to_owned());

@@ -20,10 +20,13 @@ fn room() -> (Room, Undo<impl FnMut()>) {
 
 fn locked() {
     let (room, _clean) = room();
-    let hold = "TOYSLOW=6 DEBIAN_FRONTEND=noninteractive setsid apt-get install -qy toyslow=2.0 >/dev/null 2>&1 </dev/null &";
+    let hold =
+        "TOYSLOW=6 DEBIAN_FRONTEND=noninteractive setsid apt-get install -qy toyslow=2.0 >/dev/null 2>&1 </dev/null &";
     inside("host07", hold);
     until("host07", "pgrep -f 'toyslow.postins[t]'");
-    let call = |timeout: &str| format!(r#"play("p", "all", |host| {{ apt::installed("toydep", #{{ lock_timeout: "{timeout}" }}); }});"#);
+    let call = |timeout: &str| {
+        format!(r#"play("p", "all", |host| {{ apt::installed("toydep", #{{ lock_timeout: "{timeout}" }}); }});"#)
+    };
     room.play(&call("1s"), &[]).exits(2).says("lock").says("apt-get").within(Duration::from_secs(6));
     room.play(&call("60s"), &[]).exits(0);
     inside("host07", "dpkg -s toydep | grep -q 'ok installed'");

@@ -66,13 +66,17 @@ fn nowhere() {
     let secret = "lab-pw-1";
     room.write("password", secret);
     inside("host02", "rm -f /srv/holding /srv/go");
-    room.write("play.rhai", r#"play("p", "all", #{ become: "root" }, |host| {
+    room.write(
+        "play.rhai",
+        r#"play("p", "all", #{ become: "root" }, |host| {
         file::file("/srv/holding", #{ content: "x" });
         shell::run("while [ ! -e /srv/go ]; do sleep 0.1; done; env; ps axww");
-    });"#);
+    });"#,
+    );
     let running = room.start(&["play.rhai", "-vv", "--diff", "--become-password-file", "password"]);
     until("host02", "test -e /srv/holding && pgrep -f 'while . ! -e /srv/go'");
-    let seen = inside("host02", "ps axwwe; cat /proc/[0-9]*/environ 2>/dev/null | tr '\\0' '\\n'; ls -la /tmp /dev/shm");
+    let seen =
+        inside("host02", "ps axwwe; cat /proc/[0-9]*/environ 2>/dev/null | tr '\\0' '\\n'; ls -la /tmp /dev/shm");
     let here = std::process::Command::new("ps").arg("axwwe").output().expect("ps");
     inside("host02", "touch /srv/go");
     let done = running.done().exits(0);
@@ -92,7 +96,10 @@ fn nowhere() {
 fn others() {
     for (login, whom, how) in [("root", "admin", "sudo"), ("admin", "nosudo", "sudo"), ("root", "pw", "su")] {
         let room = room(login);
-        inside("host02", &format!("rm -rf /home/{whom}/of-hlrun; echo old >/home/{whom}/mine; chown {whom}: /home/{whom}/mine"));
+        inside(
+            "host02",
+            &format!("rm -rf /home/{whom}/of-hlrun; echo old >/home/{whom}/mine; chown {whom}: /home/{whom}/mine"),
+        );
         let play = format!(
             r#"play("p", "all", #{{ become: "{whom}", become_method: "{how}" }}, |host| {{
                 print(facts::home());
@@ -103,8 +110,19 @@ fn others() {
             }});"#
         );
         assert_eq!(room.play(&play, &["--json"]).exits(0).prints(), [format!("/home/{whom}")]);
-        assert_eq!(room.play(&play.replace("file::file(\"/home/", "file::stat(\"/home/").replace(", #{ content: \"new\\n\" }", ""), &["--json"]).exits(0).stat("host02", "changed"), 0);
-        let found = inside("host02", &format!("cd /home/{whom}; cat mine; stat -c '%U %a' mine of-hlrun; rm -rf mine of-hlrun"));
+        assert_eq!(
+            room.play(
+                &play.replace("file::file(\"/home/", "file::stat(\"/home/").replace(", #{ content: \"new\\n\" }", ""),
+                &["--json"]
+            )
+            .exits(0)
+            .stat("host02", "changed"),
+            0
+        );
+        let found = inside(
+            "host02",
+            &format!("cd /home/{whom}; cat mine; stat -c '%U %a' mine of-hlrun; rm -rf mine of-hlrun"),
+        );
         assert_eq!(found, format!("new\nmore\n{whom} 644\n{whom} 700\n"), "{login} as {whom} by {how}");
     }
 }

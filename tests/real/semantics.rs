@@ -52,7 +52,9 @@ fn batches() {
     assert_eq!(all("\"50%\""), [json!(["a", "b", "c"]), json!(["d", "e", "f"])]);
     assert_eq!(all("[1, \"50%\"]"), [json!(["a"]), json!(["b", "c", "d"]), json!(["e", "f"])]);
     assert_eq!(all("[1, 10]"), [json!(["a"]), json!(["b", "c", "d", "e", "f"])]);
-    let fail = |hosts: &str| batch_hosts(&play("2", &format!("if {hosts}.contains(host.name) {{ shell::run(\"exit 1\"); }}")).exits(2));
+    let fail = |hosts: &str| {
+        batch_hosts(&play("2", &format!("if {hosts}.contains(host.name) {{ shell::run(\"exit 1\"); }}")).exits(2))
+    };
     assert_eq!(fail("[\"a\", \"b\"]").len(), 1, "all of the first batch failed");
     assert_eq!(fail("[\"a\", \"c\"]").len(), 3, "one of each batch may fail");
 }
@@ -221,7 +223,10 @@ fn failures() {
     assert_eq!(done.prints(), ["host", "host host08 shell::run 3 out err", "mine", "true 4"]);
     let stat = |what| done.stat("host08", what);
     assert_eq!((stat("rescued"), stat("ignored"), stat("failures"), stat("ok")), (2, 1, 0, 2));
-    let uncaught = room.play(r#"play("p", "all", |host| { shell::run("echo why >&2; exit 3"); shell::run("touch /srv/never"); });"#, &[]);
+    let uncaught = room.play(
+        r#"play("p", "all", |host| { shell::run("echo why >&2; exit 3"); shell::run("touch /srv/never"); });"#,
+        &[],
+    );
     uncaught.exits(2).says("why").says("play.rhai:1").says("failed=1");
     inside("host08", "test ! -e /srv/never");
 }
@@ -281,7 +286,10 @@ fn parameters() {
         play("p", "all", |host| { print(`${name} ${count + 1} ${drain} ${list}`); });"#;
     let prints = |args: &[&str]| room.play(play, &[&["--json"], args].concat()).exits(0).prints().concat();
     assert_eq!(prints(&[]), "nas 3 true [\"a\"]");
-    assert_eq!(prints(&["--name", "$(id) 'x'", "--count=4", "--drain=false", "--list=b,c"]), "$(id) 'x' 5 false [\"b\", \"c\"]");
+    assert_eq!(
+        prints(&["--name", "$(id) 'x'", "--count=4", "--drain=false", "--list=b,c"]),
+        "$(id) 'x' 5 false [\"b\", \"c\"]"
+    );
     room.play(play, &["--help"]).exits(0).says("--drain").says("how many");
     room.play(play, &["--nmae=x"]).exits(64).says("--name");
     let wrong = room.play(play, &["--count=many"]);
@@ -317,7 +325,20 @@ fn written_wrong() {
         play("q", "hots08", |host| { });"#;
     let done = room.play(wrong, &[]).exits(1);
     let said = done.stdout + &done.stderr;
-    for what in ["flie", "file::file", "contnet", "`content`", "systemctl", "shel", "hots08", "host08", "play.rhai:4", "play.rhai:5", "play.rhai:6", "play.rhai:9"] {
+    for what in [
+        "flie",
+        "file::file",
+        "contnet",
+        "`content`",
+        "systemctl",
+        "shel",
+        "hots08",
+        "host08",
+        "play.rhai:4",
+        "play.rhai:5",
+        "play.rhai:6",
+        "play.rhai:9",
+    ] {
         assert!(said.contains(what), "nothing about {what}:\n{said}");
     }
     inside("host08", "test ! -e /srv/touched");
@@ -351,7 +372,10 @@ fn exec() {
 
 fn templates() {
     let room = one();
-    room.write("inventory.yaml", "all:\n  vars:\n    web_port: 80\n    url: 'http://{{ inventory_hostname }}:{{ web_port }}/'\n  hosts:\n");
+    room.write(
+        "inventory.yaml",
+        "all:\n  vars:\n    web_port: 80\n    url: 'http://{{ inventory_hostname }}:{{ web_port }}/'\n  hosts:\n",
+    );
     room.also("web", &super::lab::address("host08"), "root", "      web_port: 8080\n      names: [b, a]\n");
     room.write("t.j2", "{{ url }} {{ names | sort | join(',') }} {% if extra is defined %}{{ ansible_os_family }}{% endif %} {{ extra }}\n");
     let play = r#"play("p", "all", |host| {

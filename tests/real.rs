@@ -1,0 +1,51 @@
+//! What hlrun promises, kept or not on real hosts: ten Debian machines of the lab (tests/lab).
+//!
+//!     HLRUN_LAB=/var/tmp/hlrun-lab cargo test --test real
+//!
+//! Without `HLRUN_LAB` every trial is listed as ignored. Trials run side by side and lock the hosts they
+//! use, so what breaks a host breaks it for itself only. `HLRUN_BIN` names another binary to test.
+
+#[path = "real/faults.rs"]
+mod faults;
+#[path = "real/fleet.rs"]
+mod fleet;
+#[path = "real/hostile.rs"]
+mod hostile;
+#[path = "real/lab.rs"]
+mod lab;
+#[path = "real/operations.rs"]
+mod operations;
+#[path = "real/packages.rs"]
+mod packages;
+#[path = "real/privilege.rs"]
+mod privilege;
+#[path = "real/semantics.rs"]
+mod semantics;
+
+use libtest_mimic::{Arguments, Trial};
+
+fn main() {
+    let mut args = Arguments::from_args();
+    let lab = std::env::var_os("HLRUN_LAB").is_some();
+    if !lab && !args.list {
+        eprintln!("real hosts left out; to have them: tests/lab/lab.sh up 10, then HLRUN_LAB=/var/tmp/hlrun-lab");
+    }
+    args.test_threads.get_or_insert(6);
+    let all = [
+        operations::PROMISES,
+        fleet::PROMISES,
+        packages::PROMISES,
+        faults::PROMISES,
+        hostile::PROMISES,
+        privilege::PROMISES,
+        semantics::PROMISES,
+    ];
+    let trials = all.concat().into_iter().map(|(name, promise)| {
+        let trial = move || {
+            promise();
+            Ok(())
+        };
+        Trial::test(name, trial).with_ignored_flag(!lab)
+    });
+    libtest_mimic::run(&args, trials.collect()).exit();
+}

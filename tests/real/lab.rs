@@ -1,0 +1,358 @@
+//! The lab and hlrun from outside: hosts by name, a room of one's own for each trial, what a run said.
+
+use serde_json::Value;
+use std::collections::BTreeSet;
+use std::io::Write;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// A name that reads as a promise, and what proves it.
+pub type Promise = (&'static str, fn());
+
+pub const HOSTS: [&str; 10] =
+    ["host01", "host02", "host03", "host04", "host05", "host06", "host07", "host08", "host09", "host10"];
+
+static LOCKS: [Mutex<()>; 10] = [const { Mutex::new(()) }; 10];
+
+/// The longest that a run may take before it counts as hanging.
+const HANG: Duration = Duration::from_secs(300);
+
+fn work() -> PathBuf {
+    std::env::var_os("HLRUN_LAB").expect("HLRUN_LAB").into()
+}
+
+fn hlrun() -> PathBuf {
+    let built = option_env!("CARGO_BIN_EXE_hlrun").map(PathBuf::from);
+    std::env::var_os("HLRUN_BIN").map(PathBuf::from).or(built).expect("HLRUN_BIN")
+}
+
+/// The container of a host: another fleet of the lab, if `HLRUN_LAB_PREFIX` says so.
+fn container(host: &str) -> String {
+    host.replace("host", &std::env::var("HLRUN_LAB_PREFIX").unwrap_or_else(|_| "host".to_owned()))
+}
+
+pub fn address(host: &str) -> String {
+    lab(&["ip", &container(host)]).trim().to_owned()
+}
+
+/// Run a script as root inside a host, past ssh and the network.
+pub fn try_inside(host: &str, script: &str) -> Result<String, String> {
+    let mut child = Command::new("docker")
+        .args(["exec", "-i", &container(host), "sh"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("docker");
+    child.stdin.take().expect("stdin").write_all(script.as_bytes()).expect("docker exec");
+    let out = child.wait_with_output().expect("docker exec");
+    let (said, wrong) = (String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr));
+    if out.status.success() {
+        Ok(said.into_owned())
+    } else {
+        Err(format!("{host}: {:.200}\n{}{wrong}", script.trim(), tail(&said)))
+    }
+}
+
+#[track_caller]
+pub fn inside(host: &str, script: &str) -> String {
+    try_inside(host, script).unwrap_or_else(|e| panic!("{e}"))
+}
+
+/// The same on many hosts at once.
+pub fn inside_all(hosts: &[&str], script: &str) -> Vec<String> {
+    on_all(hosts, |host| inside(host, script))
+}
+
+pub fn on_all<T: Send>(hosts: &[&str], work: impl Fn(&str) -> T + Sync) -> Vec<T> {
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = hosts.iter().map(|host| scope.spawn(|| work(host))).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap_or_else(|e| std::panic::resume_unwind(e))).collect()
+    })
+}
+
+/// Wait until a script inside a host succeeds.
+#[track_caller]
+pub fn until(host: &str, script: &str) {
+    let begun = Instant::now();
+    while try_inside(host, script).is_err() {
+        assert!(begun.elapsed() < Duration::from_secs(60), "{host}: never came true: {script}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// Call tests/lab/lab.sh.
+#[track_caller]
+pub fn lab(args: &[&str]) -> String {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/lab/lab.sh");
+    let out = Command::new(script).args(args).env("LAB_WORK", work()).output().expect("lab.sh");
+    let said = String::from_utf8_lossy(&out.stdout).into_owned() + &String::from_utf8_lossy(&out.stderr);
+    assert!(out.status.success(), "lab.sh {args:?}: {said}");
+    said
+}
+
+/// Only packages of version 1.0 on these hosts, and fresh lists of the toy repository with 2.0 in it.
+pub fn toys(hosts: &[&str]) {
+    lab(&["apt-repo", "serve"]);
+    lab(&["apt-repo", "publish", "2"]);
+    on_all(hosts, |host| lab(&["apt-repo", "host", &container(host)]));
+}
+
+/// A fault of a host, taken back at the end.
+pub struct Fault(&'static str);
+
+impl Fault {
+    pub fn on(host: &'static str, what: &[&str]) -> Fault {
+        lab(&[&["fault", what[0], &container(host)], &what[1..]].concat());
+        Fault(host)
+    }
+}
+
+impl Drop for Fault {
+    fn drop(&mut self) {
+        lab(&["fault", "heal", &container(self.0)]);
+    }
+}
+
+/// What is undone at the end of a trial, however it ends.
+pub struct Undo<F: FnMut()>(pub F);
+
+impl<F: FnMut()> Drop for Undo<F> {
+    fn drop(&mut self) {
+        (self.0)();
+    }
+}
+
+/// A directory, a state directory, an inventory: all that a run needs, used by one trial only. The hosts
+/// are locked as long as it is there.
+pub struct Room {
+    dir: tempfile::TempDir,
+    _locks: Vec<MutexGuard<'static, ()>>,
+}
+
+impl Room {
+    /// A room whose inventory has these hosts, logged in to as root.
+    pub fn with(hosts: &[&'static str]) -> Room {
+        let lock = |(_, lock): (_, &'static Mutex<()>)| lock.lock().unwrap_or_else(PoisonError::into_inner);
+        let locks = HOSTS.iter().zip(&LOCKS).filter(|(host, _)| hosts.contains(host)).map(lock).collect();
+        let room = Room { dir: tempfile::tempdir().expect("a temporary directory"), _locks: locks };
+        for dir in ["state", "run", "home"] {
+            std::fs::DirBuilder::new().mode(0o700).create(room.path(dir)).expect("a directory");
+        }
+        room.inventory(&hosts.iter().map(|host| (*host, *host, "root")).collect::<Vec<_>>());
+        room
+    }
+    /// An inventory of (name, host of the lab, user).
+    pub fn inventory(&self, entries: &[(&str, &str, &str)]) {
+        let hosts = entries.iter().map(|(name, host, user)| entry(name, &address(host), user, ""));
+        self.write("inventory.yaml", &format!("all:\n  hosts:\n{}", hosts.collect::<String>()));
+    }
+    /// One more host, with more variables.
+    pub fn also(&self, name: &str, address: &str, user: &str, more: &str) {
+        let text = std::fs::read_to_string(self.path("inventory.yaml")).expect("the inventory");
+        self.write("inventory.yaml", &(text + &entry(name, address, user, more)));
+    }
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+    pub fn write(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.path(name);
+        std::fs::create_dir_all(path.parent().expect("a parent")).expect("a directory");
+        std::fs::write(&path, content).expect("a file");
+        path
+    }
+    pub fn executable(&self, name: &str, content: &str) {
+        let path = self.write(name, content);
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).expect("chmod");
+    }
+    /// Write a playbook and run it.
+    #[track_caller]
+    pub fn play(&self, text: &str, args: &[&str]) -> Done {
+        self.write("play.rhai", text);
+        self.hlrun(&[&["play.rhai"], args].concat())
+    }
+    #[track_caller]
+    pub fn hlrun(&self, args: &[&str]) -> Done {
+        self.start(args).done()
+    }
+    pub fn start(&self, args: &[&str]) -> Running {
+        let file = |name: &str| std::fs::File::create(self.path(name)).expect("a file");
+        let mut command = Command::new(hlrun());
+        let inherited = std::env::vars_os().map(|(name, _)| name);
+        for name in inherited.filter(|name| name.to_string_lossy().starts_with("HLRUN_")) {
+            command.env_remove(name);
+        }
+        command.args(args).current_dir(self.dir.path()).stdin(Stdio::null());
+        command.env("HLRUN_INVENTORY", "inventory.yaml").env("HOME", self.path("home")).env_remove("SSH_AUTH_SOCK");
+        command.env("XDG_STATE_HOME", self.path("state")).env("XDG_RUNTIME_DIR", self.path("run"));
+        command.stdout(file("stdout")).stderr(file("stderr"));
+        Running { child: command.spawn().expect("hlrun"), begun: Instant::now(), dir: self.dir.path().to_owned() }
+    }
+    /// Every byte that hlrun keeps between runs.
+    pub fn kept(&self) -> String {
+        let mut text = String::new();
+        let mut open = vec![self.path("state")];
+        while let Some(path) = open.pop() {
+            match std::fs::read_dir(&path) {
+                Ok(entries) => open.extend(entries.map(|entry| entry.expect("an entry").path())),
+                Err(_) => text += &String::from_utf8_lossy(&std::fs::read(&path).expect("a file")),
+            }
+        }
+        text
+    }
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        self.hlrun(&["disconnect"]);
+    }
+}
+
+fn entry(name: &str, address: &str, user: &str, more: &str) -> String {
+    let work = work();
+    format!(
+        "    {name}:\n      ansible_host: {address}\n      ansible_user: {user}\n      \
+         ansible_ssh_private_key_file: {key}\n      \
+         ansible_ssh_common_args: -o UserKnownHostsFile={known} -o IdentitiesOnly=yes\n{more}",
+        key = work.join("id_ed25519").display(),
+        known = work.join("known_hosts").display(),
+    )
+}
+
+/// hlrun while it runs.
+pub struct Running {
+    child: Child,
+    begun: Instant,
+    dir: PathBuf,
+}
+
+impl Running {
+    pub fn interrupt(&self) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-INT", &pid]).status().expect("kill").success());
+    }
+    /// Wait for its end; it is killed, and the trial fails, if it takes far too long.
+    #[track_caller]
+    pub fn done(mut self) -> Done {
+        let status = format!("/proc/{}/status", self.child.id());
+        let mut peak_kb = 0;
+        let code = loop {
+            let memory = std::fs::read_to_string(&status).unwrap_or_default();
+            let peak = memory.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB"));
+            peak_kb = peak.and_then(|kb| kb.trim().parse().ok()).unwrap_or(0).max(peak_kb);
+            if let Some(status) = self.child.try_wait().expect("hlrun") {
+                break status.code();
+            }
+            if self.begun.elapsed() > HANG {
+                let _ = self.child.kill();
+                panic!("hlrun hangs; it said {}", self.said().0);
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        };
+        let took = self.begun.elapsed();
+        let (stdout, stderr) = self.said();
+        Done { code, stdout, stderr, took, peak_kb }
+    }
+    fn said(&self) -> (String, String) {
+        let read = |name| String::from_utf8_lossy(&std::fs::read(self.dir.join(name)).expect("output")).into_owned();
+        (read("stdout"), read("stderr"))
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// What a run said.
+#[derive(Debug)]
+pub struct Done {
+    pub code: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
+    pub took: Duration,
+    pub peak_kb: u64,
+}
+
+impl Done {
+    #[track_caller]
+    pub fn exits(self, code: i32) -> Done {
+        assert_eq!(self.code, Some(code), "\n--- stdout\n{}\n--- stderr\n{}", tail(&self.stdout), tail(&self.stderr));
+        self
+    }
+    #[track_caller]
+    pub fn says(self, what: &str) -> Done {
+        let all = format!("{}{}", self.stdout, self.stderr);
+        assert!(all.contains(what), "nothing about {what:?} in\n{}", tail(&all));
+        self
+    }
+    #[track_caller]
+    pub fn within(self, limit: Duration) -> Done {
+        assert!(self.took < limit, "it took {:?}, not {limit:?}\n{}\n{}", self.took, tail(&self.stdout), self.stderr);
+        self
+    }
+    /// The events of `--json`: every line is one, and all are there.
+    #[track_caller]
+    pub fn events(&self) -> Vec<Value> {
+        let parse = |line: &str| serde_json::from_str(line).unwrap_or_else(|e| panic!("not an event: {line:?}: {e}"));
+        let events: Vec<Value> = self.stdout.lines().map(parse).collect();
+        let counts: BTreeSet<u64> = events.iter().filter_map(|event| event["seq"].as_u64()).collect();
+        assert_eq!(counts, (1..=events.len() as u64).collect(), "an event is missing");
+        assert_eq!(events.first().map(|event| &event["event"]), Some(&"run.start".into()), "{}", self.stderr);
+        assert_eq!(events.last().map(|event| &event["event"]), Some(&"run.end".into()), "{}", self.stderr);
+        events
+    }
+    /// The records of `--json`.
+    #[track_caller]
+    pub fn records(&self) -> Vec<Value> {
+        self.named("task.end")
+    }
+    #[track_caller]
+    pub fn named(&self, name: &str) -> Vec<Value> {
+        self.events().into_iter().filter(|event| event["event"] == name).collect()
+    }
+    /// What the playbook printed, sorted.
+    #[track_caller]
+    pub fn prints(&self) -> Vec<String> {
+        let mut texts: Vec<_> =
+            self.named("print").iter().map(|p| p["text"].as_str().expect("text").to_owned()).collect();
+        texts.sort();
+        texts
+    }
+    /// A number of a host's recap.
+    #[track_caller]
+    pub fn stat(&self, host: &str, what: &str) -> u64 {
+        self.named("run.end")[0]["stats"][host][what].as_u64().unwrap_or_else(|| panic!("no {what} of {host}"))
+    }
+}
+
+/// The last 2000 bytes or so; of events, those that tell of errors.
+pub fn tail(text: &str) -> String {
+    if text.starts_with("{\"v\":") {
+        let wrong: Vec<&str> = text.lines().filter(|line| line.contains("\"error\":")).take(6).collect();
+        return wrong.join("\n");
+    }
+    let mut from = text.len().saturating_sub(2000);
+    while !text.is_char_boundary(from) {
+        from += 1;
+    }
+    text[from..].to_owned()
+}
+
+/// A text as a literal of the language.
+pub fn literal(text: &str) -> String {
+    let escape = |c: char| match c {
+        '"' => "\\\"".to_owned(),
+        '\\' => "\\\\".to_owned(),
+        '\n' => "\\n".to_owned(),
+        '\r' => "\\r".to_owned(),
+        '\t' => "\\t".to_owned(),
+        c => c.to_string(),
+    };
+    format!("\"{}\"", text.chars().map(escape).collect::<String>())
+}

@@ -193,8 +193,8 @@ impl Actor for Player {
     fn patience(&self) -> Patience {
         Patience { retries: 0, delay: Duration::ZERO }
     }
-    fn enter_task(&self, _: &str, _: &[String]) -> Result<()> {
-        Ok(())
+    fn enter_task(&self, _: &str, _: &[String]) -> Option<String> {
+        None
     }
     fn leave_task(&self) {}
     fn begin(&self, _: &'static Entry, _: &str, _: &Site) -> Result<Option<String>> {

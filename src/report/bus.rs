@@ -2,7 +2,6 @@
 
 use super::event::{Envelope, Event, VERSION};
 use serde_json::Value;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, mpsc};
 use std::thread::JoinHandle;
 
@@ -13,6 +12,8 @@ pub trait Listener: Send {
     fn hear(&mut self, envelope: &Envelope);
     /// Nothing happened for a moment.
     fn idle(&mut self) {}
+    /// Someone is about to be asked something: show everything there is to show.
+    fn settle(&mut self) {}
 }
 
 impl<F: FnMut(&Envelope) + Send> Listener for F {
@@ -21,12 +22,20 @@ impl<F: FnMut(&Envelope) + Send> Listener for F {
     }
 }
 
+/// What goes over the bus.
+enum Message {
+    /// An event.
+    Event(Box<Envelope>),
+    /// Tell when everything before has been heard and shown.
+    Settle(mpsc::Sender<()>),
+}
+
 /// Takes events from every thread of a run. Slow listeners slow the run down rather than lose events.
 #[derive(Clone)]
 pub struct Bus {
     run: Arc<str>,
-    seq: Arc<AtomicU64>,
-    send: mpsc::SyncSender<Envelope>,
+    seq: Arc<Mutex<u64>>,
+    send: mpsc::SyncSender<Message>,
     secrets: Arc<RwLock<Vec<String>>>,
     thread: Arc<Mutex<Option<JoinHandle<()>>>>,
 }
@@ -34,11 +43,15 @@ pub struct Bus {
 impl Bus {
     /// A bus for a run.
     pub fn new(run: &str, mut listeners: Vec<Box<dyn Listener>>) -> Bus {
-        let (send, receive) = mpsc::sync_channel::<Envelope>(1024);
+        let (send, receive) = mpsc::sync_channel::<Message>(1024);
         let thread = std::thread::spawn(move || {
             loop {
                 match receive.recv_timeout(std::time::Duration::from_millis(200)) {
-                    Ok(envelope) => {
+                    Ok(Message::Settle(settled)) => {
+                        listeners.iter_mut().for_each(|l| l.settle());
+                        let _ = settled.send(());
+                    }
+                    Ok(Message::Event(envelope)) => {
                         listeners.iter_mut().for_each(|l| l.hear(&envelope));
                         if matches!(envelope.event, Event::RunEnd { .. }) {
                             return;
@@ -60,11 +73,21 @@ impl Bus {
     }
     /// Tell everyone.
     pub fn emit(&self, event: Event) {
-        let seq = self.seq.fetch_add(1, Ordering::Relaxed) + 1;
         let event = self.redact(event);
-        let ts = timestamp();
+        // Held while sending, so that events arrive in the order of their numbers.
+        let mut last = self.seq.lock().unwrap_or_else(PoisonError::into_inner);
+        *last += 1;
+        let (seq, ts) = (*last, timestamp());
         // After the last event nobody listens any more; nothing that matters comes then.
-        let _ = self.send.send(Envelope { v: VERSION, ts, run: self.run.to_string(), seq, event });
+        let envelope = Envelope { v: VERSION, ts, run: self.run.to_string(), seq, event };
+        let _ = self.send.send(Message::Event(Box::new(envelope)));
+    }
+    /// Wait until everything told so far is shown.
+    pub fn settle(&self) {
+        let (send, settled) = mpsc::channel();
+        if self.send.send(Message::Settle(send)).is_ok() {
+            let _ = settled.recv();
+        }
     }
     /// Wait until everyone has heard everything. The last event must be `run.end`.
     pub fn finish(&self) {

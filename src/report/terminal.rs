@@ -245,7 +245,12 @@ impl Terminal {
             let told = self.reported.iter().any(|message| *message == error.message);
             let told = told || (self.view.terse && !self.reported.is_empty());
             if !told && error.kind != stdlib::contract::Kind::Interrupted {
-                self.draw(error);
+                // Why the rest of a play was left out is one line: what went wrong was drawn above.
+                let stops = error.operation.is_none() && !self.reported.is_empty();
+                let place = error.at.clone().filter(|_| !stops);
+                let mut error = error.clone();
+                error.at = place;
+                self.draw(&error);
             }
         }
         if stats.is_empty() || (self.view.terse && exit == 0) {
@@ -320,8 +325,9 @@ impl Listener for Terminal {
                 self.flush(true);
                 self.active = hosts.len();
             }
-            Event::TaskStart { host, operation, subject, .. } => {
-                self.live.begin(host, &format!("{operation} {subject}"))
+            Event::TaskStart { host, operation, subject, task, .. } => {
+                let what = format!("{operation} {}", shorten(subject, 40));
+                self.live.begin(host, &task.as_ref().map_or(what.clone(), |task| format!("{task}: {what}")));
             }
             Event::TaskOutput { host, text, stream, .. } => {
                 self.live.output(host, text);
@@ -378,6 +384,10 @@ impl Listener for Terminal {
             Event::RunStart { .. } | Event::HostConnect { .. } => {}
         }
         self.flush(false);
+    }
+    fn settle(&mut self) {
+        self.flush(true);
+        self.live.clear();
     }
     fn idle(&mut self) {
         self.flush(false);

@@ -3,6 +3,7 @@
 use crate::report::{Envelope, Event, Listener};
 use std::fs::File;
 use std::io::{BufWriter, Write};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use stdlib::contract::{Error, Result, nearest};
 
@@ -22,7 +23,7 @@ impl Journal {
     pub fn begin(state: &Path, run: &str) -> Result<Journal> {
         let dir = state.join("runs");
         let failed = |e: std::io::Error| Error::playbook(format!("cannot keep a journal in {}: {e}", dir.display()));
-        std::fs::create_dir_all(&dir).map_err(failed)?;
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&dir).map_err(failed)?;
         private(&dir).map_err(failed)?;
         prune(&dir);
         let file = File::create_new(dir.join(format!("{run}.jsonl"))).map_err(failed)?;

@@ -13,12 +13,14 @@ impl Lines {
     pub fn add(&self, stream: Stream, bytes: &[u8], tell: &dyn Fn(Stream, String)) {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let kept = &mut kept[usize::from(stream == Stream::Stderr)];
-        kept.extend_from_slice(bytes);
-        if let Some(end) = memchr::memrchr(b'\n', kept) {
-            let rest = kept.split_off(end + 1);
-            kept.pop();
-            tell(stream, String::from_utf8_lossy(kept).into_owned());
-            *kept = rest;
+        // Only what is new can end a line; a line may be as long as it likes.
+        match memchr::memrchr(b'\n', bytes) {
+            Some(end) => {
+                kept.extend_from_slice(&bytes[..end]);
+                tell(stream, String::from_utf8_lossy(kept).into_owned());
+                *kept = bytes[end + 1..].to_vec();
+            }
+            None => kept.extend_from_slice(bytes),
         }
     }
     pub fn rest(&self, tell: &dyn Fn(Stream, String)) {

@@ -59,7 +59,7 @@ pub struct Summary {
     pub run: String,
     /// The exit code: 0, 1, 2, 4, 6, 70 or 130, as the README lists them.
     pub exit: i32,
-    /// Whether anything was changed, or would be.
+    /// Whether anything was changed, or would be, or in check mode might be.
     pub changed: bool,
     /// Per host.
     pub stats: BTreeMap<String, Stats>,
@@ -119,8 +119,7 @@ impl Runtime {
     /// Run a playbook file. The errors are those found before any host was touched.
     pub fn run_file(self, path: &Path) -> Result<Summary, Vec<Error>> {
         let program = self.prepare(path)?;
-        let full = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-        Ok(self.perform(program, full.to_string_lossy().into_owned()))
+        Ok(self.perform(program, identity(path)))
     }
 
     /// Run a playbook that is a text at hand; `name` stands for it in messages.
@@ -133,8 +132,7 @@ impl Runtime {
 
     /// Run a program that [`Runtime::prepare`] made.
     pub fn run(self, program: Program, path: &Path) -> Summary {
-        let full = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-        self.perform(program, full.to_string_lossy().into_owned())
+        self.perform(program, identity(path))
     }
 
     /// Check a program against the inventory and the options: patterns, variables, tags, tasks, parameters.
@@ -204,6 +202,7 @@ impl Runtime {
         for param in &program.survey.params {
             params.entry(param.name.clone()).or_insert_with(|| param.default.clone().unwrap_or_default());
         }
+        let params = params.into_iter().map(|(name, value)| (name.clone(), journaled(&name, value))).collect();
         let (name, digest, check) = (program.name.clone(), program.digest.clone(), self.options.check);
         bus.emit(Event::RunStart { playbook: name, digest, check, hosts, params });
         let roots = roots(&program.dir, self.options.project.as_deref());
@@ -236,9 +235,22 @@ impl Runtime {
         let boxed = error.clone().map(Box::new);
         bus.emit(Event::RunEnd { exit, stats: stats.clone(), owed: owed.clone(), duration_ms, error: boxed });
         bus.finish();
-        let changed = stats.values().any(|s| s.changed > 0);
+        let changed = stats.values().any(|s| s.changed > 0 || s.unknown > 0);
         Summary { run: id, exit, changed, stats, owed, error, value }
     }
+}
+
+/// The one name of a playbook, whatever way leads to it.
+fn identity(path: &Path) -> String {
+    let full = path.canonicalize().or_else(|_| std::path::absolute(path));
+    full.unwrap_or_else(|_| path.to_owned()).to_string_lossy().into_owned()
+}
+
+/// A parameter as the journal may keep it: what is called a secret is none there.
+fn journaled(name: &str, value: Value) -> Value {
+    let name = name.to_lowercase();
+    let secret = ["password", "passwd", "secret", "token", "api_key", "apikey"];
+    if secret.iter().any(|word| name.contains(word)) { Value::String("‹secret›".to_owned()) } else { value }
 }
 
 /// Where files of the controller are looked for: beside the playbook, in its `files`, `templates` and

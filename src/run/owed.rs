@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::fs::File;
 use std::io::Write;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use stdlib::contract::{Error, Result};
 
@@ -54,15 +55,17 @@ impl Debts {
     /// Read, change and write under a lock that other hlrun processes respect; the file is replaced whole.
     fn edit(&self, change: impl FnOnce(&mut Vec<Debt>)) -> Result<()> {
         let failed = |e: std::io::Error| Error::playbook(format!("cannot keep {}: {e}", self.path.display()));
+        // What a handler captured may be a secret: nobody else reads it.
         if let Some(dir) = self.path.parent() {
-            std::fs::create_dir_all(dir).map_err(failed)?;
+            std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(failed)?;
         }
         let lock = File::create(self.path.with_extension("lock")).map_err(failed)?;
         lock.lock().map_err(failed)?;
         let mut debts = self.all();
         change(&mut debts);
         let new = self.path.with_extension("new");
-        let mut file = File::create(&new).map_err(failed)?;
+        let mut options = File::options();
+        let mut file = options.create(true).truncate(true).write(true).mode(0o600).open(&new).map_err(failed)?;
         let text = serde_json::to_string_pretty(&debts).unwrap_or_default();
         file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)?;
         std::fs::rename(&new, &self.path).map_err(failed)

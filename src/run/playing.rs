@@ -26,6 +26,10 @@ impl PlayState {
         }
         Ok(Arc::new(PlayState { spec, hosts, run, began: Instant::now(), batch: Mutex::default() }))
     }
+    /// Whether the hosts that are still at work must stop.
+    pub fn stopped(&self) -> bool {
+        self.spec.any_errors_fatal && self.batch().1 > 0
+    }
     fn batch(&self) -> MutexGuard<'_, (usize, usize)> {
         self.batch.lock().unwrap_or_else(PoisonError::into_inner)
     }

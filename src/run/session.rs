@@ -8,7 +8,7 @@ use super::playing::PlayState;
 use super::shared::Shared;
 use crate::inventory::Overlay;
 use crate::report::Event;
-use crate::script::{Actor, Patience, Scope};
+use crate::script::{Actor, Patience, PlaySpec, Scope};
 use crate::transport::{Become, Method, Stream, asset, asset_tree, http_get};
 use async_trait::async_trait;
 use serde_json::Value;
@@ -37,6 +37,8 @@ struct Now {
     tasks: Vec<(String, Vec<String>)>,
     /// The operation under way, for the live output.
     operation: String,
+    /// Whether the call under way asked for its content to be withheld.
+    sensitive: bool,
     /// Whether an operation reads, rather than a question of the playbook's own.
     operating: bool,
     /// Failures that were thrown and may still be caught.
@@ -108,6 +110,21 @@ impl Session {
         scoped(command, &env, cwd.as_deref())
     }
 
+    /// Whether nothing of the call under way may be shown or kept.
+    fn withheld(&self) -> bool {
+        let sensitive = self.now().sensitive;
+        sensitive || self.no_log()
+    }
+
+    fn no_log(&self) -> bool {
+        self.said(|s| s.no_log).unwrap_or(false)
+    }
+
+    /// A subject as reports may show it.
+    fn shown(&self, subject: &str) -> String {
+        if self.no_log() { WITHHELD.to_owned() } else { subject.to_owned() }
+    }
+
     fn overlay(&self, locals: serde_json::Map<String, Value>) -> Overlay {
         Overlay { facts: self.run.facts(&self.host), vars: self.play.spec.vars.clone(), locals }
     }
@@ -130,6 +147,23 @@ fn method(method: crate::inventory::Method) -> Method {
     }
 }
 
+/// What stands for something that may not be shown.
+const WITHHELD: &str = "‹withheld›";
+
+/// An error without anything that the host said: it may repeat what must not be shown.
+fn withheld(error: &Error) -> Error {
+    let what = match error.rc {
+        Some(rc) => format!("it failed with exit code {rc}; what it said is withheld"),
+        None => "it failed; why is withheld".to_owned(),
+    };
+    let mut bare = Error::new(error.kind, what);
+    bare.rc = error.rc;
+    bare.host.clone_from(&error.host);
+    bare.operation.clone_from(&error.operation);
+    bare.at.clone_from(&error.at);
+    bare
+}
+
 #[async_trait]
 impl Look for Session {
     fn name(&self) -> &str {
@@ -141,8 +175,8 @@ impl Look for Session {
         }
         let manner = self.manner(Some(self.run.options.read_timeout))?;
         let (link, command) = (self.link()?, self.dressed(command));
-        let quiet = || self.said(|s| s.no_log).unwrap_or(false);
-        if self.now().operating && !command.long && !quiet() {
+        let operating = self.now().operating;
+        if operating && !command.long && !self.withheld() {
             let foreseen = self.ahead().read(link, &command, &manner);
             if let Some(answer) = foreseen
                 && let Ok(Ok(output)) = answer.await
@@ -184,7 +218,7 @@ impl Host for Session {
             Step::Run(command) => Step::Run(self.dressed(command)),
             other => other.clone(),
         };
-        let quiet = self.said(|s| s.no_log).unwrap_or(false);
+        let quiet = self.withheld();
         let operation = self.now().operation.clone();
         let lines = Lines::new();
         let tell = |stream: Stream, text: String| {
@@ -239,10 +273,29 @@ impl Actor for Session {
             delay: self.said(|s| s.delay).unwrap_or(Duration::from_secs(5)),
         }
     }
-    fn enter_task(&self, name: &str, tags: &[String]) -> Result<()> {
+    fn scopes(&self) -> Vec<Scope> {
+        self.now().scopes.iter().skip(1).cloned().collect()
+    }
+    fn along(&self) -> PlaySpec {
+        let scopes = self.now().scopes.clone();
+        let inner = |of: &dyn Fn(&Scope) -> Option<bool>| scopes.iter().rev().find_map(of);
+        let scope = Scope {
+            env: scopes.iter().rev().flat_map(|s| s.env.clone()).collect(),
+            no_log: inner(&|s| s.no_log),
+            ignore_errors: inner(&|s| s.ignore_errors),
+            ..Scope::default()
+        };
+        PlaySpec { vars: self.play.spec.vars.clone(), tags: self.tags(), scope, ..PlaySpec::default() }
+    }
+    fn thrown(&self) {
+        self.now().thrown += 1;
+    }
+    fn enter_task(&self, name: &str, tags: &[String]) -> Option<String> {
         self.now().tasks.push((name.to_owned(), tags.to_vec()));
-        self.run.start_at(name);
-        Ok(())
+        self.run.start_at(&self.host, name);
+        // Before --start-at-task, the task to start at may be inside.
+        let started = self.run.options.start_at_task.is_none();
+        if tags.is_empty() || !started { None } else { self.run.left_out(&self.host, &self.tags()) }
     }
     fn leave_task(&self) {
         self.now().tasks.pop();
@@ -251,7 +304,10 @@ impl Actor for Session {
         if self.run.cancel.is_cancelled() {
             return Err(interrupted());
         }
-        if let Some(reason) = self.run.left_out(&self.tags()) {
+        if self.play.stopped() {
+            return Err(Error::new(Kind::Interrupted, "stopped: another host failed, and any_errors_fatal is set"));
+        }
+        if let Some(reason) = self.run.left_out(&self.host, &self.tags()) {
             return Ok(Some(reason));
         }
         let task = self.task();
@@ -259,7 +315,8 @@ impl Actor for Session {
             return Ok(Some(reason));
         }
         self.now().operation = entry.path();
-        let (host, operation, subject) = (self.host.clone(), entry.path(), subject.to_owned());
+        self.now().sensitive = false;
+        let (host, operation, subject) = (self.host.clone(), entry.path(), self.shown(subject));
         self.run.bus.emit(Event::TaskStart { host, operation, subject, task, at: at.clone() });
         Ok(None)
     }
@@ -269,6 +326,7 @@ impl Actor for Session {
             false => Mode::Apply,
         };
         self.ahead().begin();
+        self.now().sensitive = args.get("sensitive") == Some(&Value::Bool(true));
         self.now().operating = true;
         let outcome = self.run.wait(entry.typed.conduct(args.clone(), self, mode, any_code));
         self.now().operating = false;
@@ -289,7 +347,8 @@ impl Actor for Session {
     }
     fn retry(&self, entry: &'static Entry, subject: &str, left: u64, reason: &str, delay: Duration) -> Result<()> {
         let (host, operation) = (self.host.clone(), entry.path());
-        let (subject, reason) = (subject.to_owned(), reason.to_owned());
+        let reason = if self.withheld() { WITHHELD.to_owned() } else { reason.to_owned() };
+        let subject = self.shown(subject);
         self.run.bus.emit(Event::TaskRetry { host, operation, subject, left, reason });
         self.run.wait(async {
             tokio::select! {
@@ -302,11 +361,14 @@ impl Actor for Session {
         let mut record = record;
         record.play = self.play.spec.name.clone();
         record.task = self.task();
-        if self.said(|s| s.no_log).unwrap_or(false) {
+        if self.withheld() {
             record.sensitive = true;
+        }
+        if record.sensitive {
             record.diff.clear();
             record.steps.clear();
             record.before = Value::Null;
+            record.error = record.error.map(|error| withheld(&error));
         }
         let error = record.error.clone();
         let ignored = error.as_ref().is_some_and(|e| e.kind == Kind::Host || e.kind == Kind::Timeout)
@@ -330,17 +392,14 @@ impl Actor for Session {
             Status::Failed | Status::Unreachable => {}
         });
         let mut told = record.clone();
+        told.subject = self.shown(&told.subject);
         if record.sensitive {
             told.stdout.clear();
             told.stderr.clear();
-            if let Some(error) = &mut told.error {
-                error.stdout.clear();
-                error.stderr.clear();
-                error.command = None;
-            }
+            told.reason = None;
         }
         // What a tag leaves out is no news.
-        if !(told.status == Status::Skipped && self.run.left_out(&self.tags()).is_some()) {
+        if !(told.status == Status::Skipped && self.run.left_out(&self.host, &self.tags()).is_some()) {
             self.run.bus.emit(Event::TaskEnd { record: Box::new(told) });
         }
         match error {
@@ -368,6 +427,8 @@ impl Actor for Session {
         if result.is_ok() && !self.run.options.check {
             self.ahead().save();
         }
+        // Inside another play, a failure is that play's to tell and to count.
+        let nested = self.play.spec.nested;
         let thrown = self.now().thrown;
         let (word, error) = match &result {
             Ok(()) => ("ok", None),
@@ -376,6 +437,7 @@ impl Actor for Session {
             Err(error) => ("failed", Some(Box::new(error.clone()))),
         };
         self.run.count(&self.host, |stats| match word {
+            _ if nested => {}
             "ok" => stats.rescued += thrown,
             "unreachable" => {
                 stats.unreachable = 1;
@@ -388,10 +450,10 @@ impl Actor for Session {
             _ => {}
         });
         self.play.ended(&self.host, word);
-        // Inside another play, the failure is that play's to report.
-        if !self.play.spec.nested && word != "ok" {
+        if !nested && word != "ok" {
             self.run.lose(&self.host, word);
         }
+        let error = error.filter(|_| !nested);
         let (play, host, result) = (self.play.spec.name.clone(), self.host.clone(), word.to_owned());
         self.run.bus.emit(Event::HostEnd { play, host, result, error });
     }

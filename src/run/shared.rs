@@ -10,7 +10,6 @@ use crate::transport::{HostKeys, Target};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use stdlib::contract::{Error, Look, Result, Site};
 use stdlib::shared::template::Engine;
@@ -32,7 +31,6 @@ pub(super) struct Shared {
     /// The hosts of `--limit`, if there is one.
     pub limit: Option<BTreeSet<String>>,
     pub prompt: Option<Prompt>,
-    started: AtomicBool,
     state: Mutex<State>,
 }
 
@@ -42,6 +40,7 @@ struct State {
     stats: BTreeMap<String, Stats>,
     lost: BTreeMap<String, &'static str>,
     pending: BTreeSet<String>,
+    started: BTreeSet<String>,
     facts: HashMap<String, Map<String, Value>>,
     asked: HashMap<String, BTreeSet<String>>,
     owed: Vec<Owed>,
@@ -63,7 +62,6 @@ impl Shared {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
         let runtime = runtime.map_err(|e| Error::bug(format!("no async runtime: {e}")))?;
         let debts = options.state.as_deref().map(Debts::open);
-        let started = AtomicBool::new(options.start_at_task.is_none());
         let templates = super::lookups::engine(&roots);
         let state = Mutex::default();
         if let Some(password) = &options.become_password {
@@ -82,7 +80,6 @@ impl Shared {
             debts,
             limit,
             prompt,
-            started,
             state,
         })
     }
@@ -194,18 +191,18 @@ impl Shared {
         Ok(())
     }
 
-    /// Tasks before `--start-at-task` are left out.
-    pub fn start_at(&self, task: &str) {
+    /// Tasks before `--start-at-task` are left out, on each host.
+    pub fn start_at(&self, host: &str, task: &str) {
         if self.options.start_at_task.as_deref() == Some(task) {
-            self.started.store(true, Ordering::Relaxed);
+            self.state().started.insert(host.to_owned());
         }
     }
 
-    /// Why calls with these tags are left out, if they are.
-    pub fn left_out(&self, tags: &[String]) -> Option<String> {
+    /// Why calls with these tags are left out on a host, if they are.
+    pub fn left_out(&self, host: &str, tags: &[String]) -> Option<String> {
         let (only, skip) = (&self.options.tags, &self.options.skip_tags);
         let has = |tag: &str| tags.iter().any(|t| t == tag);
-        if !self.started.load(Ordering::Relaxed) {
+        if self.options.start_at_task.is_some() && !self.state().started.contains(host) {
             return Some("before --start-at-task".to_owned());
         }
         let asked = |tag: &String| {
@@ -227,7 +224,11 @@ impl Shared {
     /// Ask the person, with `--step`.
     pub fn step(&self, task: Option<&str>, operation: &str, subject: &str, at: &Site) -> Result<Option<String>> {
         match &self.prompt {
-            Some(prompt) => prompt.ask(task, operation, subject, at),
+            Some(prompt) => {
+                self.bus.settle();
+                // Who quits here wants no more of anything.
+                prompt.ask(task, operation, subject, at).inspect_err(|_| self.cancel.cancel())
+            }
             None => Ok(None),
         }
     }

@@ -124,27 +124,39 @@ fn shown(subject: &Value) -> String {
 impl Call<'_> {
     fn ask(&self) -> std::result::Result<Dynamic, Stop> {
         let actor = &self.host.actor;
+        let began = Instant::now();
         let Patience { retries, delay } = actor.patience();
         let mut left = retries;
         loop {
-            let asked = actor.ask(self.entry, &self.args).map_err(|e| e.of(&self.entry.path()).on(actor.host()));
-            let reason = match asked {
+            let error = match actor.ask(self.entry, &self.args) {
                 Ok(answer) => {
                     let value = self.answer(&answer);
-                    match self.accepts(&value)? {
-                        true => return Ok(value),
-                        false if left == 0 => return Err(self.not_so().into()),
-                        false => "the condition does not hold".to_owned(),
+                    if self.accepts(&value)? {
+                        return Ok(value);
                     }
+                    self.not_so()
                 }
-                Err(error) if left == 0 || matches!(error.kind, Kind::Interrupted | Kind::Playbook) => {
-                    return Err(error.into());
-                }
-                Err(error) => error.message.clone(),
+                Err(error) => self.blame(error),
             };
+            if left == 0 || matches!(error.kind, Kind::Interrupted | Kind::Playbook) {
+                // A question that is answered is no news; one that is not is a failure like any other.
+                return Ok(Dynamic::from(Answer(Arc::new(actor.settle(self.failed(error, began))?))));
+            }
             left -= 1;
-            actor.retry(self.entry, &self.subject, left, &reason, delay)?;
+            actor.retry(self.entry, &self.subject, left, &error.message, delay)?;
         }
+    }
+
+    /// The record of a call that failed.
+    fn failed(&self, error: Error, began: Instant) -> Record {
+        let mut record = self.record(Outcome::skipped(""), began);
+        record.reason = None;
+        record.status = if error.kind == Kind::Unreachable { Status::Unreachable } else { Status::Failed };
+        record.rc = error.rc;
+        record.stdout.clone_from(&error.stdout);
+        record.stderr.clone_from(&error.stderr);
+        record.error = Some(self.blame(error));
+        record
     }
 
     /// What a fact answered. Where that is what a command printed, it is a record like any other.
@@ -170,6 +182,7 @@ impl Call<'_> {
         let began = Instant::now();
         let Patience { retries, delay } = actor.patience();
         let mut left = retries;
+        let mut made: Option<Record> = None;
         loop {
             let record = self.once(began)?;
             let value = Dynamic::from(Answer(Arc::new(record.clone())));
@@ -181,9 +194,19 @@ impl Call<'_> {
                     record.status = Status::Failed;
                     record.error = Some(self.not_so());
                 }
+                // What an earlier try changed is changed.
+                if let Some(made) = made.filter(|_| record.status == Status::Ok) {
+                    record = Record { duration_ms: record.duration_ms, ..made };
+                }
                 return Ok(Dynamic::from(Answer(Arc::new(actor.settle(record)?))));
             }
-            let reason = record.error.map_or_else(|| "the condition does not hold".to_owned(), |e| e.message.clone());
+            let reason = match &record.error {
+                Some(error) => error.message.clone(),
+                None => "the condition does not hold".to_owned(),
+            };
+            if record.status == Status::Changed {
+                made = Some(record);
+            }
             left -= 1;
             actor.retry(self.entry, &self.subject, left, &reason, delay)?;
         }
@@ -194,16 +217,7 @@ impl Call<'_> {
         let any_code = self.failed_when.is_some();
         let mut record = match self.host.actor.attempt(self.entry, &self.args, any_code) {
             Ok(outcome) => self.record(outcome, began),
-            Err(error) => {
-                let mut record = self.record(Outcome::skipped(""), began);
-                record.reason = None;
-                record.status = if error.kind == Kind::Unreachable { Status::Unreachable } else { Status::Failed };
-                record.rc = error.rc;
-                record.stdout = error.stdout.clone();
-                record.stderr = error.stderr.clone();
-                record.error = Some(self.blame(error));
-                record
-            }
+            Err(error) => self.failed(error, began),
         };
         let ran = matches!(record.status, Status::Ok | Status::Changed);
         if ran

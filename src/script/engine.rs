@@ -111,7 +111,7 @@ impl Program {
         self.engine.set_default_tag(Dynamic::from(Tag { stage: Arc::clone(stage), host: None, handlers }));
         let ran: Rhai<Dynamic> = self.engine.eval_ast_with_scope(&mut Scope::new(), &self.ast);
         ran.map_err(|e| {
-            let error = error::translate(&e);
+            let error = error::translate(&e, &self.name);
             if stage.interrupted() { Error::new(stdlib::contract::Kind::Interrupted, "interrupted") } else { error }
         })
     }

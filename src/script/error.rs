@@ -4,9 +4,10 @@ use super::value::Failure;
 use rhai::{Dynamic, EvalAltResult, ParseError, Position};
 use stdlib::contract::{Error, Kind, Site};
 
-/// What went wrong in a script: the innermost place, with the calls that led there as hints.
-pub fn translate(error: &EvalAltResult) -> Error {
-    unwrap(error, "")
+/// What went wrong in a script: the innermost place, with the calls that led there as hints. `source` is
+/// the file of what stands outside of functions.
+pub fn translate(error: &EvalAltResult, source: &str) -> Error {
+    unwrap(error, source)
 }
 
 fn unwrap(error: &EvalAltResult, source: &str) -> Error {
@@ -53,7 +54,11 @@ fn thrown(value: &Dynamic, at: Site) -> Error {
         return Error::new(Kind::Interrupted, "interrupted").at(at);
     }
     if let Some(Failure(error)) = value.clone().try_cast::<Failure>() {
-        return if error.at.as_ref().is_some_and(|at| at.line > 0) { error } else { error.at(at) };
+        let mut error = error;
+        if error.at.as_ref().is_none_or(|at| at.line == 0) {
+            error.at = Some(at);
+        }
+        return error;
     }
     if let Ok(map) = value.as_map_ref()
         && let Some(message) = map.get("message")

@@ -1,7 +1,7 @@
 //! Plays: a closure of the script on many hosts at once, and the words that structure what it does there.
 
 use super::options::{TASK, WITHIN, known, scope, spec, strings};
-use super::stage::{Play, PlaySpec, Stage};
+use super::stage::{Play, PlaySpec, Scope, Stage};
 use super::value::{HostValue, Rhai, from_json, throw, to_json, unshared, unshared_fn};
 use super::{HostContext, Tag, error::translate, site};
 use rhai::{Array, Dynamic, Engine, EvalAltResult, FnPtr, GlobalRuntimeState, Map, NativeCallContext, Position};
@@ -15,6 +15,8 @@ pub(crate) struct Handler {
     name: String,
     body: FnPtr,
     global: GlobalRuntimeState,
+    /// The scopes it was asked for in; one of an earlier run has its play's only.
+    scopes: Vec<Scope>,
 }
 
 thread_local! {
@@ -98,7 +100,8 @@ fn on(ctx: &NativeCallContext, pattern: &str, body: &FnPtr) -> Rhai<Dynamic> {
     let fail = |e: Error| throw(e.at(site(ctx)), pos);
     let tag = Tag::of(ctx).ok_or_else(|| fail(Error::bug("a script without a run")))?;
     let nested = tag.host.is_some();
-    let spec = PlaySpec { pattern: pattern.to_owned(), at: site(ctx), nested, ..PlaySpec::default() };
+    let along = tag.host.as_ref().map(|host| host.actor.along()).unwrap_or_default();
+    let spec = PlaySpec { pattern: pattern.to_owned(), at: site(ctx), nested, ..along };
     let play = tag.stage.play(spec).map_err(fail)?;
     let results = perform(ctx, &tag, &play, body);
     play.end();
@@ -128,7 +131,12 @@ fn perform(ctx: &NativeCallContext, tag: &Tag, play: &Arc<dyn Play>, body: &FnPt
     }
     // Inside another play, a failure elsewhere is a failure here.
     match first_error {
-        Some(error) if nested => Err(throw(error, ctx.call_position())),
+        Some(error) if nested => {
+            if let Some(host) = &tag.host {
+                host.actor.thrown();
+            }
+            Err(throw(error, ctx.call_position()))
+        }
         _ => Ok(results.into()),
     }
 }
@@ -185,7 +193,7 @@ fn run_host(ctx: &NativeCallContext, host: &Arc<HostContext>, body: &FnPtr) -> R
         flush(ctx.engine(), host)?;
         Ok(unshared(&value))
     });
-    let result = result.map_err(|error| translate(&error).on(host.actor.host()));
+    let result = result.map_err(|error| translate(&error, ctx.call_source().unwrap_or_default()).on(host.actor.host()));
     host.actor.end(result.as_ref().map(|_| ()).map_err(Clone::clone));
     result
 }
@@ -218,7 +226,7 @@ fn recall(ctx: &NativeCallContext, host: &Arc<HostContext>) {
             None => from_json(value),
         }));
         let global = ctx.global_runtime_state().clone();
-        lock(&host.handlers).push(Handler { name, body, global });
+        lock(&host.handlers).push(Handler { name, body, global, scopes: Vec::new() });
     }
 }
 
@@ -231,9 +239,11 @@ fn flush(engine: &Engine, host: &Arc<HostContext>) -> Rhai<()> {
         };
         let Some(handler) = next else { return Ok(()) };
         let ctx = NativeCallContext::new_with_all_fields(engine, "defer", None, &handler.global, Position::NONE);
-        host.actor.enter_task(&handler.name, &["handlers".to_owned()]).map_err(|e| throw(e, Position::NONE))?;
+        host.actor.enter_task(&handler.name, &["handlers".to_owned()]);
+        handler.scopes.iter().for_each(|scope| host.actor.enter(scope.clone()));
         let argument = Dynamic::from(HostValue(Arc::clone(&host.actor)));
         let ran = call_with(&ctx, &handler.body, argument);
+        handler.scopes.iter().for_each(|_| host.actor.leave());
         host.actor.leave_task();
         ran.map(drop)?;
         host.actor.paid(&handler.name);
@@ -255,7 +265,8 @@ fn defer(ctx: &NativeCallContext, name: &str, body: &FnPtr) -> Rhai<()> {
         })
         .collect();
     host.actor.owe(name, serde_json::json!(values));
-    handlers.push(Handler { name: name.to_owned(), body, global: ctx.global_runtime_state().clone() });
+    let (name, global, scopes) = (name.to_owned(), ctx.global_runtime_state().clone(), host.actor.scopes());
+    handlers.push(Handler { name, body, global, scopes });
     Ok(())
 }
 
@@ -265,8 +276,8 @@ fn task(ctx: &NativeCallContext, name: &str, options: &Map, body: &FnPtr) -> Rha
     known("task", options, TASK).map_err(fail)?;
     let tags = strings(options, "tags").map_err(fail)?;
     let host = host(ctx, "task()").map_err(|e| throw(e, pos))?;
-    host.actor.enter_task(name, &tags).map_err(fail)?;
-    let result = body.call_raw(ctx, None, []);
+    let left_out = host.actor.enter_task(name, &tags).is_some();
+    let result = if left_out { Ok(Dynamic::UNIT) } else { body.call_raw(ctx, None, []) };
     host.actor.leave_task();
     result
 }

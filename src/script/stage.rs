@@ -53,10 +53,21 @@ pub trait Actor: Send + Sync {
     fn enter(&self, scope: Scope);
     /// Take the innermost scope away.
     fn leave(&self);
+    /// The scopes around, the play's own not included.
+    fn scopes(&self) -> Vec<Scope> {
+        Vec::new()
+    }
+    /// What an `on` at this place takes along: variables, tags, and of the scopes all but privilege.
+    fn along(&self) -> PlaySpec {
+        PlaySpec::default()
+    }
+    /// A failure on another host was thrown at this one.
+    fn thrown(&self) {}
     /// What the scopes around say about trying again.
     fn patience(&self) -> Patience;
-    /// Begin a task around what follows. Whether it is to be run.
-    fn enter_task(&self, name: &str, tags: &[String]) -> Result<()>;
+    /// Begin a task around what follows. A reason means: leave all of it out. A task without tags of its own
+    /// is never left out as a whole, because tasks inside may be chosen.
+    fn enter_task(&self, name: &str, tags: &[String]) -> Option<String>;
     /// End the innermost task.
     fn leave_task(&self);
     /// Begin a call. Nothing means: run it; a reason means: leave it out.

@@ -132,15 +132,13 @@ fn parse_json(text: &str, pos: Position) -> Rhai<Dynamic> {
 pub fn register(engine: &mut Engine) {
     engine.register_type_with_name::<Answer>("Record");
     engine.register_get("changed", |ctx: NativeCallContext, a: &mut Answer| {
-        if a.0.status == Status::Unknown
-            && let Some(host) = Tag::of(&ctx).and_then(|tag| tag.host)
-        {
-            let message = format!("whether {} changed anything; taken as yes", a.0.operation);
-            host.actor.unknown(&message, site(&ctx));
-        }
+        doubt(&ctx, a, "whether it changed anything; taken as yes");
         matches!(a.0.status, Status::Changed | Status::WouldChange | Status::Unknown)
     });
-    engine.register_get("failed", |a: &mut Answer| matches!(a.0.status, Status::Failed | Status::Unreachable));
+    engine.register_get("failed", |ctx: NativeCallContext, a: &mut Answer| {
+        doubt(&ctx, a, "whether it failed; taken as no");
+        matches!(a.0.status, Status::Failed | Status::Unreachable)
+    });
     engine.register_get("skipped", |a: &mut Answer| a.0.status == Status::Skipped);
     engine.register_get("unknown", |a: &mut Answer| a.0.status == Status::Unknown);
     engine.register_get("status", |a: &mut Answer| a.0.status.word().to_owned());
@@ -148,16 +146,35 @@ pub fn register(engine: &mut Engine) {
         let error = a.0.error.as_ref().map(|e| e.message.clone());
         error.or_else(|| a.0.reason.clone()).unwrap_or_default()
     });
-    engine.register_get("rc", |a: &mut Answer| i64::from(a.0.rc.unwrap_or_default()));
-    engine.register_get("stdout", |a: &mut Answer| stripped(&a.0.stdout));
-    engine.register_get("stderr", |a: &mut Answer| stripped(&a.0.stderr));
-    engine.register_get("lines", |a: &mut Answer| {
+    engine.register_get("rc", |ctx: NativeCallContext, a: &mut Answer| {
+        doubt(&ctx, a, "its exit code; taken as 0");
+        i64::from(a.0.rc.unwrap_or_default())
+    });
+    engine.register_get("stdout", |ctx: NativeCallContext, a: &mut Answer| {
+        doubt(&ctx, a, "what it prints; taken as nothing");
+        stripped(&a.0.stdout)
+    });
+    engine.register_get("stderr", |ctx: NativeCallContext, a: &mut Answer| {
+        doubt(&ctx, a, "what it complains; taken as nothing");
+        stripped(&a.0.stderr)
+    });
+    engine.register_get("lines", |ctx: NativeCallContext, a: &mut Answer| {
+        doubt(&ctx, a, "what it prints; taken as nothing");
         a.0.stdout.lines().map(|line| line.to_owned().into()).collect::<rhai::Array>()
     });
     engine.register_get("diff", |a: &mut Answer| {
         render(&a.0.diff, &a.0.subject).into_iter().map(Dynamic::from).collect::<rhai::Array>()
     });
-    engine.register_fn("json", |ctx: NativeCallContext, a: &mut Answer| parse_json(&a.0.stdout, ctx.call_position()));
+    engine.register_fn("json", |ctx: NativeCallContext, a: &mut Answer| -> Rhai<Dynamic> {
+        match a.0.status {
+            Status::Unknown => {
+                doubt(&ctx, a, "what it prints; taken as ()");
+                Ok(Dynamic::UNIT)
+            }
+            Status::Skipped => Ok(Dynamic::UNIT),
+            _ => parse_json(&a.0.stdout, ctx.call_position()),
+        }
+    });
     engine.register_fn("to_string", |a: &mut Answer| describe(&a.0));
     engine.register_fn("to_debug", |a: &mut Answer| describe(&a.0));
 
@@ -208,9 +225,13 @@ pub fn register(engine: &mut Engine) {
     });
 }
 
+/// What every host has, whatever the inventory says.
+const MAGIC: [&str; 6] =
+    ["inventory_hostname", "inventory_hostname_short", "group_names", "groups", "inventory_dir", "playbook_dir"];
+
 fn variable(actor: &Arc<dyn Actor>, name: &str) -> Result<Dynamic, Error> {
     let names = actor.variables();
-    if names.iter().any(|known| known == name) {
+    if names.iter().any(|known| known == name) || MAGIC.contains(&name) || name.starts_with("ansible_") {
         return actor.variable(name).map(|value| from_json(&value));
     }
     let error = Error::playbook(format!("{} has no variable `{name}`", actor.host()));
@@ -218,6 +239,15 @@ fn variable(actor: &Arc<dyn Actor>, name: &str) -> Result<Dynamic, Error> {
         Some(near) => error.hint(format!("did you mean `{near}`?")),
         None => error.hint(format!("give it in the inventory, or a default: host.vars.get(\"{name}\", ...)")),
     })
+}
+
+/// Tell that the playbook uses something which check mode cannot know.
+fn doubt(ctx: &NativeCallContext, answer: &Answer, what: &str) {
+    if answer.0.status == Status::Unknown
+        && let Some(host) = Tag::of(ctx).and_then(|tag| tag.host)
+    {
+        host.actor.unknown(&format!("{}: {what}", answer.0.operation), site(ctx));
+    }
 }
 
 fn describe(record: &Record) -> String {

@@ -61,7 +61,9 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub fn script(whom: Option<&Become>, nonce: &str, then: &str) -> String {
     let ready = format!("read -r a b c d e f </proc/$$/stat; echo \"{nonce} $e\"; export LC_ALL=C.UTF-8; {then}");
     let Some(Become { user, method, .. }) = whom else { return ready };
-    let (quoted, inner) = (quote(user), quote(&ready));
+    // The login's directory may be closed to the user.
+    let inner = quote(&format!("cd 2>/dev/null || cd /; {ready}"));
+    let quoted = quote(user);
     let already = format!("if [ \"$(id -un)\" = {quoted} ]; then {ready}; fi");
     let elevate = match method {
         Method::Sudo => format!("exec sudo -S -p {nonce} -u {quoted} -- sh -c {inner}"),

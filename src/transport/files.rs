@@ -14,6 +14,7 @@ const HELD: u64 = 1024 * 1024;
 const WRITE: &str = r#"
 set -e
 umask 077
+trap '' PIPE HUP
 path=$1 size=$2 mode=$3 owner=$4 group=$5 backup=$6
 shift 6
 if [ -L "$path" ]; then path=$(readlink -f -- "$path"; echo x); path=${path%?x}; fi

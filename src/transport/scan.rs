@@ -33,12 +33,8 @@ impl<R: AsyncRead + Unpin> Scanner<R> {
     }
     /// Read more; the number of bytes, 0 at the end.
     pub async fn fill(&mut self) -> io::Result<usize> {
-        self.ahead.reserve(16 * 1024);
+        self.ahead.reserve(64 * 1024);
         self.reader.read_buf(&mut self.ahead).await
-    }
-    /// The stream itself; what was read ahead must be taken first.
-    pub fn into_reader(self) -> R {
-        self.reader
     }
     /// What was read and not taken yet.
     pub fn ahead(&mut self) -> &mut Vec<u8> {

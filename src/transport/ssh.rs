@@ -188,11 +188,13 @@ pub fn config_lines(args: &[String]) -> Vec<String> {
     lines
 }
 
-/// An ssh configuration with the target's own options in front of the user's and the system's.
+/// An ssh configuration with the target's own options in front of the user's and the system's. They are for
+/// the target alone: a jump host reads the same file.
 fn config(target: &Target, runtime: &Path) -> Result<PathBuf> {
     let home = std::env::var_os("HOME").map(PathBuf::from).unwrap_or_default();
-    let mut text = target.options.iter().map(|line| format!("{line}\n")).collect::<String>();
-    text += &format!("Include {}\nInclude /etc/ssh/ssh_config\n", home.join(".ssh/config").display());
+    let mut text = format!("Match originalhost {}\n", target.address);
+    text += &target.options.iter().map(|line| format!("  {line}\n")).collect::<String>();
+    text += &format!("Match all\nInclude {}\nInclude /etc/ssh/ssh_config\n", home.join(".ssh/config").display());
     let path = runtime.join(format!("{}.conf", target.id()));
     std::fs::write(&path, text).map_err(|e| Error::playbook(format!("cannot write {}: {e}", path.display())))?;
     Ok(path)

@@ -94,9 +94,11 @@ impl dyn Look + '_ {
 pub fn refusal(command: &Command, output: &Output) -> Error {
     let stderr = output.stderr_text();
     let text = output.text();
-    let said = stderr.lines().chain(text.lines()).map(str::trim).rfind(|line| !line.is_empty());
+    let last = |text: &str| text.lines().map(str::trim).rfind(|line| !line.is_empty()).map(str::to_owned);
+    let said = last(&stderr).or_else(|| last(&text));
+    let shell = command.program == "sh" || command.program.ends_with("/sh") || command.program.ends_with("bash");
     let message = match (output.code, said) {
-        (127, _) => format!("{} is not installed", command.program),
+        (127, _) if !shell => format!("{} is not installed", command.program),
         // A script of ours says itself what went wrong.
         (_, Some(said)) if command.program == "sh" => said.to_owned(),
         (code, Some(said)) => format!("{} exited with {code}: {said}", command.program),

@@ -5,6 +5,8 @@
 //! Without `HLRUN_LAB` every trial is listed as ignored. Trials run side by side and lock the hosts they
 //! use, so what breaks a host breaks it for itself only. `HLRUN_BIN` names another binary to test.
 
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, clippy::print_stderr)] // an integration test is no `cfg(test)` to clippy
+
 #[path = "real/faults.rs"]
 mod faults;
 #[path = "real/fleet.rs"]

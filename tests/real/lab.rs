@@ -148,7 +148,7 @@ impl Room {
     /// An inventory of (name, host of the lab, user).
     pub fn inventory(&self, entries: &[(&str, &str, &str)]) {
         let hosts = entries.iter().map(|(name, host, user)| entry(name, &address(host), user, ""));
-        self.write("inventory.yaml", &format!("all:\n  hosts:\n{}", hosts.collect::<String>()));
+        self.write("inventory.yaml", format!("all:\n  hosts:\n{}", hosts.collect::<String>()));
     }
     /// One more host, with more variables.
     pub fn also(&self, name: &str, address: &str, user: &str, more: &str) {

@@ -117,6 +117,14 @@ impl Program {
     }
 }
 
+#[cfg(test)]
+impl Program {
+    /// Run it without a stage: for what needs none.
+    pub(super) fn evaluate(&self) -> Result<Dynamic, Error> {
+        self.engine.eval_ast_with_scope(&mut Scope::new(), &self.ast).map_err(|e| error::translate(&e))
+    }
+}
+
 /// An engine that knows our words, our modules and our limits, and nothing of the controller.
 fn engine(resolver: &Resolver, limits: &Limits) -> Engine {
     let mut engine = Engine::new_raw();

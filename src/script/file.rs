@@ -1,7 +1,7 @@
 //! One file of a playbook as the checker sees it.
 
 use rhai::{AST, Expr, Position};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use stdlib::contract::Site;
 
@@ -11,6 +11,8 @@ pub(super) struct File {
     pub text: String,
     pub ast: AST,
     pub imports: BTreeMap<String, Rc<File>>,
+    /// The aliases of imports that could not be read, or that are chosen when the playbook runs.
+    pub unknown: BTreeSet<String>,
 }
 
 impl File {

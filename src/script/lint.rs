@@ -9,6 +9,7 @@ use super::value::to_json;
 use super::{bridge, engine, error};
 use rhai::{AST, ASTNode, Dynamic, Engine, Expr, FnCallExpr, Position, Stmt};
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use stdlib::contract::{Error, Result, Role, Site, nearest};
 
@@ -52,9 +53,11 @@ pub(super) fn survey(engine: &Engine, ast: &AST, name: &str, text: &str, resolve
         resolver,
         natives: natives(engine),
         files: BTreeMap::new(),
+        loading: Vec::new(),
         survey: Survey::default(),
         errors: Vec::new(),
     };
+    checker.loading.push((real(Path::new(name)), name.to_owned()));
     let file = checker.load(ast.clone(), name, text);
     checker.survey.docs = docs(file.ast.doc());
     checker.declarations(&file);
@@ -74,6 +77,11 @@ fn natives(engine: &Engine) -> BTreeSet<String> {
     names.map(str::to_owned).chain(KEYWORDS.iter().map(|k| (*k).to_owned())).collect()
 }
 
+/// A path that is the same for the same file, however it is written.
+fn real(path: &Path) -> PathBuf {
+    path.canonicalize().unwrap_or_else(|_| path.to_owned())
+}
+
 fn docs(text: &str) -> String {
     let lines = text.lines().map(|line| line.trim_start().trim_start_matches("//!").trim());
     lines.collect::<Vec<_>>().join("\n")
@@ -83,7 +91,10 @@ struct Checker<'a> {
     engine: &'a Engine,
     resolver: &'a Resolver,
     natives: BTreeSet<String>,
-    files: BTreeMap<std::path::PathBuf, Rc<File>>,
+    /// What was imported, by its real path; nothing for what could not be.
+    files: BTreeMap<PathBuf, Option<Rc<File>>>,
+    /// The files being read, each the importer of the next: real path and name.
+    loading: Vec<(PathBuf, String)>,
     survey: Survey,
     errors: Vec<Error>,
 }
@@ -92,12 +103,10 @@ impl Checker<'_> {
     /// Check a file and what it imports; the imports come first.
     fn load(&mut self, ast: AST, name: &str, text: &str) -> Rc<File> {
         let mut imports = BTreeMap::new();
-        let mut wanted: Vec<(String, String, Position)> = Vec::new();
+        let mut wanted: Vec<(Option<String>, String, Position)> = Vec::new();
         ast.walk(&mut |path| {
-            if let Some(ASTNode::Stmt(Stmt::Import(x, pos))) = path.last()
-                && let Expr::StringConstant(file, _) = &x.0
-            {
-                wanted.push((file.to_string(), x.1.name.to_string(), *pos));
+            if let Some(ASTNode::Stmt(Stmt::Import(x, pos))) = path.last() {
+                wanted.push((literal_text(&x.0), x.1.name.to_string(), *pos));
             }
             true
         });
@@ -106,28 +115,42 @@ impl Checker<'_> {
             line: pos.line().unwrap_or_default(),
             column: pos.position().unwrap_or_default(),
         };
+        let mut unknown = BTreeSet::new();
         for (path, alias, pos) in wanted {
-            match self.import(name, &path) {
-                Ok(Some(file)) => drop(imports.insert(alias, file)),
-                Ok(None) => {}
-                Err(error) => self.errors.push(error.at(site(pos))),
+            match path.map(|path| self.import(name, &path)) {
+                Some(Ok(Some(file))) => drop(imports.insert(alias, file)),
+                Some(Ok(None)) | None => drop(unknown.insert(alias)),
+                Some(Err(error)) => {
+                    unknown.insert(alias);
+                    self.errors.push(error.at(site(pos)));
+                }
             }
         }
-        let file = Rc::new(File { name: name.to_owned(), text: text.to_owned(), ast, imports });
+        let file = Rc::new(File { name: name.to_owned(), text: text.to_owned(), ast, imports, unknown });
         self.check(&file);
         file
     }
 
+    /// An imported file, read and checked once; nothing if that has failed before.
     fn import(&mut self, importer: &str, path: &str) -> Result<Option<Rc<File>>> {
         let found = self.resolver.find(Some(importer), path)?;
-        if let Some(file) = self.files.get(&found) {
-            return Ok(Some(Rc::clone(file)));
+        let place = real(&found);
+        if let Some(file) = self.files.get(&place) {
+            return Ok(file.clone());
+        }
+        if let Some(first) = self.loading.iter().position(|(known, _)| *known == place) {
+            let names = self.loading.iter().skip(first).map(|(_, name)| name.as_str());
+            return Err(super::resolve::circle(names));
         }
         let name = engine::display(&found);
+        self.files.insert(place.clone(), None);
         let text = std::fs::read_to_string(&found).map_err(|e| Error::playbook(format!("cannot read {name}: {e}")))?;
         let ast = self.engine.compile(&text).map_err(|e| error::parse_error(&e, &name))?;
+        self.files.remove(&place);
+        self.loading.push((place.clone(), name.clone()));
         let file = self.load(ast, &name, &text);
-        self.files.insert(found, Rc::clone(&file));
+        self.loading.pop();
+        self.files.insert(place, Some(Rc::clone(&file)));
         Ok(Some(file))
     }
 
@@ -206,6 +229,9 @@ impl Checker<'_> {
 
     fn qualified(&self, file: &File, call: &FnCallExpr, at: Site) -> Vec<Error> {
         let (root, name) = (call.namespace.root(), call.name.as_str());
+        if file.unknown.contains(root) {
+            return Vec::new();
+        }
         if let Some(imported) = file.imports.get(root) {
             let arity = call.args.len();
             if imported.functions().any(|(known, params)| known == name && params == arity) {
@@ -294,7 +320,8 @@ impl Checker<'_> {
         let mut handlers = Vec::new();
         let mut errors = Vec::new();
         let mut seen = BTreeSet::new();
-        let everything: Vec<Rc<File>> = std::iter::once(Rc::clone(file)).chain(self.files.values().cloned()).collect();
+        let everything: Vec<Rc<File>> =
+            std::iter::once(Rc::clone(file)).chain(self.files.values().flatten().cloned()).collect();
         for file in &everything {
             file.ast.walk(&mut |path| {
                 let Some((call, pos, false)) = path.last().and_then(calls) else { return true };

@@ -30,10 +30,12 @@ pub fn check(survey: &Survey, known: &Known<'_>) -> Vec<Error> {
             errors.push(error.at(at));
         }
     }
+    // Where a play's variables are not written out, any name may be one of them.
+    let Some(vars) = &survey.vars else { return errors };
     for (name, at) in &survey.variables {
-        if !known.variables.contains(name) {
+        if !known.variables.contains(name) && !vars.contains(name) && !MAGIC.contains(&name.as_str()) {
             let error = Error::playbook(format!("no host has a variable `{name}`")).at(at.clone());
-            errors.push(match nearest(name, known.variables.iter().map(String::as_str)) {
+            errors.push(match nearest(name, known.variables.iter().chain(vars).map(String::as_str)) {
                 Some(near) => error.hint(format!("did you mean `{near}`?")),
                 None => error.hint(format!("give it in the inventory, or a default: host.vars.get(\"{name}\", ...)")),
             });
@@ -41,6 +43,22 @@ pub fn check(survey: &Survey, known: &Known<'_>) -> Vec<Error> {
     }
     errors
 }
+
+/// Variables that every host has without anyone giving them.
+const MAGIC: &[&str] = &[
+    "inventory_hostname",
+    "inventory_hostname_short",
+    "group_names",
+    "groups",
+    "hostvars",
+    "vars",
+    "inventory_dir",
+    "inventory_file",
+    "playbook_dir",
+    "ansible_managed",
+    "ansible_facts",
+    "ansible_check_mode",
+];
 
 /// Words of Rhai that look like functions.
 const KEYWORDS: &[&str] =
@@ -319,6 +337,8 @@ impl Checker<'_> {
         let mut patterns = Vec::new();
         let mut handlers = Vec::new();
         let mut errors = Vec::new();
+        let mut vars = BTreeSet::new();
+        let mut open = false;
         let mut seen = BTreeSet::new();
         let everything: Vec<Rc<File>> =
             std::iter::once(Rc::clone(file)).chain(self.files.values().flatten().cloned()).collect();
@@ -338,6 +358,7 @@ impl Checker<'_> {
                             errors.push(Error::playbook(format!("parameter `{name}` is declared twice")).at(at));
                         }
                         Some(name) => {
+                            errors.extend(flag_name(&name, &params).map(|e| e.at(at.clone())));
                             let default = call.args.get(1).and_then(|arg| arg.get_literal_value(None));
                             let default = default.and_then(|value| to_json(&value, "a default").ok());
                             params.push(Param { name, default, help: text(2).unwrap_or_default(), at });
@@ -349,6 +370,11 @@ impl Checker<'_> {
                         let mut tasks = Vec::new();
                         if let Some((name, _)) = closure(call) {
                             collect_tasks(file, &name, &tags, &mut tasks, &mut Vec::new());
+                        }
+                        match call.args.get(2).map(|options| vars_of(file, options)) {
+                            Some(Some(names)) => vars.extend(names),
+                            Some(None) if call.args.len() > 3 => open = true,
+                            _ => {}
                         }
                         plays.push(PlayFound { name: text(0), pattern: text(1), tags, tasks, at });
                     }
@@ -366,6 +392,7 @@ impl Checker<'_> {
         self.survey.plays = plays;
         self.survey.patterns = patterns;
         self.survey.handlers = handlers;
+        self.survey.vars = (!open).then_some(vars);
         self.errors.extend(errors);
     }
 }
@@ -420,6 +447,38 @@ fn collect_tasks(file: &File, function: &str, tags: &[String], tasks: &mut Vec<T
 
 fn literal_text(expr: &Expr) -> Option<String> {
     expr.get_literal_value(None)?.into_immutable_string().ok().map(|s| s.to_string())
+}
+
+/// Why a parameter cannot have this name, if it cannot: it is a flag too.
+fn flag_name(name: &str, others: &[Param]) -> Option<Error> {
+    let good = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    if !name.starts_with(|c: char| c.is_ascii_alphabetic()) || !name.chars().all(good) {
+        let error = Error::playbook(format!("a parameter cannot be named `{name}`"));
+        return Some(error.hint("its name is a flag too: letters, digits and `_`, a letter first"));
+    }
+    let same = |other: &&Param| other.name != name && other.name.replace('_', "-") == name.replace('_', "-");
+    let other = others.iter().find(same)?;
+    let error = Error::playbook(format!("parameters `{}` and `{name}` are the same flag", other.name));
+    Some(error.hint(format!("`{}` is declared at {}: name one of them otherwise", other.name, other.at)))
+}
+
+/// The names of the variables in the options of a play; nothing where they are not written out.
+fn vars_of(file: &File, options: &Expr) -> Option<Vec<String>> {
+    let names = |map: &rhai::Map| map.keys().map(ToString::to_string).collect();
+    match options {
+        Expr::Map(map, _) => match map.0.iter().find(|(key, _)| key.name == "vars") {
+            Some((_, vars @ (Expr::Map(..) | Expr::DynamicConstant(..)))) => {
+                Some(file.keys(vars).into_iter().map(|(key, _)| key).collect())
+            }
+            Some(_) => None,
+            None => Some(Vec::new()),
+        },
+        other => {
+            let options = other.get_literal_value(None)?;
+            let options = options.as_map_ref().ok()?;
+            Some(options.get("vars").and_then(|vars| vars.as_map_ref().ok().map(|v| names(&v))).unwrap_or_default())
+        }
+    }
 }
 
 /// The tags in the options of a play or task, where they are written out.

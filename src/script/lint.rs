@@ -2,15 +2,16 @@
 
 use super::captures::{calls, changes, closure, pointer};
 use super::file::File;
-use super::options::{PLAY, TASK, WITHIN, unknown_option};
 use super::resolve::Resolver;
 use super::survey::{Param, PlayFound, Survey, TaskFound};
 use super::value::to_json;
-use super::{bridge, engine, error};
-use rhai::{AST, ASTNode, Dynamic, Engine, Expr, FnCallExpr, Position, Stmt};
+use super::{bridge, engine, error, shapes};
+use regex::Regex;
+use rhai::{AST, ASTNode, Dynamic, Engine, Expr, FnCallExpr, ParseErrorType, Position, Stmt};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::sync::LazyLock;
 use stdlib::contract::{Error, Result, Role, Site, nearest};
 
 /// What the inventory and the command line know, for checking a playbook against them.
@@ -64,19 +65,30 @@ const MAGIC: &[&str] = &[
 const KEYWORDS: &[&str] =
     &["Fn", "call", "curry", "is_shared", "is_def_fn", "is_def_var", "print", "debug", "type_of", "eval"];
 
-/// What a playbook declares, and everything that is wrong with it and its imports.
-pub(super) fn survey(engine: &Engine, ast: &AST, name: &str, text: &str, resolver: &Resolver) -> (Survey, Vec<Error>) {
+/// What a playbook declares, and everything that is wrong with it and its imports. Without a tree it cannot
+/// be run.
+pub(super) fn survey(
+    engine: &Engine,
+    spare: &dyn Fn() -> Engine,
+    name: &str,
+    text: &str,
+    resolver: &Resolver,
+) -> (Survey, Option<AST>, Vec<Error>) {
+    let Parsed { ast, errors, module } = parse(engine, spare, text, name);
+    let Some(ast) = ast else { return (Survey::default(), None, errors) };
     let mut checker = Checker {
         engine,
+        spare,
         resolver,
         natives: natives(engine),
         files: BTreeMap::new(),
         loading: Vec::new(),
         survey: Survey::default(),
-        errors: Vec::new(),
+        errors,
     };
     checker.loading.push((real(Path::new(name)), name.to_owned()));
     let file = checker.load(ast.clone(), name, text);
+    checker.unexplained(module);
     checker.survey.docs = docs(file.ast.doc());
     checker.declarations(&file);
     let mut tags: BTreeSet<String> = BTreeSet::new();
@@ -85,7 +97,92 @@ pub(super) fn survey(engine: &Engine, ast: &AST, name: &str, text: &str, resolve
     }
     checker.survey.tags = tags.into_iter().collect();
     checker.errors.sort_by_key(|e| e.at.as_ref().map(|at| (at.file != name, at.file.clone(), at.line, at.column)));
-    (checker.survey, checker.errors)
+    (checker.survey, Some(ast), checker.errors)
+}
+
+/// A file's text as Rhai reads it.
+struct Parsed {
+    /// The tree; none if the text is no Rhai at all.
+    ast: Option<AST>,
+    /// What is wrong.
+    errors: Vec<Error>,
+    /// A module that there is not, or not yet: for where the checker has no better word for it.
+    module: Option<Error>,
+}
+
+/// Variables that there are not are errors, all at once: Rhai stops at the first, so it is told of each and
+/// asked again.
+fn parse(engine: &Engine, spare: &dyn Fn() -> Engine, text: &str, name: &str) -> Parsed {
+    let mut missing = rhai::Scope::new();
+    let mut modules: BTreeSet<String> = BTreeSet::new();
+    let mut tolerant: Option<Engine> = None;
+    let mut parsed = Parsed { ast: None, errors: Vec::new(), module: None };
+    loop {
+        let wrong = match tolerant.as_ref().unwrap_or(engine).compile_with_scope(&missing, text) {
+            Ok(mut ast) => {
+                ast.set_source(name);
+                parsed.ast = Some(ast);
+                return parsed;
+            }
+            Err(wrong) => wrong,
+        };
+        let error = error::parse_error(&wrong, name);
+        match wrong.err_type() {
+            ParseErrorType::VariableUndefined(variable) if !missing.contains(variable) => {
+                parsed.errors.push(undefined(variable, text, error));
+                missing.push(variable.clone(), ());
+            }
+            ParseErrorType::ModuleUndefined(module) if modules.insert(module.clone()) => {
+                let mut error = error.hint("an import must stand before what uses it");
+                error.message = format!("there is no module `{module}` here");
+                parsed.module.get_or_insert(error);
+                tolerant.get_or_insert_with(spare).register_static_module(module, rhai::Module::new().into());
+            }
+            _ => {
+                parsed.errors.push(error);
+                parsed.errors.extend(parsed.module.take());
+                return parsed;
+            }
+        }
+    }
+}
+
+/// The error of a variable that there is not, with the name that may be meant.
+fn undefined(name: &str, text: &str, error: Error) -> Error {
+    static NAMES: LazyLock<Option<Regex>> = LazyLock::new(|| {
+        Regex::new(
+            r"\b(let|const|for)\s+\(?\s*(\w+)(?:\s*,\s*(\w+))?|(?:\|\s*|\bfn\s+\w+\s*\(\s*)(\w+(?:\s*,\s*\w+)*)\s*[|)]",
+        )
+        .ok()
+    });
+    let mut constants: BTreeSet<&str> = BTreeSet::new();
+    let mut names: BTreeSet<&str> = BTreeSet::new();
+    let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+    for found in code.flat_map(|line| NAMES.iter().flat_map(move |names| names.captures_iter(line))) {
+        if found.get(1).is_some_and(|word| word.as_str() == "const") {
+            constants.extend(found.get(2).map(|m| m.as_str()));
+        }
+        names.extend([found.get(2), found.get(3)].into_iter().flatten().map(|m| m.as_str()));
+        names.extend(found.get(4).iter().flat_map(|m| m.as_str().split(',').map(str::trim)));
+    }
+    let mut error = error;
+    error.message = format!("there is no variable `{name}`");
+    if constants.contains(name) {
+        return error.hint(format!("inside a function, a constant of the file is `global::{name}`"));
+    }
+    if names.contains(name) {
+        return error.hint(format!(
+            "`{name}` is declared elsewhere: a function sees only its own parameters, a block what is before it"
+        ));
+    }
+    let modules = stdlib::modules().iter().map(|module| module.name);
+    match nearest(name, names.iter().copied()) {
+        Some(near) => error.hint(format!("did you mean `{near}`?")),
+        None if modules.into_iter().any(|module| module == name) => {
+            error.hint(format!("`{name}` is a module: {name}::..."))
+        }
+        None => error,
+    }
 }
 
 /// The names of everything native, methods included.
@@ -107,6 +204,8 @@ fn docs(text: &str) -> String {
 
 struct Checker<'a> {
     engine: &'a Engine,
+    /// Another engine like it, that may be changed.
+    spare: &'a dyn Fn() -> Engine,
     resolver: &'a Resolver,
     natives: BTreeSet<String>,
     /// What was imported, by its real path; nothing for what could not be.
@@ -163,13 +262,25 @@ impl Checker<'_> {
         let name = engine::display(&found);
         self.files.insert(place.clone(), None);
         let text = std::fs::read_to_string(&found).map_err(|e| Error::playbook(format!("cannot read {name}: {e}")))?;
-        let ast = self.engine.compile(&text).map_err(|e| error::parse_error(&e, &name))?;
+        let parsed = parse(self.engine, self.spare, &text, &name);
+        self.errors.extend(parsed.errors);
+        let Some(ast) = parsed.ast else { return Ok(None) };
         self.files.remove(&place);
         self.loading.push((place.clone(), name.clone()));
         let file = self.load(ast, &name, &text);
         self.loading.pop();
+        self.unexplained(parsed.module);
         self.files.insert(place, Some(Rc::clone(&file)));
         Ok(Some(file))
+    }
+
+    /// Tell what Rhai says of a module, unless the checker has told it better.
+    fn unexplained(&mut self, error: Option<Error>) {
+        let told = |error: &Error| {
+            let line = |e: &Error| e.at.as_ref().map(|at| (at.file.clone(), at.line));
+            self.errors.iter().any(|e| line(e) == line(error) && e.message.starts_with("there is no module"))
+        };
+        self.errors.extend(error.filter(|error| !told(error)));
     }
 
     /// Every call of a file, and the captures of its plays.
@@ -201,6 +312,21 @@ impl Checker<'_> {
                 && hosts.contains(variable.1.as_str())
             {
                 found.extend(host_property(file, &dot.rhs, &mut variables));
+            }
+            if let ASTNode::Expr(Expr::Variable(variable, _, pos)) = node
+                && !variable.2.is_empty()
+            {
+                found.extend(shapes::value(file, variable.2.root(), &variable.1).map(|e| e.at(file.site(*pos))));
+            }
+            true
+        });
+        // What stands in no function runs where there is no host.
+        let mut top = file.ast.clone();
+        top.clear_functions().walk(&mut |path| {
+            if let Some((call, pos, false)) = path.last().and_then(calls)
+                && file.functions().all(|(name, _)| name != call.name.as_str() || !call.namespace.is_empty())
+            {
+                found.extend(shapes::without_host(call).map(|e| e.at(file.site(pos))));
             }
             true
         });
@@ -234,15 +360,7 @@ impl Checker<'_> {
         if method || own().any(|f| f == name) {
             return Vec::new();
         }
-        let options = match name {
-            "play" => PLAY,
-            "within" => WITHIN,
-            "task" => TASK,
-            _ => return Vec::new(),
-        };
-        let keys = call.args.iter().flat_map(|arg| file.keys(arg));
-        let unknown = keys.filter(|(key, _)| !options.contains(&key.as_str()));
-        unknown.map(|(key, pos)| unknown_option(name, &key, options).at(file.site(pos))).collect()
+        shapes::word(file, call, &at)
     }
 
     fn qualified(&self, file: &File, call: &FnCallExpr, at: Site) -> Vec<Error> {
@@ -285,10 +403,7 @@ impl Checker<'_> {
         for (key, pos) in keys.iter().filter(|(key, _)| !ours(key)) {
             errors.extend(entry.unknown(std::iter::once(key.as_str())).into_iter().map(|e| e.at(file.site(*pos))));
         }
-        if call.args.len() > 2 {
-            let error = Error::playbook(format!("{} takes a subject and a map of options", entry.path()));
-            errors.push(error.hint(entry.usage()).at(at.clone()));
-        }
+        errors.extend(shapes::operation(file, entry, call, &at));
         // Where everything is written out, the types can be checked too.
         let values: Option<Vec<Dynamic>> = call.args.iter().map(|arg| arg.get_literal_value(None)).collect();
         if let Some(values) = values.filter(|_| errors.is_empty()) {

@@ -118,6 +118,8 @@ fn patterns_select_as_ansibles_do() {
         ("storage", "nas ssd"),
         ("localhost", "localhost"),
         ("web01:alone", "web01 alone"),
+        ("web01 : alone", "web01 alone"),
+        ("~[[:alpha:]]eb0[1-2]$,", "web01 web02"),
         ("offline:!web02", ""),
     ] {
         assert_eq!(lab.select(pattern).unwrap().join(" "), want, "{pattern}");
@@ -127,6 +129,17 @@ fn patterns_select_as_ansibles_do() {
         ("all:!of", "`of` matches no host and no group [`hlrun hosts` shows what the inventory has]"),
         ("docker[9]", "`docker[9]` means no host: `docker` has 4 [slices count from 0, or from the end with -1]"),
         ("x*", "`x*` matches no host and no group [`hlrun hosts` shows what the inventory has]"),
+        ("~[", "`~[` in the pattern `~[` opens a bracket and does not close it []"),
+        ("nas:web01[", "`web01[` in the pattern `nas:web01[` opens a bracket and does not close it []"),
+        ("nas]", "`nas]` in the pattern `nas]` closes a bracket that is not open []"),
+        ("nas[[0]", "`nas[[` in the pattern `nas[[0]` opens a bracket in a bracket []"),
+        ("nas:!", "`!` in the pattern `nas:!` is followed by nothing [write it as !name or &name, without a blank]"),
+        (
+            "all,! nas",
+            "`!` in the pattern `! nas` is followed by nothing [write it as !name or &name, without a blank]",
+        ),
+        ("~(", "`~(` is no pattern: error: unclosed group []"),
+        ("all::nas", "the pattern `all::nas` has an empty term []"),
         ("", "`` names no host [`all` is every host]"),
     ] {
         let error = lab.select(pattern).unwrap_err();

@@ -7,6 +7,7 @@ use clap::{Arg, ArgAction, ArgMatches, Args, Command, Parser};
 use serde_json::{Map, Value};
 use std::ffi::OsString;
 use std::path::PathBuf;
+use stdlib::contract::Error;
 
 /// Playbooks for homelabs: written in Rhai, run on hosts over SSH.
 #[derive(Debug, Parser)]
@@ -282,6 +283,24 @@ pub fn playbook(argv: &[OsString]) -> Option<PathBuf> {
     argv.iter().skip(2).take_while(|arg| *arg != "--").find(|arg| is_playbook(arg)).map(PathBuf::from)
 }
 
+/// Parameters that would be flags which hlrun has already.
+pub fn taken(params: &[Param]) -> Vec<Error> {
+    let command = <Cli as clap::CommandFactory>::command();
+    let run = command.get_subcommands().filter(|sub| sub.get_name() == "run");
+    let flags: Vec<String> =
+        run.flat_map(|run| run.get_arguments().filter_map(|arg| arg.get_long())).map(str::to_owned).collect();
+    let ours = |flag: &str| flags.iter().map(String::as_str).chain(["help", "version"]).any(|known| known == flag);
+    let taken = params.iter().filter(|param| ours(&param.name.replace('_', "-")));
+    taken
+        .map(|param| {
+            let flag = param.name.replace('_', "-");
+            let error =
+                Error::playbook(format!("parameter `{}` would be --{flag}, a flag of hlrun itself", param.name));
+            error.hint("give it another name").at(param.at.clone())
+        })
+        .collect()
+}
+
 /// The flags of a playbook's parameters.
 pub fn with_params(command: Command, params: &[Param]) -> Command {
     command.mut_subcommand("run", |mut run| {
@@ -296,6 +315,9 @@ pub fn with_params(command: Command, params: &[Param]) -> Command {
             }
             if matches!(param.default, Some(Value::Bool(_))) {
                 arg = arg.num_args(0..=1).require_equals(true).default_missing_value("true");
+            }
+            if matches!(param.default, Some(Value::Number(_)) | None) {
+                arg = arg.allow_negative_numbers(true);
             }
             run = run.arg(arg.help_heading("Parameters of the playbook"));
         }
@@ -321,24 +343,77 @@ pub fn given(matches: &ArgMatches, params: &[Param]) -> Result<Map<String, Value
     let Some(("run", matches)) = matches.subcommand() else { return Ok(given) };
     for param in params {
         let Ok(Some(text)) = matches.try_get_one::<String>(&id(&param.name)) else { continue };
-        let wrong = |expected: &str| format!("--{} takes {expected}, not `{text}`", param.name.replace('_', "-"));
-        let value = match &param.default {
-            Some(Value::Bool(_)) => match text.to_lowercase().as_str() {
-                "true" | "yes" | "on" | "1" => Value::Bool(true),
-                "false" | "no" | "off" | "0" => Value::Bool(false),
-                _ => return Err(wrong("true or false")),
-            },
-            Some(Value::Number(n)) if n.is_i64() => {
-                text.parse::<i64>().map(Value::from).map_err(|_| wrong("a whole number"))?
-            }
-            Some(Value::Number(_)) => text.parse::<f64>().map(Value::from).map_err(|_| wrong("a number"))?,
-            Some(Value::Array(_)) => Value::Array(
-                text.split(',').filter(|t| !t.is_empty()).map(|t| Value::String(t.trim().to_owned())).collect(),
-            ),
-            Some(Value::Object(_)) => serde_json::from_str(text).map_err(|_| wrong("a JSON object"))?,
-            _ => Value::String(text.clone()),
-        };
-        given.insert(param.name.clone(), value);
+        let value = typed(text, param.default.as_ref());
+        let flag = param.name.replace('_', "-");
+        given.insert(param.name.clone(), value.map_err(|expected| format!("--{flag} takes {expected}, not `{text}`"))?);
     }
     Ok(given)
+}
+
+/// A flag's text with the type of the parameter's default, or what is expected instead.
+fn typed(text: &str, default: Option<&Value>) -> Result<Value, &'static str> {
+    match default {
+        Some(Value::Array(like)) => {
+            let like = element(like);
+            let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
+            let items: Result<_, _> = items.map(|item| typed(item, Some(&like))).collect();
+            items.map(Value::Array).map_err(|_| match like {
+                Value::Bool(_) => "true or false, several with commas",
+                Value::Number(n) if n.is_i64() => "whole numbers with commas between them",
+                _ => "numbers with commas between them",
+            })
+        }
+        Some(Value::Object(_)) => match serde_json::from_str(text) {
+            Ok(object @ Value::Object(_)) => Ok(object),
+            _ => Err("a JSON object"),
+        },
+        Some(Value::Bool(_)) => match text.to_lowercase().as_str() {
+            "true" | "yes" | "on" | "1" => Ok(Value::Bool(true)),
+            "false" | "no" | "off" | "0" => Ok(Value::Bool(false)),
+            _ => Err("true or false"),
+        },
+        Some(Value::Number(n)) if n.is_i64() => text.parse::<i64>().map(Value::from).map_err(|_| "a whole number"),
+        Some(Value::Number(_)) => match text.parse::<f64>() {
+            Ok(number) if number.is_finite() => Ok(Value::from(number)),
+            _ => Err("a number"),
+        },
+        Some(Value::String(_) | Value::Null) => Ok(Value::String(text.to_owned())),
+        // The default is computed when the playbook runs: its type is not known yet.
+        None => Ok(match serde_json::from_str(text) {
+            Ok(scalar @ (Value::Number(_) | Value::Bool(_))) => scalar,
+            _ => Value::String(text.to_owned()),
+        }),
+    }
+}
+
+/// A value of the type that all elements of a list have; text where they differ or there are none.
+fn element(like: &[Value]) -> Value {
+    let all = |is: fn(&Value) -> bool| !like.is_empty() && like.iter().all(is);
+    match () {
+        () if all(Value::is_i64) => Value::from(0),
+        () if all(Value::is_number) => Value::from(0.5),
+        () if all(Value::is_boolean) => Value::Bool(false),
+        () => Value::String(String::new()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_parameter_has_the_type_of_its_default() {
+        let ok = |text: &str, default: Value| typed(text, Some(&default)).unwrap();
+        assert_eq!(ok("8, 9", json!([1, 2])), json!([8, 9]));
+        assert_eq!(ok("8,9.5", json!([1, 2.5])), json!([8.0, 9.5]));
+        assert_eq!(ok("yes,off", json!([true])), json!([true, false]));
+        assert_eq!(ok("8,9", json!([])), json!(["8", "9"]));
+        assert_eq!(ok("8", json!("a")), json!("8"));
+        assert_eq!(typed("8,x", Some(&json!([1]))), Err("whole numbers with commas between them"));
+        assert_eq!(typed("nan", Some(&json!(1.5))), Err("a number"));
+        assert_eq!(typed("[1]", Some(&json!({}))), Err("a JSON object"));
+        let unknown = ["3", "1.5", "true", "null", "[1]", "x"].map(|text| typed(text, None).unwrap());
+        assert_eq!(json!(unknown), json!([3, 1.5, true, "null", "[1]", "x"]));
+    }
 }

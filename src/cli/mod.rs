@@ -32,6 +32,10 @@ pub fn main(argv: Vec<OsString>) -> u8 {
         Err(errors) => return screen::fail(&errors),
     };
     let params = program.as_ref().map(|program| program.survey.params.clone()).unwrap_or_default();
+    let taken = args::taken(&params);
+    if !taken.is_empty() {
+        return screen::fail(&taken);
+    }
     let mut command = args::Cli::command();
     command = args::with_params(command, &params);
     command = match found.as_ref().map(|config| config.defaults(command.clone())).transpose() {

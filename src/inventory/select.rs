@@ -12,7 +12,7 @@ impl Inventory {
     /// such as `[0]`, `[0:2]` (both ends), `[-1]`. `localhost` is always there. A term that means nothing is an
     /// error with the nearest name.
     pub fn select(&self, pattern: &str) -> Result<Vec<String>> {
-        let terms = split(pattern);
+        let terms = split(pattern)?;
         if terms.is_empty() {
             return Err(Error::playbook(format!("`{pattern}` names no host")).hint("`all` is every host"));
         }
@@ -87,15 +87,63 @@ impl Inventory {
     }
 }
 
-fn split(pattern: &str) -> Vec<String> {
-    static TERM: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"(?:[^\s:\[\]]|\[[^\]]*\])+").ok());
+/// The terms of a pattern: commas separate, and colons and blanks outside of brackets.
+fn split(pattern: &str) -> Result<Vec<String>> {
+    let wrong = |term: &str, why: &str| Error::playbook(format!("`{term}` in the pattern `{pattern}` {why}"));
+    let empty = || Error::playbook(format!("the pattern `{pattern}` has an empty term"));
     if pattern.contains(',') {
-        return pattern.split(',').map(str::trim).filter(|t| !t.is_empty()).flat_map(split).collect();
+        let parts: Vec<&str> = pattern.strip_suffix(',').unwrap_or(pattern).split(',').map(str::trim).collect();
+        if parts.contains(&"") {
+            return Err(empty());
+        }
+        return Ok(parts.into_iter().map(split).collect::<Result<Vec<_>>>()?.concat());
     }
     if is_localhost(pattern.trim()) {
-        return vec![pattern.trim().to_owned()];
+        return Ok(vec![pattern.trim().to_owned()]);
     }
-    TERM.iter().flat_map(|term| term.find_iter(pattern)).map(|found| found.as_str().to_owned()).collect()
+    // Between colons, what blanks separate.
+    let mut parts: Vec<Vec<String>> = vec![vec![String::new()]];
+    let (mut depth, mut escaped) = (0, false);
+    for c in pattern.trim().chars() {
+        let part = parts.last_mut();
+        if depth == 0 && !escaped && c == ':' {
+            parts.push(vec![String::new()]);
+            continue;
+        }
+        let Some(part) = part else { break };
+        if depth == 0 && c.is_whitespace() {
+            part.push(String::new());
+            continue;
+        }
+        let Some(term) = part.last_mut() else { break };
+        term.push(c);
+        let regex = term.trim_start_matches(['!', '&']).starts_with('~');
+        match c {
+            _ if escaped => {}
+            '[' if depth > 0 && !regex => return Err(wrong(term, "opens a bracket in a bracket")),
+            '[' => depth += 1,
+            ']' if depth == 0 => return Err(wrong(term, "closes a bracket that is not open")),
+            ']' => depth -= 1,
+            _ => {}
+        }
+        escaped = regex && c == '\\' && !escaped;
+    }
+    if depth > 0 {
+        let term = parts.last().and_then(|part| part.last()).map_or("", String::as_str);
+        return Err(wrong(term, "opens a bracket and does not close it"));
+    }
+    if pattern.trim().is_empty() {
+        return Ok(Vec::new());
+    }
+    parts.iter_mut().for_each(|part| part.retain(|term| !term.is_empty()));
+    if parts.iter().any(Vec::is_empty) {
+        return Err(empty());
+    }
+    let terms = parts.concat();
+    match terms.iter().find(|term| matches!(term.as_str(), "!" | "&" | "~" | "!~" | "&~")) {
+        Some(term) => Err(wrong(term, "is followed by nothing").hint("write it as !name or &name, without a blank")),
+        None => Ok(terms),
+    }
 }
 
 type Slice = (i64, Option<Option<i64>>);

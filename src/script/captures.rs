@@ -21,19 +21,23 @@ pub(super) fn closure(call: &FnCallExpr) -> Option<(String, usize)> {
 
 /// The same as a pointer that can be called, without the captured values.
 pub(super) fn pointer(call: &FnCallExpr) -> Option<(FnPtr, usize)> {
+    pointer_of(call.args.last()?)
+}
+
+/// A closure that is written out, and how many variables it captures.
+pub(super) fn pointer_of(expr: &Expr) -> Option<(FnPtr, usize)> {
     let function = |expr: &Expr| match expr {
         Expr::DynamicConstant(value, _) => value.read_lock::<FnPtr>().map(|f| f.clone()),
         _ => None,
     };
-    let last = call.args.last()?;
-    if let Some(function) = function(last) {
+    if let Some(function) = function(expr) {
         return Some((function, 0));
     }
     let curried = |call: &FnCallExpr| {
         let function = call.args.first().and_then(function)?;
         (call.name == "curry").then_some((function, call.args.len() - 1))
     };
-    match last {
+    match expr {
         Expr::FnCall(inner, _) => curried(inner),
         // A closure with captures is a block that shares the variables first.
         Expr::Stmt(block) => block.statements().iter().rev().find_map(|stmt| match stmt {

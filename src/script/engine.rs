@@ -86,12 +86,8 @@ fn program(
     let roots = project.into_iter().flat_map(|root| [root.join("playbooks"), root.to_path_buf()]).collect();
     let resolver = Resolver::new(sources.clone(), roots);
     let engine = engine(&resolver, limits);
-    let mut ast = engine.compile(text).map_err(|e| vec![error::parse_error(&e, &name)])?;
-    ast.set_source(name.as_str());
-    let (survey, errors) = lint::survey(&engine, &ast, &name, text, &resolver);
-    if !errors.is_empty() {
-        return Err(errors);
-    }
+    let (survey, ast, errors) = lint::survey(&engine, &|| self::engine(&resolver, limits), &name, text, &resolver);
+    let Some(ast) = ast.filter(|_| errors.is_empty()) else { return Err(errors) };
     Ok(Program { name, digest: Content::digest(text.as_bytes()), dir, sources, survey, engine, ast })
 }
 
@@ -114,6 +110,14 @@ impl Program {
             let error = error::translate(&e, &self.name);
             if stage.interrupted() { Error::new(stdlib::contract::Kind::Interrupted, "interrupted") } else { error }
         })
+    }
+}
+
+#[cfg(test)]
+impl Program {
+    /// Run it without a stage: for what needs none.
+    pub(super) fn evaluate(&self) -> Result<Dynamic, Error> {
+        self.engine.eval_ast_with_scope(&mut Scope::new(), &self.ast).map_err(|e| error::translate(&e))
     }
 }
 

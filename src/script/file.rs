@@ -1,7 +1,7 @@
 //! One file of a playbook as the checker sees it.
 
-use rhai::{AST, Expr, Position};
-use std::collections::BTreeMap;
+use rhai::{AST, ASTFlags, Dynamic, Expr, Position, Stmt};
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use stdlib::contract::Site;
 
@@ -11,6 +11,8 @@ pub(super) struct File {
     pub text: String,
     pub ast: AST,
     pub imports: BTreeMap<String, Rc<File>>,
+    /// The aliases of imports that could not be read, or that are chosen when the playbook runs.
+    pub unknown: BTreeSet<String>,
 }
 
 impl File {
@@ -29,16 +31,15 @@ impl File {
         body.retain_functions(|_, _, known, _| known == name);
         Some((found.params.iter().map(ToString::to_string).collect(), body))
     }
-    /// The keys of a map that is written out, with their places. Rhai keeps only the map's own place where
-    /// all its values are constants, so the keys are looked for in the text behind it.
+    /// The keys of a map that is written out, with their places.
     pub fn keys(&self, expr: &Expr) -> Vec<(String, Position)> {
-        map_keys(expr)
-            .into_iter()
-            .map(|(key, pos)| {
-                let at = self.locate(&key, pos);
-                (key, at)
-            })
-            .collect()
+        self.entries(expr).into_iter().map(|(key, pos, _)| (key, pos)).collect()
+    }
+    /// The keys of a map that is written out, with their places and values. Rhai keeps only the map's own
+    /// place where all its values are constants, so the keys are looked for in the text behind it.
+    pub fn entries(&self, expr: &Expr) -> Vec<(String, Position, Expr)> {
+        let entries = map_entries(expr).into_iter();
+        entries.map(|(key, pos, value)| (key.clone(), self.locate(&key, pos), value)).collect()
     }
     fn locate(&self, key: &str, pos: Position) -> Position {
         let (Some(line), Some(column)) = (pos.line(), pos.position()) else { return pos };
@@ -57,19 +58,33 @@ impl File {
         }
         pos
     }
+    /// The variables and constants that others see who import this file.
+    pub fn exports(&self) -> Vec<String> {
+        let exported = |stmt: &Stmt| match stmt {
+            Stmt::Var(x, flags, _) if flags.intersects(ASTFlags::EXPORTED) => Some(x.0.name.to_string()),
+            Stmt::Export(x, _) if x.1.name.is_empty() => Some(x.0.name.to_string()),
+            Stmt::Export(x, _) => Some(x.1.name.to_string()),
+            _ => None,
+        };
+        self.ast.statements().iter().filter_map(exported).collect()
+    }
     pub fn functions(&self) -> impl Iterator<Item = (&str, usize)> {
         self.ast.shared_lib().iter_script_fn_info().map(|(_, _, name, params, _)| (name, params))
     }
 }
 
-/// The keys of a map that is written out, with their places.
-fn map_keys(expr: &Expr) -> Vec<(String, Position)> {
+/// The keys of a map that is written out, with their places and values.
+fn map_entries(expr: &Expr) -> Vec<(String, Position, Expr)> {
     match expr {
-        Expr::Map(map, _) => map.0.iter().map(|(key, _)| (key.name.to_string(), key.pos)).collect(),
+        Expr::Map(map, _) => map.0.iter().map(|(key, value)| (key.name.to_string(), key.pos, value.clone())).collect(),
         Expr::DynamicConstant(value, pos) => match value.as_map_ref() {
-            Ok(map) => map.keys().map(|key| (key.to_string(), *pos)).collect(),
+            Ok(map) => map.iter().map(|(key, value)| (key.to_string(), *pos, constant(value.clone(), *pos))).collect(),
             Err(_) => Vec::new(),
         },
         _ => Vec::new(),
     }
+}
+
+fn constant(value: Dynamic, pos: Position) -> Expr {
+    Expr::DynamicConstant(value.into(), pos)
 }

@@ -2,14 +2,16 @@
 
 use super::captures::{calls, changes, closure, pointer};
 use super::file::File;
-use super::options::{PLAY, TASK, WITHIN, unknown_option};
 use super::resolve::Resolver;
 use super::survey::{Param, PlayFound, Survey, TaskFound};
 use super::value::to_json;
-use super::{bridge, engine, error};
-use rhai::{AST, ASTNode, Dynamic, Engine, Expr, FnCallExpr, Position, Stmt};
+use super::{bridge, engine, error, shapes};
+use regex::Regex;
+use rhai::{AST, ASTNode, Dynamic, Engine, Expr, FnCallExpr, ParseErrorType, Position, Stmt};
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::sync::LazyLock;
 use stdlib::contract::{Error, Result, Role, Site, nearest};
 
 /// What the inventory and the command line know, for checking a playbook against them.
@@ -29,10 +31,12 @@ pub fn check(survey: &Survey, known: &Known<'_>) -> Vec<Error> {
             errors.push(error.at(at));
         }
     }
+    // Where a play's variables are not written out, any name may be one of them.
+    let Some(vars) = &survey.vars else { return errors };
     for (name, at) in &survey.variables {
-        if !known.variables.contains(name) {
+        if !known.variables.contains(name) && !vars.contains(name) && !MAGIC.contains(&name.as_str()) {
             let error = Error::playbook(format!("no host has a variable `{name}`")).at(at.clone());
-            errors.push(match nearest(name, known.variables.iter().map(String::as_str)) {
+            errors.push(match nearest(name, known.variables.iter().chain(vars).map(String::as_str)) {
                 Some(near) => error.hint(format!("did you mean `{near}`?")),
                 None => error.hint(format!("give it in the inventory, or a default: host.vars.get(\"{name}\", ...)")),
             });
@@ -41,21 +45,50 @@ pub fn check(survey: &Survey, known: &Known<'_>) -> Vec<Error> {
     errors
 }
 
+/// Variables that every host has without anyone giving them.
+const MAGIC: &[&str] = &[
+    "inventory_hostname",
+    "inventory_hostname_short",
+    "group_names",
+    "groups",
+    "hostvars",
+    "vars",
+    "inventory_dir",
+    "inventory_file",
+    "playbook_dir",
+    "ansible_managed",
+    "ansible_facts",
+    "ansible_check_mode",
+];
+
 /// Words of Rhai that look like functions.
 const KEYWORDS: &[&str] =
     &["Fn", "call", "curry", "is_shared", "is_def_fn", "is_def_var", "print", "debug", "type_of", "eval"];
 
-/// What a playbook declares, and everything that is wrong with it and its imports.
-pub(super) fn survey(engine: &Engine, ast: &AST, name: &str, text: &str, resolver: &Resolver) -> (Survey, Vec<Error>) {
+/// What a playbook declares, and everything that is wrong with it and its imports. Without a tree it cannot
+/// be run.
+pub(super) fn survey(
+    engine: &Engine,
+    spare: &dyn Fn() -> Engine,
+    name: &str,
+    text: &str,
+    resolver: &Resolver,
+) -> (Survey, Option<AST>, Vec<Error>) {
+    let Parsed { ast, errors, module } = parse(engine, spare, text, name);
+    let Some(ast) = ast else { return (Survey::default(), None, errors) };
     let mut checker = Checker {
         engine,
+        spare,
         resolver,
         natives: natives(engine),
         files: BTreeMap::new(),
+        loading: Vec::new(),
         survey: Survey::default(),
-        errors: Vec::new(),
+        errors,
     };
+    checker.loading.push((real(Path::new(name)), name.to_owned()));
     let file = checker.load(ast.clone(), name, text);
+    checker.unexplained(module);
     checker.survey.docs = docs(file.ast.doc());
     checker.declarations(&file);
     let mut tags: BTreeSet<String> = BTreeSet::new();
@@ -64,7 +97,92 @@ pub(super) fn survey(engine: &Engine, ast: &AST, name: &str, text: &str, resolve
     }
     checker.survey.tags = tags.into_iter().collect();
     checker.errors.sort_by_key(|e| e.at.as_ref().map(|at| (at.file != name, at.file.clone(), at.line, at.column)));
-    (checker.survey, checker.errors)
+    (checker.survey, Some(ast), checker.errors)
+}
+
+/// A file's text as Rhai reads it.
+struct Parsed {
+    /// The tree; none if the text is no Rhai at all.
+    ast: Option<AST>,
+    /// What is wrong.
+    errors: Vec<Error>,
+    /// A module that there is not, or not yet: for where the checker has no better word for it.
+    module: Option<Error>,
+}
+
+/// Variables that there are not are errors, all at once: Rhai stops at the first, so it is told of each and
+/// asked again.
+fn parse(engine: &Engine, spare: &dyn Fn() -> Engine, text: &str, name: &str) -> Parsed {
+    let mut missing = rhai::Scope::new();
+    let mut modules: BTreeSet<String> = BTreeSet::new();
+    let mut tolerant: Option<Engine> = None;
+    let mut parsed = Parsed { ast: None, errors: Vec::new(), module: None };
+    loop {
+        let wrong = match tolerant.as_ref().unwrap_or(engine).compile_with_scope(&missing, text) {
+            Ok(mut ast) => {
+                ast.set_source(name);
+                parsed.ast = Some(ast);
+                return parsed;
+            }
+            Err(wrong) => wrong,
+        };
+        let error = error::parse_error(&wrong, name);
+        match wrong.err_type() {
+            ParseErrorType::VariableUndefined(variable) if !missing.contains(variable) => {
+                parsed.errors.push(undefined(variable, text, error));
+                missing.push(variable.clone(), ());
+            }
+            ParseErrorType::ModuleUndefined(module) if modules.insert(module.clone()) => {
+                let mut error = error.hint("an import must stand before what uses it");
+                error.message = format!("there is no module `{module}` here");
+                parsed.module.get_or_insert(error);
+                tolerant.get_or_insert_with(spare).register_static_module(module, rhai::Module::new().into());
+            }
+            _ => {
+                parsed.errors.push(error);
+                parsed.errors.extend(parsed.module.take());
+                return parsed;
+            }
+        }
+    }
+}
+
+/// The error of a variable that there is not, with the name that may be meant.
+fn undefined(name: &str, text: &str, error: Error) -> Error {
+    static NAMES: LazyLock<Option<Regex>> = LazyLock::new(|| {
+        Regex::new(
+            r"\b(let|const|for)\s+\(?\s*(\w+)(?:\s*,\s*(\w+))?|(?:\|\s*|\bfn\s+\w+\s*\(\s*)(\w+(?:\s*,\s*\w+)*)\s*[|)]",
+        )
+        .ok()
+    });
+    let mut constants: BTreeSet<&str> = BTreeSet::new();
+    let mut names: BTreeSet<&str> = BTreeSet::new();
+    let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+    for found in code.flat_map(|line| NAMES.iter().flat_map(move |names| names.captures_iter(line))) {
+        if found.get(1).is_some_and(|word| word.as_str() == "const") {
+            constants.extend(found.get(2).map(|m| m.as_str()));
+        }
+        names.extend([found.get(2), found.get(3)].into_iter().flatten().map(|m| m.as_str()));
+        names.extend(found.get(4).iter().flat_map(|m| m.as_str().split(',').map(str::trim)));
+    }
+    let mut error = error;
+    error.message = format!("there is no variable `{name}`");
+    if constants.contains(name) {
+        return error.hint(format!("inside a function, a constant of the file is `global::{name}`"));
+    }
+    if names.contains(name) {
+        return error.hint(format!(
+            "`{name}` is declared elsewhere: a function sees only its own parameters, a block what is before it"
+        ));
+    }
+    let modules = stdlib::modules().iter().map(|module| module.name);
+    match nearest(name, names.iter().copied()) {
+        Some(near) => error.hint(format!("did you mean `{near}`?")),
+        None if modules.into_iter().any(|module| module == name) => {
+            error.hint(format!("`{name}` is a module: {name}::..."))
+        }
+        None => error,
+    }
 }
 
 /// The names of everything native, methods included.
@@ -74,6 +192,11 @@ fn natives(engine: &Engine) -> BTreeSet<String> {
     names.map(str::to_owned).chain(KEYWORDS.iter().map(|k| (*k).to_owned())).collect()
 }
 
+/// A path that is the same for the same file, however it is written.
+fn real(path: &Path) -> PathBuf {
+    path.canonicalize().unwrap_or_else(|_| path.to_owned())
+}
+
 fn docs(text: &str) -> String {
     let lines = text.lines().map(|line| line.trim_start().trim_start_matches("//!").trim());
     lines.collect::<Vec<_>>().join("\n")
@@ -81,9 +204,14 @@ fn docs(text: &str) -> String {
 
 struct Checker<'a> {
     engine: &'a Engine,
+    /// Another engine like it, that may be changed.
+    spare: &'a dyn Fn() -> Engine,
     resolver: &'a Resolver,
     natives: BTreeSet<String>,
-    files: BTreeMap<std::path::PathBuf, Rc<File>>,
+    /// What was imported, by its real path; nothing for what could not be.
+    files: BTreeMap<PathBuf, Option<Rc<File>>>,
+    /// The files being read, each the importer of the next: real path and name.
+    loading: Vec<(PathBuf, String)>,
     survey: Survey,
     errors: Vec<Error>,
 }
@@ -92,12 +220,10 @@ impl Checker<'_> {
     /// Check a file and what it imports; the imports come first.
     fn load(&mut self, ast: AST, name: &str, text: &str) -> Rc<File> {
         let mut imports = BTreeMap::new();
-        let mut wanted: Vec<(String, String, Position)> = Vec::new();
+        let mut wanted: Vec<(Option<String>, String, Position)> = Vec::new();
         ast.walk(&mut |path| {
-            if let Some(ASTNode::Stmt(Stmt::Import(x, pos))) = path.last()
-                && let Expr::StringConstant(file, _) = &x.0
-            {
-                wanted.push((file.to_string(), x.1.name.to_string(), *pos));
+            if let Some(ASTNode::Stmt(Stmt::Import(x, pos))) = path.last() {
+                wanted.push((literal_text(&x.0), x.1.name.to_string(), *pos));
             }
             true
         });
@@ -106,29 +232,55 @@ impl Checker<'_> {
             line: pos.line().unwrap_or_default(),
             column: pos.position().unwrap_or_default(),
         };
+        let mut unknown = BTreeSet::new();
         for (path, alias, pos) in wanted {
-            match self.import(name, &path) {
-                Ok(Some(file)) => drop(imports.insert(alias, file)),
-                Ok(None) => {}
-                Err(error) => self.errors.push(error.at(site(pos))),
+            match path.map(|path| self.import(name, &path)) {
+                Some(Ok(Some(file))) => drop(imports.insert(alias, file)),
+                Some(Ok(None)) | None => drop(unknown.insert(alias)),
+                Some(Err(error)) => {
+                    unknown.insert(alias);
+                    self.errors.push(error.at(site(pos)));
+                }
             }
         }
-        let file = Rc::new(File { name: name.to_owned(), text: text.to_owned(), ast, imports });
+        let file = Rc::new(File { name: name.to_owned(), text: text.to_owned(), ast, imports, unknown });
         self.check(&file);
         file
     }
 
+    /// An imported file, read and checked once; nothing if that has failed before.
     fn import(&mut self, importer: &str, path: &str) -> Result<Option<Rc<File>>> {
         let found = self.resolver.find(Some(importer), path)?;
-        if let Some(file) = self.files.get(&found) {
-            return Ok(Some(Rc::clone(file)));
+        let place = real(&found);
+        if let Some(file) = self.files.get(&place) {
+            return Ok(file.clone());
+        }
+        if let Some(first) = self.loading.iter().position(|(known, _)| *known == place) {
+            let names = self.loading.iter().skip(first).map(|(_, name)| name.as_str());
+            return Err(super::resolve::circle(names));
         }
         let name = engine::display(&found);
+        self.files.insert(place.clone(), None);
         let text = std::fs::read_to_string(&found).map_err(|e| Error::playbook(format!("cannot read {name}: {e}")))?;
-        let ast = self.engine.compile(&text).map_err(|e| error::parse_error(&e, &name))?;
+        let parsed = parse(self.engine, self.spare, &text, &name);
+        self.errors.extend(parsed.errors);
+        let Some(ast) = parsed.ast else { return Ok(None) };
+        self.files.remove(&place);
+        self.loading.push((place.clone(), name.clone()));
         let file = self.load(ast, &name, &text);
-        self.files.insert(found, Rc::clone(&file));
+        self.loading.pop();
+        self.unexplained(parsed.module);
+        self.files.insert(place, Some(Rc::clone(&file)));
         Ok(Some(file))
+    }
+
+    /// Tell what Rhai says of a module, unless the checker has told it better.
+    fn unexplained(&mut self, error: Option<Error>) {
+        let told = |error: &Error| {
+            let line = |e: &Error| e.at.as_ref().map(|at| (at.file.clone(), at.line));
+            self.errors.iter().any(|e| line(e) == line(error) && e.message.starts_with("there is no module"))
+        };
+        self.errors.extend(error.filter(|error| !told(error)));
     }
 
     /// Every call of a file, and the captures of its plays.
@@ -160,6 +312,21 @@ impl Checker<'_> {
                 && hosts.contains(variable.1.as_str())
             {
                 found.extend(host_property(file, &dot.rhs, &mut variables));
+            }
+            if let ASTNode::Expr(Expr::Variable(variable, _, pos)) = node
+                && !variable.2.is_empty()
+            {
+                found.extend(shapes::value(file, variable.2.root(), &variable.1).map(|e| e.at(file.site(*pos))));
+            }
+            true
+        });
+        // What stands in no function runs where there is no host.
+        let mut top = file.ast.clone();
+        top.clear_functions().walk(&mut |path| {
+            if let Some((call, pos, false)) = path.last().and_then(calls)
+                && file.functions().all(|(name, _)| name != call.name.as_str() || !call.namespace.is_empty())
+            {
+                found.extend(shapes::without_host(call).map(|e| e.at(file.site(pos))));
             }
             true
         });
@@ -193,19 +360,14 @@ impl Checker<'_> {
         if method || own().any(|f| f == name) {
             return Vec::new();
         }
-        let options = match name {
-            "play" => PLAY,
-            "within" => WITHIN,
-            "task" => TASK,
-            _ => return Vec::new(),
-        };
-        let keys = call.args.iter().flat_map(|arg| file.keys(arg));
-        let unknown = keys.filter(|(key, _)| !options.contains(&key.as_str()));
-        unknown.map(|(key, pos)| unknown_option(name, &key, options).at(file.site(pos))).collect()
+        shapes::word(file, call, &at)
     }
 
     fn qualified(&self, file: &File, call: &FnCallExpr, at: Site) -> Vec<Error> {
         let (root, name) = (call.namespace.root(), call.name.as_str());
+        if file.unknown.contains(root) {
+            return Vec::new();
+        }
         if let Some(imported) = file.imports.get(root) {
             let arity = call.args.len();
             if imported.functions().any(|(known, params)| known == name && params == arity) {
@@ -241,10 +403,7 @@ impl Checker<'_> {
         for (key, pos) in keys.iter().filter(|(key, _)| !ours(key)) {
             errors.extend(entry.unknown(std::iter::once(key.as_str())).into_iter().map(|e| e.at(file.site(*pos))));
         }
-        if call.args.len() > 2 {
-            let error = Error::playbook(format!("{} takes a subject and a map of options", entry.path()));
-            errors.push(error.hint(entry.usage()).at(at.clone()));
-        }
+        errors.extend(shapes::operation(file, entry, call, &at));
         // Where everything is written out, the types can be checked too.
         let values: Option<Vec<Dynamic>> = call.args.iter().map(|arg| arg.get_literal_value(None)).collect();
         if let Some(values) = values.filter(|_| errors.is_empty()) {
@@ -293,8 +452,11 @@ impl Checker<'_> {
         let mut patterns = Vec::new();
         let mut handlers = Vec::new();
         let mut errors = Vec::new();
+        let mut vars = BTreeSet::new();
+        let mut open = false;
         let mut seen = BTreeSet::new();
-        let everything: Vec<Rc<File>> = std::iter::once(Rc::clone(file)).chain(self.files.values().cloned()).collect();
+        let everything: Vec<Rc<File>> =
+            std::iter::once(Rc::clone(file)).chain(self.files.values().flatten().cloned()).collect();
         for file in &everything {
             file.ast.walk(&mut |path| {
                 let Some((call, pos, false)) = path.last().and_then(calls) else { return true };
@@ -311,6 +473,7 @@ impl Checker<'_> {
                             errors.push(Error::playbook(format!("parameter `{name}` is declared twice")).at(at));
                         }
                         Some(name) => {
+                            errors.extend(flag_name(&name, &params).map(|e| e.at(at.clone())));
                             let default = call.args.get(1).and_then(|arg| arg.get_literal_value(None));
                             let default = default.and_then(|value| to_json(&value, "a default").ok());
                             params.push(Param { name, default, help: text(2).unwrap_or_default(), at });
@@ -322,6 +485,11 @@ impl Checker<'_> {
                         let mut tasks = Vec::new();
                         if let Some((name, _)) = closure(call) {
                             collect_tasks(file, &name, &tags, &mut tasks, &mut Vec::new());
+                        }
+                        match call.args.get(2).map(|options| vars_of(file, options)) {
+                            Some(Some(names)) => vars.extend(names),
+                            Some(None) if call.args.len() > 3 => open = true,
+                            _ => {}
                         }
                         plays.push(PlayFound { name: text(0), pattern: text(1), tags, tasks, at });
                     }
@@ -339,6 +507,7 @@ impl Checker<'_> {
         self.survey.plays = plays;
         self.survey.patterns = patterns;
         self.survey.handlers = handlers;
+        self.survey.vars = (!open).then_some(vars);
         self.errors.extend(errors);
     }
 }
@@ -393,6 +562,38 @@ fn collect_tasks(file: &File, function: &str, tags: &[String], tasks: &mut Vec<T
 
 fn literal_text(expr: &Expr) -> Option<String> {
     expr.get_literal_value(None)?.into_immutable_string().ok().map(|s| s.to_string())
+}
+
+/// Why a parameter cannot have this name, if it cannot: it is a flag too.
+fn flag_name(name: &str, others: &[Param]) -> Option<Error> {
+    let good = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    if !name.starts_with(|c: char| c.is_ascii_alphabetic()) || !name.chars().all(good) {
+        let error = Error::playbook(format!("a parameter cannot be named `{name}`"));
+        return Some(error.hint("its name is a flag too: letters, digits and `_`, a letter first"));
+    }
+    let same = |other: &&Param| other.name != name && other.name.replace('_', "-") == name.replace('_', "-");
+    let other = others.iter().find(same)?;
+    let error = Error::playbook(format!("parameters `{}` and `{name}` are the same flag", other.name));
+    Some(error.hint(format!("`{}` is declared at {}: name one of them otherwise", other.name, other.at)))
+}
+
+/// The names of the variables in the options of a play; nothing where they are not written out.
+fn vars_of(file: &File, options: &Expr) -> Option<Vec<String>> {
+    let names = |map: &rhai::Map| map.keys().map(ToString::to_string).collect();
+    match options {
+        Expr::Map(map, _) => match map.0.iter().find(|(key, _)| key.name == "vars") {
+            Some((_, vars @ (Expr::Map(..) | Expr::DynamicConstant(..)))) => {
+                Some(file.keys(vars).into_iter().map(|(key, _)| key).collect())
+            }
+            Some(_) => None,
+            None => Some(Vec::new()),
+        },
+        other => {
+            let options = other.get_literal_value(None)?;
+            let options = options.as_map_ref().ok()?;
+            Some(options.get("vars").and_then(|vars| vars.as_map_ref().ok().map(|v| names(&v))).unwrap_or_default())
+        }
+    }
 }
 
 /// The tags in the options of a play or task, where they are written out.

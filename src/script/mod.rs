@@ -12,6 +12,7 @@ mod lint;
 mod options;
 mod play;
 mod resolve;
+mod shapes;
 mod stage;
 mod survey;
 mod value;

@@ -54,8 +54,9 @@ pub(crate) fn spec(name: &str, pattern: &str, options: &Map) -> Result<PlaySpec,
     };
     let percentage = match options.get("max_fail_percentage") {
         Some(value) => {
-            let number = value.as_float().or_else(|_| value.as_int().map(|i| i as f64));
-            Some(number.map_err(|_| wrong("play", "max_fail_percentage", "a number"))?)
+            let number = value.as_float().or_else(|_| value.as_int().map(|i| i as f64)).ok();
+            let number = number.filter(|number| (0.0..=100.0).contains(number));
+            Some(number.ok_or_else(|| wrong("play", "max_fail_percentage", "a number from 0 to 100"))?)
         }
         None => None,
     };
@@ -74,7 +75,7 @@ pub(crate) fn spec(name: &str, pattern: &str, options: &Map) -> Result<PlaySpec,
         order: order(options)?,
         max_fail_percentage: percentage,
         any_errors_fatal: flag(options, "play", "any_errors_fatal")?.unwrap_or(false),
-        scope: scope(options)?,
+        scope: scope_of("play", options)?,
         vars,
         tags: strings(options, "tags")?,
         ..PlaySpec::default()
@@ -90,13 +91,17 @@ fn serial(options: &Map) -> Result<Vec<Serial>, Error> {
         }
         let text = value.as_immutable_string_ref().map_err(|_| expected())?;
         match text.strip_suffix('%') {
-            Some(percent) => percent.trim().parse().map(Serial::Percent).map_err(|_| expected()),
+            Some(percent) => match percent.trim().parse::<f64>() {
+                Ok(percent) if percent > 0.0 && percent <= 100.0 => Ok(Serial::Percent(percent)),
+                _ => Err(expected()),
+            },
             None => text.trim().parse().ok().filter(|n| *n > 0).map(Serial::Count).ok_or_else(expected),
         }
     };
     match options.get("serial") {
         None => Ok(Vec::new()),
         Some(value) => match value.as_array_ref() {
+            Ok(several) if several.is_empty() => Err(one(&Dynamic::UNIT).err().unwrap_or_else(|| Error::bug("serial"))),
             Ok(several) => several.iter().map(one).collect(),
             Err(_) => Ok(vec![one(value)?]),
         },
@@ -117,15 +122,18 @@ fn order(options: &Map) -> Result<Order, Error> {
 }
 
 pub(crate) fn scope(options: &Map) -> Result<Scope, Error> {
-    let what = "within";
+    scope_of("within", options)
+}
+
+pub(crate) fn scope_of(what: &str, options: &Map) -> Result<Scope, Error> {
     let span = |key: &str| match options.get(key) {
         Some(value) => match (value.as_int(), value.as_immutable_string_ref()) {
             (Ok(seconds), _) => u64::try_from(seconds)
                 .map(|s| Some(Duration::from_secs(s)))
                 .map_err(|_| wrong(what, key, "a span of time")),
-            (_, Ok(text)) => {
-                Span::parse(&text).map(|span| Some(span.0)).map_err(|e| Error::playbook(format!("`{key}`: {e}")))
-            }
+            (_, Ok(text)) => Span::parse(&text)
+                .map(|span| Some(span.0))
+                .map_err(|e| Error::playbook(format!("`{key}` of {what}(): {e}"))),
             _ => Err(wrong(what, key, "a span of time such as \"90s\"")),
         },
         None => Ok(None),

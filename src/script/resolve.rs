@@ -2,6 +2,7 @@
 //! playbooks. A playbook cannot read anything else.
 
 use rhai::{Engine, EvalAltResult, Module, ModuleResolver, Position, Scope, Shared};
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -58,6 +59,44 @@ impl Resolver {
     }
 }
 
+/// The error of files that import each other.
+pub(crate) fn circle<'a>(names: impl Iterator<Item = &'a str>) -> Error {
+    let mut names: Vec<&str> = names.collect();
+    names.extend(names.first().copied());
+    let error = match names[..] {
+        [one, _] => Error::playbook(format!("{one} imports itself")),
+        _ => Error::playbook(format!("these files import each other: {}", names.join(" -> "))),
+    };
+    error.hint("move what both need into a file of its own")
+}
+
+thread_local! {
+    /// The files that this thread is importing, each the importer of the next: real path and name.
+    static IMPORTING: RefCell<Vec<(PathBuf, String)>> = const { RefCell::new(Vec::new()) };
+}
+
+/// An import under way; ends when dropped.
+struct Importing;
+
+impl Importing {
+    fn begin(path: &Path, name: &str) -> Result<Importing, Error> {
+        let real = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        IMPORTING.with_borrow_mut(|stack| {
+            if let Some(first) = stack.iter().position(|(known, _)| *known == real) {
+                return Err(circle(stack.iter().skip(first).map(|(_, name)| name.as_str())));
+            }
+            stack.push((real, name.to_owned()));
+            Ok(Importing)
+        })
+    }
+}
+
+impl Drop for Importing {
+    fn drop(&mut self) {
+        IMPORTING.with_borrow_mut(|stack| drop(stack.pop()));
+    }
+}
+
 impl ModuleResolver for Resolver {
     fn resolve(
         &self,
@@ -79,6 +118,7 @@ impl ModuleResolver for Resolver {
             return Ok(Shared::clone(module));
         }
         let name = super::engine::display(&found);
+        let _importing = Importing::begin(&found, &name).map_err(fail)?;
         let text =
             std::fs::read_to_string(&found).map_err(|e| fail(Error::playbook(format!("cannot read {name}: {e}"))))?;
         self.sources.put(&name, &text);
@@ -89,5 +129,38 @@ impl ModuleResolver for Resolver {
         let module: Shared<Module> = module.into();
         self.loaded.lock().unwrap_or_else(PoisonError::into_inner).insert(found, Shared::clone(&module));
         Ok(module)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::script::{Limits, compile};
+
+    #[test]
+    fn files_that_import_each_other_are_an_error() {
+        let dir = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| std::fs::write(dir.path().join(name), text).unwrap();
+        write("a.rhai", "import \"b\" as b;");
+        write("b.rhai", "\n import \"./a\" as a;\na::f();");
+        write("c.rhai", "import \"c\" as c;");
+        let errors = |name: &str| {
+            let errors = compile(&dir.path().join(name), None, &Limits::default()).err().unwrap();
+            let place = format!("{}/", dir.path().display());
+            let lines = errors.iter().map(|e| format!("{}: {e}", e.at.clone().unwrap()).replace(&place, ""));
+            lines.collect::<Vec<_>>()
+        };
+        assert_eq!(errors("a.rhai"), ["b.rhai:2:2: these files import each other: a.rhai -> b.rhai -> a.rhai"]);
+        assert_eq!(errors("c.rhai"), ["c.rhai:1:1: c.rhai imports itself"]);
+    }
+
+    #[test]
+    fn a_circle_is_an_error_when_it_is_only_found_at_run_time() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("d.rhai");
+        std::fs::write(dir.path().join("e.rhai"), "let name = \"e\"; import name as e;").unwrap();
+        std::fs::write(&path, "import \"e\" as e;").unwrap();
+        let program = compile(&path, None, &Limits::default()).unwrap();
+        let error = program.evaluate().unwrap_err();
+        assert!(error.message.ends_with("e.rhai imports itself"), "{error:?}");
     }
 }

@@ -1,6 +1,7 @@
 //! What a playbook declares, read from its text without running it.
 
 use serde_json::Value;
+use std::collections::BTreeSet;
 use stdlib::contract::Site;
 
 /// What a playbook declares.
@@ -16,6 +17,8 @@ pub struct Survey {
     pub patterns: Vec<(String, Site)>,
     /// Host variables written out as `host.vars.NAME`.
     pub variables: Vec<(String, Site)>,
+    /// The names in `vars` of its plays; nothing where they are not all written out.
+    pub vars: Option<BTreeSet<String>>,
     /// Handlers by name, and each one's closure without what it captures.
     pub(crate) handlers: Vec<(String, rhai::FnPtr)>,
     /// Every tag of a play or task.

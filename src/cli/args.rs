@@ -39,6 +39,8 @@ pub enum Subcommand {
     Runs(RunsArgs),
     /// Show a past run
     Show(ShowArgs),
+    /// List handlers that were asked for and have not run
+    Owed(OwedArgs),
     /// Show the configuration and where each value comes from
     Config,
     /// Close the connections that are kept warm
@@ -243,6 +245,20 @@ pub struct RunsArgs {
     /// As JSON Lines
     #[arg(long)]
     pub json: bool,
+}
+
+/// Flags of `hlrun owed`.
+#[derive(Debug, Args)]
+pub struct OwedArgs {
+    /// Only what is owed to this host
+    #[arg(long)]
+    pub host: Option<String>,
+    /// Only this handler
+    #[arg(long)]
+    pub handler: Option<String>,
+    /// Forget them: they have been done by hand
+    #[arg(long)]
+    pub forget: bool,
 }
 
 /// Flags of `hlrun show`.

@@ -7,6 +7,7 @@ mod docs;
 mod exec;
 mod extra;
 mod hosts;
+mod owed;
 mod run;
 mod runs;
 mod screen;
@@ -68,6 +69,7 @@ pub fn main(argv: Vec<OsString>) -> u8 {
         args::Subcommand::Exec(args) => exec::exec(args, project),
         args::Subcommand::Docs(args) => docs::docs(&args),
         args::Subcommand::Runs(args) => runs::runs(&args),
+        args::Subcommand::Owed(args) => owed::owed(&args),
         args::Subcommand::Show(args) => runs::show(&args),
         args::Subcommand::Config => config::show(found.as_ref(), &matches),
         args::Subcommand::Disconnect => runs::disconnect(),

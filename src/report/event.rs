@@ -225,4 +225,7 @@ pub struct Owed {
     pub handler: String,
     /// The run that asked for it.
     pub run: String,
+    /// Whether the next run of the playbook can pay it: it still has the handler.
+    #[serde(default)]
+    pub payable: bool,
 }

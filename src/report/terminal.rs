@@ -281,10 +281,12 @@ impl Terminal {
             self.say(&line);
         }
         for owed in owed {
-            let line = format!(
-                "owed: {} on {} (play \"{}\", run {}); the next run of this playbook pays it",
-                owed.handler, owed.host, owed.play, owed.run
-            );
+            let fate = match owed.payable {
+                true => "the next run of this playbook pays it",
+                false => "this playbook has no such handler any more: do it by hand, then hlrun owed --forget",
+            };
+            let what = format!("{} on {} (play \"{}\", run {})", owed.handler, owed.host, owed.play, owed.run);
+            let line = format!("owed: {what}; {fate}");
             let line = self.paint.purple(&line);
             self.say(&line);
         }

@@ -222,7 +222,7 @@ impl Runtime {
                 let shared = Arc::new(shared);
                 let stage: Arc<dyn Stage> = Arc::new(Arc::clone(&shared));
                 let result = program.run(&stage);
-                (shared.stats(), shared.owed(), result)
+                (shared.stats(), shared.owed(&program.survey), result)
             }
             Err(error) => (BTreeMap::new(), Vec::new(), Err(error)),
         };

@@ -244,6 +244,9 @@ impl Actor for Session {
     fn host(&self) -> &str {
         &self.host
     }
+    fn play(&self) -> String {
+        self.play.spec.name.clone()
+    }
     fn address(&self) -> Result<String> {
         let overlay = Overlay::from(self.play.spec.vars.clone());
         self.run.inventory.connection(&self.host, &overlay).map(|connection| connection.address)

@@ -5,7 +5,7 @@ use super::owed::{Debt, Debts};
 use super::{Options, stage::Prompt};
 use crate::inventory::{Connection, Inventory};
 use crate::report::{Bus, Event, Owed, Stats};
-use crate::script::{Order, PlaySpec};
+use crate::script::{Order, PlaySpec, Survey};
 use crate::transport::{HostKeys, Target};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -250,8 +250,13 @@ impl Shared {
         if self.options.check {
             return;
         }
-        let owed =
-            Owed { host: host.to_owned(), play: play.to_owned(), handler: handler.to_owned(), run: self.id.clone() };
+        let owed = Owed {
+            host: host.to_owned(),
+            play: play.to_owned(),
+            handler: handler.to_owned(),
+            run: self.id.clone(),
+            payable: false,
+        };
         self.state().owed.push(owed);
         if let Some(debts) = &self.debts
             && let Err(error) = debts.owe(self.debt(play, host, handler, captures))
@@ -298,13 +303,17 @@ impl Shared {
     }
 
     /// What is owed at the end: by this run, and by earlier ones of the same playbook.
-    pub fn owed(&self) -> Vec<Owed> {
-        let mut owed = self.state().owed.clone();
-        let all = self.debts.as_ref().map(Debts::all).unwrap_or_default().into_iter();
-        for d in all.filter(|d| d.playbook == self.playbook && d.run != self.id) {
-            owed.push(Owed { host: d.host, play: d.play, handler: d.handler, run: d.run });
-        }
-        owed
+    pub fn owed(&self, survey: &Survey) -> Vec<Owed> {
+        let Some(debts) = &self.debts else { return self.state().owed.clone() };
+        let mine = debts.all().into_iter().filter(|d| d.playbook == self.playbook);
+        mine.map(|d| Owed {
+            payable: survey.pays(&d.play, &d.handler, &d.captures),
+            host: d.host,
+            play: d.play,
+            handler: d.handler,
+            run: d.run,
+        })
+        .collect()
     }
 
     /// The hosts that a play may touch, in its order.

@@ -103,8 +103,8 @@ impl Program {
             let place = source.map(|file| format!("{file}:{pos} ")).unwrap_or_default();
             debug.print(play::here().as_deref(), &format!("{place}{text}"));
         });
-        let handlers = Arc::new(self.survey.handlers.clone());
-        self.engine.set_default_tag(Dynamic::from(Tag { stage: Arc::clone(stage), host: None, handlers }));
+        let survey = Arc::new(self.survey.clone());
+        self.engine.set_default_tag(Dynamic::from(Tag { stage: Arc::clone(stage), host: None, survey }));
         let ran: Rhai<Dynamic> = self.engine.eval_ast_with_scope(&mut Scope::new(), &self.ast);
         ran.map_err(|e| {
             let error = error::translate(&e, &self.name);
@@ -117,7 +117,7 @@ impl Program {
 impl Program {
     /// Run it without a stage: for what needs none.
     pub(super) fn evaluate(&self) -> Result<Dynamic, Error> {
-        self.engine.eval_ast_with_scope(&mut Scope::new(), &self.ast).map_err(|e| error::translate(&e))
+        self.engine.eval_ast_with_scope(&mut Scope::new(), &self.ast).map_err(|e| error::translate(&e, &self.name))
     }
 }
 

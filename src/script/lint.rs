@@ -3,7 +3,7 @@
 use super::captures::{calls, changes, closure, pointer};
 use super::file::File;
 use super::resolve::Resolver;
-use super::survey::{Param, PlayFound, Survey, TaskFound};
+use super::survey::{HandlerFound, Param, PlayFound, Survey, TaskFound};
 use super::value::to_json;
 use super::{bridge, engine, error, shapes};
 use regex::Regex;
@@ -457,7 +457,8 @@ impl Checker<'_> {
         let mut seen = BTreeSet::new();
         let everything: Vec<Rc<File>> =
             std::iter::once(Rc::clone(file)).chain(self.files.values().flatten().cloned()).collect();
-        for file in &everything {
+        for (number, file) in everything.iter().enumerate() {
+            let main = number == 0;
             file.ast.walk(&mut |path| {
                 let Some((call, pos, false)) = path.last().and_then(calls) else { return true };
                 if !call.namespace.is_empty()
@@ -485,6 +486,10 @@ impl Checker<'_> {
                         let mut tasks = Vec::new();
                         if let Some((name, _)) = closure(call) {
                             collect_tasks(file, &name, &tags, &mut tasks, &mut Vec::new());
+                            // A closure of an imported file cannot be called from here in a later run.
+                            if let Some(play) = text(0).filter(|_| main) {
+                                collect_handlers(file, &name, &play, &mut handlers, &mut Vec::new());
+                            }
                         }
                         match call.args.get(2).map(|options| vars_of(file, options)) {
                             Some(Some(names)) => vars.extend(names),
@@ -492,10 +497,6 @@ impl Checker<'_> {
                             _ => {}
                         }
                         plays.push(PlayFound { name: text(0), pattern: text(1), tags, tasks, at });
-                    }
-                    "defer" => {
-                        let function = pointer(call).map(|(function, _)| function);
-                        handlers.extend(text(0).zip(function));
                     }
                     "on" | "hosts" => patterns.extend(text(0).map(|pattern| (pattern, at))),
                     _ => {}
@@ -509,6 +510,33 @@ impl Checker<'_> {
         self.survey.handlers = handlers;
         self.survey.vars = (!open).then_some(vars);
         self.errors.extend(errors);
+    }
+}
+
+/// The handlers that a function of this file may ask for, itself or through others of it.
+fn collect_handlers(file: &File, function: &str, play: &str, found: &mut Vec<HandlerFound>, seen: &mut Vec<String>) {
+    if seen.iter().any(|known| known == function) {
+        return;
+    }
+    seen.push(function.to_owned());
+    let Some((_, body)) = file.function(function) else { return };
+    let mut inner = Vec::new();
+    body.walk(&mut |path| {
+        let Some((call, ..)) = path.last().and_then(calls) else { return true };
+        if call.name == "defer"
+            && call.namespace.is_empty()
+            && let (Some(name), Some((function, captured))) = (call.args.first().and_then(literal_text), pointer(call))
+        {
+            found.push(HandlerFound { play: play.to_owned(), name, captured, function });
+        }
+        inner.extend(closure(call).map(|(name, _)| name));
+        if call.namespace.is_empty() {
+            inner.push(call.name.to_string());
+        }
+        true
+    });
+    for name in inner {
+        collect_handlers(file, &name, play, found, seen);
     }
 }
 

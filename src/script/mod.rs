@@ -35,8 +35,8 @@ use stdlib::contract::Site;
 pub(crate) struct Tag {
     pub stage: Arc<dyn Stage>,
     pub host: Option<Arc<HostContext>>,
-    /// Handlers by name, and each one's closure without what it captures.
-    pub handlers: Arc<Vec<(String, FnPtr)>>,
+    /// What the playbook declares.
+    pub survey: Arc<Survey>,
 }
 
 impl Tag {

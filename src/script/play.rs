@@ -210,18 +210,18 @@ fn takes_none(error: &EvalAltResult, body: &FnPtr) -> bool {
     matches!(error, EvalAltResult::ErrorFunctionNotFound(name, _) if name.starts_with(body.fn_name()))
 }
 
-/// Take up the handlers that earlier runs owe: the closure of the same name in this playbook, with the
-/// values it had then. A debt whose handler the playbook has no more, or no more in this form, stays.
+/// Take up the handlers that earlier runs owe: the closure of the same name in this play, with the values it
+/// had then. A debt that nothing in the playbook can pay stays, and the report says so.
 fn recall(ctx: &NativeCallContext, host: &Arc<HostContext>) {
-    let handlers = Tag::of(ctx).map(|tag| tag.handlers).unwrap_or_default();
+    let Some(Tag { survey, .. }) = Tag::of(ctx) else { return };
+    let play = host.actor.play();
     for (name, captures) in host.actor.debts() {
         if lock(&host.handlers).iter().any(|handler| handler.name == name) {
             continue;
         }
-        let Some((_, function)) = handlers.iter().find(|(known, _)| *known == name) else { continue };
-        let Some(values) = captures.as_array() else { continue };
-        let mut body = function.clone();
-        body.set_curry(values.iter().map(|value| match value.get("$host") {
+        let Some(found) = survey.handler(&play, &name, &captures) else { continue };
+        let mut body = found.function.clone();
+        body.set_curry(captures.as_array().into_iter().flatten().map(|value| match value.get("$host") {
             Some(_) => Dynamic::from(HostValue(Arc::clone(&host.actor))),
             None => from_json(value),
         }));

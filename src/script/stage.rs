@@ -41,6 +41,10 @@ pub trait Play: Send + Sync {
 pub trait Actor: Send + Sync {
     /// Its name.
     fn host(&self) -> &str;
+    /// The play it is in.
+    fn play(&self) -> String {
+        String::new()
+    }
     /// Its address.
     fn address(&self) -> Result<String>;
     /// The groups it is in.

@@ -19,10 +19,35 @@ pub struct Survey {
     pub variables: Vec<(String, Site)>,
     /// The names in `vars` of its plays; nothing where they are not all written out.
     pub vars: Option<BTreeSet<String>>,
-    /// Handlers by name, and each one's closure without what it captures.
-    pub(crate) handlers: Vec<(String, rhai::FnPtr)>,
+    /// Handlers, by play and name.
+    pub(crate) handlers: Vec<HandlerFound>,
     /// Every tag of a play or task.
     pub tags: Vec<String>,
+}
+
+/// A handler that a play may ask for: what a debt of an earlier run is paid with.
+#[derive(Debug, Clone)]
+pub(crate) struct HandlerFound {
+    /// The play.
+    pub play: String,
+    /// The handler.
+    pub name: String,
+    /// How many variables its closure captures.
+    pub captured: usize,
+    /// The closure, without what it captures.
+    pub function: rhai::FnPtr,
+}
+
+impl Survey {
+    /// The closure that pays a debt: the one of that name in that play, if it still takes as many values.
+    pub(crate) fn handler(&self, play: &str, name: &str, captures: &Value) -> Option<&HandlerFound> {
+        let count = captures.as_array()?.len();
+        self.handlers.iter().find(|h| h.play == play && h.name == name && h.captured == count)
+    }
+    /// Whether a debt can be paid.
+    pub fn pays(&self, play: &str, handler: &str, captures: &Value) -> bool {
+        self.handler(play, handler, captures).is_some()
+    }
 }
 
 /// A declared parameter.

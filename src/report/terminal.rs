@@ -283,7 +283,7 @@ impl Terminal {
         for owed in owed {
             let fate = match owed.payable {
                 true => "the next run of this playbook pays it",
-                false => "this playbook has no such handler any more: do it by hand, then hlrun owed --forget",
+                false => "no handler written out in this playbook pays it: do it by hand, then hlrun owed --forget",
             };
             let what = format!("{} on {} (play \"{}\", run {})", owed.handler, owed.host, owed.play, owed.run);
             let line = format!("owed: {what}; {fate}");

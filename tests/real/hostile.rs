@@ -1,7 +1,7 @@
 //! Values that would like to be code, bytes that are no text, and a lot of them: every byte arrives, none
 //! is run.
 
-use super::lab::{Promise, Room, inside, literal};
+use super::lab::{HOSTS, Promise, Room, inside, literal};
 use std::process::Command;
 
 pub const PROMISES: &[Promise] = &[
@@ -10,6 +10,7 @@ pub const PROMISES: &[Promise] = &[
     ("hostile: a tree of hostile names goes up and comes down", tree),
     ("hostile: output that is no text", no_text),
     ("hostile: 50 MB of output, nothing lost", much),
+    ("hostile: ten hosts print at once, and every last byte arrives", at_once),
     ("hostile: 20 MB of bytes up and down, and none at all", bytes),
 ];
 
@@ -200,6 +201,18 @@ fn much() {
         bytes[usize::from(event["stream"] == "stderr")] += event["text"].as_str().expect("text").len() + 1;
     }
     assert!(bytes[0].abs_diff(120_000_000) < 10 && bytes[1].abs_diff(20_000_000) < 10, "in the journal: {bytes:?}");
+}
+
+fn at_once() {
+    let room = Room::with(&HOSTS);
+    let play = r#"play("p", "all", |host| {
+        for round in 0..5 {
+            let long = shell::run("yes 0123456789012345678901234567890123456789012345678 | head -n 100000");
+            if long.stdout.len() != 4999999 { throw `only ${long.stdout.len()} bytes in round ${round}`; }
+            if shell::run("printf x").stdout != "x" { throw `nothing in round ${round}`; }
+        }
+    });"#;
+    room.play(play, &["--json", "--forks", "10"]).exits(0);
 }
 
 fn bytes() {

@@ -3,13 +3,15 @@
 use super::resolve::{Resolver, Sources};
 use super::stage::Stage;
 use super::survey::Survey;
-use super::value::Rhai;
+use super::value::{Rhai, throw};
 use super::{Tag, error, lint, play};
 use rhai::packages::{Package, StandardPackage};
-use rhai::{AST, Dynamic, Engine, Scope};
+use rhai::{AST, Dynamic, Engine, NativeCallContext, Scope};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use stdlib::contract::{Content, Error};
+use std::time::{Duration, Instant};
+use stdlib::contract::{Content, Error, Kind};
+use stdlib::shared::Span;
 
 /// What a script may use up.
 #[derive(Debug, Clone)]
@@ -20,13 +22,14 @@ pub struct Limits {
     pub depth: usize,
     /// Size of a string in bytes, also of what a command prints.
     pub string: usize,
-    /// Items in an array or map.
+    /// Items in an array or map. Rhai counts them at every change, so that filling one takes a time that grows
+    /// with the square of it.
     pub items: usize,
 }
 
 impl Default for Limits {
     fn default() -> Limits {
-        Limits { operations: 200_000_000, depth: 128, string: 256 << 20, items: 1_000_000 }
+        Limits { operations: 200_000_000, depth: 128, string: 256 << 20, items: 100_000 }
     }
 }
 
@@ -108,7 +111,7 @@ impl Program {
         let ran: Rhai<Dynamic> = self.engine.eval_ast_with_scope(&mut Scope::new(), &self.ast);
         ran.map_err(|e| {
             let error = error::translate(&e);
-            if stage.interrupted() { Error::new(stdlib::contract::Kind::Interrupted, "interrupted") } else { error }
+            if stage.interrupted() { Error::new(Kind::Interrupted, "interrupted") } else { error }
         })
     }
 }
@@ -142,10 +145,34 @@ fn engine(resolver: &Resolver, limits: &Limits) -> Engine {
         rhai::Token::Reserved(word) if FREED.contains(&word.as_str()) => rhai::Token::Identifier(word),
         other => other,
     });
+    engine.register_fn("sleep", |ctx: NativeCallContext, seconds: i64| {
+        sleep(&ctx, Duration::from_secs(u64::try_from(seconds).unwrap_or_default()))
+    });
+    engine.register_fn("sleep", |ctx: NativeCallContext, seconds: f64| {
+        sleep(&ctx, Duration::try_from_secs_f64(seconds).unwrap_or_default())
+    });
+    engine.register_fn("sleep", |ctx: NativeCallContext, span: &str| {
+        let span =
+            Span::parse(span).map_err(|e| throw(Error::playbook(format!("sleep(): {e}")), ctx.call_position()))?;
+        sleep(&ctx, span.0)
+    });
     super::value::register(&mut engine);
     play::register(&mut engine);
     super::bridge::register(&mut engine);
     engine
+}
+
+/// Wait, but not longer than the run lasts: Rhai's own would not hear Ctrl-C.
+fn sleep(ctx: &NativeCallContext, span: Duration) -> Rhai<()> {
+    let stage = Tag::of(ctx).map(|tag| tag.stage);
+    let began = Instant::now();
+    while let Some(left) = span.checked_sub(began.elapsed()).filter(|left| !left.is_zero()) {
+        if stage.as_ref().is_some_and(|stage| stage.interrupted()) {
+            return Err(throw(Error::new(Kind::Interrupted, "interrupted"), ctx.call_position()));
+        }
+        std::thread::sleep(left.min(Duration::from_millis(50)));
+    }
+    Ok(())
 }
 
 /// Reserved words that are options of operations.
@@ -156,4 +183,30 @@ pub(crate) fn display(path: &Path) -> String {
     let here = std::env::current_dir().unwrap_or_default();
     let clean: PathBuf = path.components().collect();
     clean.strip_prefix(&here).unwrap_or(&clean).to_string_lossy().into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn evaluate(text: &str) -> Result<Dynamic, Error> {
+        compile_text(text, "test", Path::new(""), &Limits::default()).unwrap().evaluate()
+    }
+
+    #[test]
+    fn a_list_without_end_is_stopped() {
+        let limits = Limits { items: 1000, ..Limits::default() };
+        let program = compile_text("let s = []; loop { s.push(1); }", "test", Path::new(""), &limits).unwrap();
+        assert!(program.evaluate().unwrap_err().message.contains("array"));
+        // Seconds in a release, where the square of it is.
+        assert!(Limits::default().items <= 100_000);
+    }
+
+    #[test]
+    fn sleep_takes_numbers_and_spans() {
+        let began = Instant::now();
+        evaluate("sleep(0); sleep(-1); sleep(0.01); sleep(\"1ms\");").unwrap();
+        assert!(began.elapsed() >= Duration::from_millis(11));
+        assert!(evaluate("sleep(\"soon\")").is_err());
+    }
 }

@@ -37,7 +37,9 @@ pub fn main(argv: Vec<OsString>) -> u8 {
         return screen::fail(&taken);
     }
     let mut command = args::Cli::command();
-    command = args::with_params(command, &params);
+    if let Some(program) = &program {
+        command = args::with_playbook(command, &program.name, &program.survey.docs, &params);
+    }
     command = match found.as_ref().map(|config| config.defaults(command.clone())).transpose() {
         Ok(with) => with.unwrap_or(command),
         Err(errors) => return screen::fail(&errors),

@@ -32,7 +32,7 @@ pub fn options(args: &ConnectionArgs, project: Option<PathBuf>) -> Result<Option
     let span =
         |flag: &str, text: &str| Span::parse(text).map(|s| s.0).map_err(|e| Error::playbook(format!("--{flag}: {e}")));
     Ok(Options {
-        forks: args.forks.max(1),
+        forks: args.forks,
         r#become: args.r#become.then_some(true),
         become_user: args.become_user.clone(),
         become_method: args.become_method.as_deref().map(Method::parse).transpose()?,
@@ -184,6 +184,21 @@ fn ask(question: &str) -> Answer {
     }
 }
 
+/// Whether calls with these tags would run.
+fn chosen(args: &RunArgs, tags: &[String]) -> bool {
+    let has = |tag: &String| {
+        tags.contains(tag)
+            || (tag == "tagged" && !tags.is_empty())
+            || (tag == "untagged" && tags.is_empty())
+            || (tag == "all" && !tags.iter().any(|tag| tag == "never"))
+    };
+    let is = |word: &str| tags.iter().any(|tag| tag == word);
+    if args.skip_tags.iter().any(|tag| tags.contains(tag) || (tag == "tagged" && !tags.is_empty())) {
+        return false;
+    }
+    is("always") || if args.tags.is_empty() { !is("never") } else { args.tags.iter().any(has) }
+}
+
 fn list(args: &RunArgs, program: &Program, inventory: &Inventory) -> u8 {
     screen::out(&format!("playbook: {}", program.name));
     let limit = args.limit.as_deref().and_then(|limit| inventory.select(limit).ok());
@@ -202,7 +217,7 @@ fn list(args: &RunArgs, program: &Program, inventory: &Inventory) -> u8 {
         }
         if args.list_tasks {
             screen::out("    tasks:");
-            for task in &play.tasks {
+            for task in play.tasks.iter().filter(|task| chosen(args, &task.tags)) {
                 let name = task.name.as_deref().unwrap_or("(named when it runs)");
                 screen::out(&format!("      {name}\tTAGS: [{}]", task.tags.join(", ")));
             }

@@ -1,4 +1,5 @@
-//! The flags, Ansible's where they mean the same. Every flag is also `HLRUN_<FLAG>` and a key of `hlrun.yaml`.
+//! The flags, Ansible's where they mean the same. Every flag that says how, and not what to list, is also
+//! `HLRUN_<FLAG>` and a key of `hlrun.yaml`.
 
 use crate::report::Color;
 use crate::script::Param;
@@ -8,6 +9,7 @@ use serde_json::{Map, Value};
 use std::ffi::OsString;
 use std::path::PathBuf;
 use stdlib::contract::Error;
+use stdlib::shared::Span;
 
 /// Playbooks for homelabs: written in Rhai, run on hosts over SSH.
 #[derive(Debug, Parser)]
@@ -47,6 +49,25 @@ pub enum Subcommand {
     Disconnect,
 }
 
+/// A number of things that are at least one.
+fn positive(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|n| *n > 0).ok_or_else(|| "it must be a whole number from 1".to_owned())
+}
+
+/// A span of time, as text.
+fn span(text: &str) -> Result<String, String> {
+    Span::parse(text).map(|_| text.to_owned()).map_err(|e| e.to_string())
+}
+
+/// A span of time that is not nothing, as text.
+fn some_span(text: &str) -> Result<String, String> {
+    match Span::parse(text) {
+        Ok(span) if span.0.is_zero() => Err("it must be more than nothing".to_owned()),
+        Ok(_) => Ok(text.to_owned()),
+        Err(e) => Err(e.to_string()),
+    }
+}
+
 /// Where hosts come from.
 #[derive(Debug, Clone, Args)]
 pub struct InventoryArgs {
@@ -72,16 +93,16 @@ pub struct ConnectionArgs {
     #[arg(long, env = "HLRUN_HOST_KEYS", default_value = "strict", value_parser = ["strict", "accept-new", "off"])]
     pub host_keys: String,
     /// The longest that connecting may take
-    #[arg(short = 'T', long, env = "HLRUN_TIMEOUT", default_value = "10s", value_name = "TIME")]
+    #[arg(short = 'T', long, env = "HLRUN_TIMEOUT", default_value = "10s", value_name = "TIME", value_parser = span)]
     pub timeout: String,
     /// The longest that a read may take
-    #[arg(long, env = "HLRUN_READ_TIMEOUT", default_value = "60s", value_name = "TIME")]
+    #[arg(long, env = "HLRUN_READ_TIMEOUT", default_value = "60s", value_name = "TIME", value_parser = some_span)]
     pub read_timeout: String,
     /// How long connections stay warm after a run; 0 closes them
-    #[arg(long, env = "HLRUN_SSH_PERSIST", default_value = "60s", value_name = "TIME")]
+    #[arg(long, env = "HLRUN_SSH_PERSIST", default_value = "60s", value_name = "TIME", value_parser = span)]
     pub ssh_persist: String,
     /// Hosts at once
-    #[arg(short, long, env = "HLRUN_FORKS", default_value_t = 10)]
+    #[arg(short, long, env = "HLRUN_FORKS", default_value_t = 10, value_parser = positive)]
     pub forks: usize,
     /// Become another user
     #[arg(short, long, env = "HLRUN_BECOME", value_parser = FalseyValueParser::new())]
@@ -90,7 +111,7 @@ pub struct ConnectionArgs {
     #[arg(long, env = "HLRUN_BECOME_USER", value_name = "USER")]
     pub become_user: Option<String>,
     /// How: sudo, su or doas
-    #[arg(long, env = "HLRUN_BECOME_METHOD", value_name = "METHOD")]
+    #[arg(long, env = "HLRUN_BECOME_METHOD", value_name = "METHOD", value_parser = ["sudo", "su", "doas"])]
     pub become_method: Option<String>,
     /// Ask for the password for that
     #[arg(short = 'K', long, env = "HLRUN_ASK_BECOME_PASS", value_parser = FalseyValueParser::new())]
@@ -279,8 +300,11 @@ pub fn with_command(mut argv: Vec<OsString>) -> Vec<OsString> {
     let command = <Cli as clap::CommandFactory>::command();
     let known: Vec<&str> = command.get_subcommands().map(Command::get_name).collect();
     let first = argv.iter().skip(1).position(|arg| is_playbook(arg) || known.iter().any(|name| arg == name));
+    let word = |arg: &OsString| !arg.to_string_lossy().starts_with('-');
     if let Some(at) = first.map(|at| at + 1)
         && is_playbook(&argv[at])
+        // A word before it that is no command is a command written wrong.
+        && (at == 1 || !word(&argv[1]))
     {
         argv.insert(1, "run".into());
     }
@@ -317,9 +341,13 @@ pub fn taken(params: &[Param]) -> Vec<Error> {
         .collect()
 }
 
-/// The flags of a playbook's parameters.
-pub fn with_params(command: Command, params: &[Param]) -> Command {
+/// The command line of a playbook: its parameters are flags, and its help begins with what it says itself.
+pub fn with_playbook(command: Command, name: &str, docs: &str, params: &[Param]) -> Command {
     command.mut_subcommand("run", |mut run| {
+        run = run.override_usage(format!("hlrun {name} [OPTIONS]"));
+        if !docs.trim().is_empty() {
+            run = run.about(docs.trim().to_owned()).long_about(None);
+        }
         for param in params {
             let flag = param.name.replace('_', "-");
             let default = param.default.as_ref().map(shown).unwrap_or_default();
@@ -349,6 +377,7 @@ fn shown(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
         Value::Null => String::new(),
+        Value::Array(items) => items.iter().map(shown).collect::<Vec<_>>().join(","),
         other => other.to_string(),
     }
 }
@@ -417,6 +446,15 @@ fn element(like: &[Value]) -> Value {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn every_flag_that_says_how_can_be_configured() {
+        let command = <Cli as clap::CommandFactory>::command();
+        let run = command.find_subcommand("run").unwrap();
+        let flags = run.get_arguments().filter(|arg| arg.get_env().is_none()).filter_map(|arg| arg.get_long());
+        let flags: Vec<&str> = flags.collect();
+        assert_eq!(flags, ["step", "list-hosts", "list-tasks", "list-tags", "syntax-check"], "the README says so");
+    }
 
     #[test]
     fn a_parameter_has_the_type_of_its_default() {

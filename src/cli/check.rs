@@ -2,8 +2,8 @@
 
 use super::args::CheckArgs;
 use super::{run, screen};
-use crate::run::{Options, Runtime};
-use crate::script::Limits;
+use crate::run::Options;
+use crate::script::{Limits, inspect};
 use std::path::PathBuf;
 
 /// Check playbooks. Returns the exit code.
@@ -12,13 +12,9 @@ pub fn check(args: &CheckArgs, project: Option<PathBuf>) -> u8 {
     for path in &args.playbooks {
         let beside = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(std::path::Path::new("."));
         let project = project.clone().or_else(|| super::config::above(beside));
-        let program = match crate::script::compile(path, project.as_deref(), &Limits::default()) {
-            Ok(program) => program,
-            Err(wrong) => {
-                errors.extend(wrong);
-                continue;
-            }
-        };
+        let (program, wrong) = inspect(path, project.as_deref(), &Limits::default());
+        errors.extend(wrong);
+        let Some(program) = program else { continue };
         errors.extend(super::args::taken(&program.survey.params));
         // Without an inventory, patterns and variables cannot be judged; everything else can.
         if args.inventory.inventory.is_empty() {
@@ -26,8 +22,7 @@ pub fn check(args: &CheckArgs, project: Option<PathBuf>) -> u8 {
         }
         match run::inventory(&args.inventory, Some(beside)) {
             Ok(inventory) => {
-                let options = Options { project, ..Options::default() };
-                errors.extend(Runtime::new(inventory, options).verify(&program).err().into_iter().flatten());
+                errors.extend(run::verify(&inventory, Options { project, ..Options::default() }, &program))
             }
             Err(wrong) => errors.extend(wrong),
         }

@@ -2,10 +2,12 @@
 
 use super::args::Cli;
 use super::screen;
+use clap::error::{ContextKind, ContextValue};
 use clap::parser::ValueSource;
-use clap::{ArgMatches, Command, CommandFactory};
+use clap::{ArgAction, ArgMatches, Command, CommandFactory};
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::error::Error as _;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use stdlib::contract::{Error, Result, Site, nearest};
@@ -90,6 +92,11 @@ impl Config {
                 Value::Bool(false) if flag == "host_keys" => vec!["off".to_owned()],
                 other => vec![text(other)],
             };
+            if let Err(expected) = accepts(&flag, value, &texts) {
+                let given = texts.join(", ");
+                errors.push(Error::playbook(format!("`{key}` cannot be `{given}`")).hint(expected).at(site.clone()));
+                continue;
+            }
             let is_path = ["inventory", "private_key", "become_password_file"].contains(&flag.as_str());
             let texts = texts
                 .into_iter()
@@ -120,6 +127,26 @@ fn flags() -> BTreeMap<String, String> {
     args.filter_map(|arg| Some((arg.get_id().to_string(), arg.get_env()?.to_string_lossy().into_owned()))).collect()
 }
 
+/// Whether a flag takes these values; if not, what it takes.
+fn accepts(flag: &str, value: &Value, texts: &[String]) -> Result<(), String> {
+    let command = Cli::command();
+    let mut args = command.get_subcommands().flat_map(Command::get_arguments);
+    let Some(arg) = args.find(|arg| arg.get_id() == flag && arg.get_env().is_some()) else { return Ok(()) };
+    if matches!(arg.get_action(), ArgAction::SetTrue) {
+        return value.is_boolean().then_some(()).ok_or_else(|| "it is true or false".to_owned());
+    }
+    if value.is_object() || value.is_null() || (value.is_array() && !matches!(arg.get_action(), ArgAction::Append)) {
+        return Err("it takes one value".to_owned());
+    }
+    // The flag itself knows, wherever its value comes from.
+    let arg = arg.clone().default_values(texts.to_vec()).env(None::<&str>);
+    let Err(error) = Command::new("hlrun").arg(arg).try_get_matches_from(["hlrun"]) else { return Ok(()) };
+    Err(match error.get(ContextKind::ValidValue) {
+        Some(ContextValue::Strings(values)) => format!("it is one of {}", values.join(", ")),
+        _ => error.source().map_or_else(|| "it is no valid value".to_owned(), ToString::to_string),
+    })
+}
+
 fn text(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
@@ -137,7 +164,13 @@ pub fn show(config: Option<&Config>, _matches: &ArgMatches) -> u8 {
             Err(errors) => return screen::fail(&errors),
         };
     }
-    let Ok(matches) = command.try_get_matches_from(["hlrun", "run", "playbook"]) else { return super::USAGE };
+    let matches = match command.try_get_matches_from(["hlrun", "run", "playbook"]) {
+        Ok(matches) => matches,
+        Err(error) => {
+            let _ = error.print();
+            return super::USAGE;
+        }
+    };
     let Some((_, matches)) = matches.subcommand() else { return super::USAGE };
     for (flag, variable) in flags() {
         let raw = matches.try_get_raw(&flag).ok().flatten();

@@ -1,4 +1,4 @@
-//! `--extra-vars`: `k=v k2="v 2"`, JSON, or `@file` with YAML or JSON.
+//! `--extra-vars`: `k=v k2="v 2"`, JSON or a YAML map in braces, or `@file` with YAML or JSON.
 
 use serde_json::{Map, Value};
 use std::path::Path;
@@ -21,14 +21,19 @@ pub fn extra_vars(given: &[String]) -> Result<Map<String, Value>, Vec<Error>> {
 
 fn inline(text: &str) -> Result<Map<String, Value>> {
     if text.starts_with('{') {
-        return map(serde_json::from_str(text).map_err(|e| wrong(text, &e.to_string()))?, text);
+        if let Ok(value) = serde_json::from_str(text) {
+            return map(value, text);
+        }
+        let value = yaml::parse("--extra-vars", text).map(|node| node.to_json());
+        let why = |errors: Vec<Error>| errors.into_iter().next().map(|e| e.message.clone()).unwrap_or_default();
+        return map(value.map_err(|errors| wrong(text, &why(errors)))?, text);
     }
     pairs(text)
 }
 
 fn wrong(text: &str, why: &str) -> Error {
     let at = Site { file: "--extra-vars".to_owned(), ..Site::default() };
-    Error::playbook(format!("cannot read `{text}`: {why}")).at(at).hint("write k=v, {\"k\": \"v\"} or @FILE")
+    Error::playbook(format!("cannot read `{text}`: {why}")).at(at).hint("write k=v, {\"k\": \"v\"}, {k: v} or @FILE")
 }
 
 fn map(value: Value, what: &str) -> Result<Map<String, Value>> {
@@ -50,6 +55,10 @@ fn pairs(text: &str) -> Result<Map<String, Value>> {
     let mut vars = Map::new();
     for word in words(text) {
         let (name, value) = word.split_once('=').ok_or_else(|| wrong(text, &format!("`{word}` has no `=`")))?;
+        let good = |c: char| c.is_alphanumeric() || c == '_';
+        if !name.starts_with(|c: char| c.is_alphabetic() || c == '_') || !name.chars().all(good) {
+            return Err(wrong(text, &format!("`{name}` is no name of a variable")));
+        }
         vars.insert(name.to_owned(), Value::String(value.to_owned()));
     }
     Ok(vars)
@@ -85,6 +94,10 @@ mod tests {
         let given = ["a=1 b='two words'".to_owned(), r#"{"c": [1], "a": true}"#.to_owned()];
         let vars = serde_json::to_string(&extra_vars(&given).unwrap()).unwrap();
         assert_eq!(vars, r#"{"a":true,"b":"two words","c":[1]}"#);
-        assert!(extra_vars(&["nothing".to_owned()]).is_err());
+        let yaml = extra_vars(&["{a: 1, b: yes}".to_owned()]).unwrap();
+        assert_eq!(serde_json::to_string(&yaml).unwrap(), r#"{"a":1,"b":true}"#);
+        for wrong in ["nothing", "=x", "1a=x", "a-b=x", "{a: 1", "{a: [}"] {
+            assert!(extra_vars(&[wrong.to_owned()]).is_err(), "{wrong}");
+        }
     }
 }

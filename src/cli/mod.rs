@@ -32,13 +32,11 @@ pub fn main(argv: Vec<OsString>) -> u8 {
         Ok(program) => program,
         Err(errors) => return screen::fail(&errors),
     };
-    let params = program.as_ref().map(|program| program.survey.params.clone()).unwrap_or_default();
-    let taken = args::taken(&params);
-    if !taken.is_empty() {
-        return screen::fail(&taken);
-    }
+    let params = program.as_ref().map(|(program, _)| program.survey.params.clone()).unwrap_or_default();
     let mut command = args::Cli::command();
-    command = args::with_params(command, &params);
+    if let Some((program, _)) = &program {
+        command = args::with_playbook(command, &program.name, &program.survey.docs, &params);
+    }
     command = match found.as_ref().map(|config| config.defaults(command.clone())).transpose() {
         Ok(with) => with.unwrap_or(command),
         Err(errors) => return screen::fail(&errors),
@@ -46,6 +44,10 @@ pub fn main(argv: Vec<OsString>) -> u8 {
     let matches = match command.try_get_matches_from(argv) {
         Ok(matches) => matches,
         Err(error) => {
+            // A flag that is not there may be one of what could not be read.
+            if let Some((_, wrong)) = program.filter(|(_, wrong)| !wrong.is_empty()) {
+                return screen::fail(&wrong);
+            }
             let code = if error.use_stderr() { USAGE } else { 0 };
             let _ = error.print();
             return code;

@@ -5,7 +5,7 @@ use super::{USAGE, extra, screen};
 use crate::inventory::Inventory;
 use crate::report::{JsonLines, Terminal};
 use crate::run::{Answer, CancellationToken, Options, Prompt, Runtime, Summary};
-use crate::script::{Limits, Program, compile};
+use crate::script::{Limits, Program, inspect};
 use crate::transport::{HostKeys, Method};
 use serde_json::{Map, Value};
 use std::io::{BufRead, IsTerminal, Write};
@@ -15,10 +15,26 @@ use std::time::Duration;
 use stdlib::contract::{Error, Result};
 use stdlib::shared::Span;
 
-/// A playbook, compiled before the flags are read: its parameters are flags.
-pub fn compiled(path: &Path) -> Result<Program, Vec<Error>> {
+/// A playbook, compiled before the flags are read: its parameters are flags. What is wrong with it is told
+/// together with what is wrong for the inventory; where it cannot be read at all, at once.
+pub fn compiled(path: &Path) -> Result<(Program, Vec<Error>), Vec<Error>> {
     let project = path.parent().and_then(super::config::above);
-    compile(path, project.as_deref(), &Limits::default())
+    let (program, mut errors) = inspect(path, project.as_deref(), &Limits::default());
+    let Some(mut program) = program else { return Err(errors) };
+    let taken = super::args::taken(&program.survey.params);
+    // A flag that is there twice cannot even be read.
+    program.survey.params.retain(|param| taken.iter().all(|error| error.at.as_ref() != Some(&param.at)));
+    errors.extend(taken);
+    Ok((program, errors))
+}
+
+/// What is wrong with a program for this inventory and these options, as far as the program could be read.
+pub fn verify(inventory: &Inventory, options: Options, program: &Program) -> Vec<Error> {
+    let options = match program.survey.whole {
+        true => options,
+        false => Options { tags: Vec::new(), skip_tags: Vec::new(), start_at_task: None, ..options },
+    };
+    Runtime::new(inventory.clone(), options).verify(program).err().unwrap_or_default()
 }
 
 /// The inventory that the flags name, with the variables beside a playbook.
@@ -32,7 +48,7 @@ pub fn options(args: &ConnectionArgs, project: Option<PathBuf>) -> Result<Option
     let span =
         |flag: &str, text: &str| Span::parse(text).map(|s| s.0).map_err(|e| Error::playbook(format!("--{flag}: {e}")));
     Ok(Options {
-        forks: args.forks.max(1),
+        forks: args.forks,
         r#become: args.r#become.then_some(true),
         become_user: args.become_user.clone(),
         become_method: args.become_method.as_deref().map(Method::parse).transpose()?,
@@ -84,7 +100,7 @@ fn become_password(args: &ConnectionArgs) -> Result<Option<String>> {
 /// Run a playbook. Returns the exit code.
 pub fn run(
     args: Box<RunArgs>,
-    program: Option<Program>,
+    program: Option<(Program, Vec<Error>)>,
     given: std::result::Result<Map<String, Value>, String>,
     project: Option<PathBuf>,
 ) -> u8 {
@@ -100,7 +116,10 @@ pub fn run(
     let project = project.or_else(|| super::config::above(beside));
     let inventory = match inventory(&args.inventory, Some(beside)) {
         Ok(inventory) => inventory,
-        Err(errors) => return screen::fail(&errors),
+        Err(errors) => {
+            let wrong = program.map(|(_, wrong)| wrong).unwrap_or_default();
+            return screen::fail(&[wrong, errors].concat());
+        }
     };
     let options = match options(&args.connection, project) {
         Ok(options) => options,
@@ -117,14 +136,15 @@ pub fn run(
         params,
         ..options
     };
-    let mut runtime = Runtime::new(inventory.clone(), options);
-    let program = match program.map_or_else(|| runtime.compile(&args.playbook), Ok) {
+    let (program, mut errors) = match program.map_or_else(|| compiled(&args.playbook), Ok) {
         Ok(program) => program,
         Err(errors) => return screen::fail(&errors),
     };
-    if let Err(errors) = runtime.verify(&program) {
+    errors.extend(verify(&inventory, options.clone(), &program));
+    if !errors.is_empty() {
         return screen::fail(&errors);
     }
+    let mut runtime = Runtime::new(inventory.clone(), options);
     if listing {
         return list(&args, &program, &inventory);
     }
@@ -184,6 +204,21 @@ fn ask(question: &str) -> Answer {
     }
 }
 
+/// Whether calls with these tags would run.
+fn chosen(args: &RunArgs, tags: &[String]) -> bool {
+    let has = |tag: &String| {
+        tags.contains(tag)
+            || (tag == "tagged" && !tags.is_empty())
+            || (tag == "untagged" && tags.is_empty())
+            || (tag == "all" && !tags.iter().any(|tag| tag == "never"))
+    };
+    let is = |word: &str| tags.iter().any(|tag| tag == word);
+    if args.skip_tags.iter().any(|tag| tags.contains(tag) || (tag == "tagged" && !tags.is_empty())) {
+        return false;
+    }
+    is("always") || if args.tags.is_empty() { !is("never") } else { args.tags.iter().any(has) }
+}
+
 fn list(args: &RunArgs, program: &Program, inventory: &Inventory) -> u8 {
     screen::out(&format!("playbook: {}", program.name));
     let limit = args.limit.as_deref().and_then(|limit| inventory.select(limit).ok());
@@ -202,7 +237,7 @@ fn list(args: &RunArgs, program: &Program, inventory: &Inventory) -> u8 {
         }
         if args.list_tasks {
             screen::out("    tasks:");
-            for task in &play.tasks {
+            for task in play.tasks.iter().filter(|task| chosen(args, &task.tags)) {
                 let name = task.name.as_deref().unwrap_or("(named when it runs)");
                 screen::out(&format!("      {name}\tTAGS: [{}]", task.tags.join(", ")));
             }

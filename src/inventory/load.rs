@@ -24,7 +24,8 @@ impl Inventory {
         data.groups.insert("all".to_owned(), Group::default());
         data.groups.insert("ungrouped".to_owned(), Group::default());
         let mut places: Vec<PathBuf> = Vec::new();
-        for path in sources {
+        let several: Vec<PathBuf> = sources.iter().flat_map(|path| files(path)).collect();
+        for path in &several {
             let text = path.to_string_lossy();
             if text.contains(',') && !path.exists() {
                 let site = Site { file: text.to_string(), ..Site::default() };
@@ -60,6 +61,17 @@ impl Inventory {
         settle(&mut data);
         data.engine = lookup::engine(&places);
         Ok(Inventory(Arc::new(data)))
+    }
+}
+
+/// `a.yaml,b.yaml` are two files where both are there, as in `HLRUN_INVENTORY`; else it is a list of hosts.
+fn files(path: &Path) -> Vec<PathBuf> {
+    let text = path.to_string_lossy();
+    let parts: Vec<PathBuf> = text.split(',').filter(|part| !part.is_empty()).map(PathBuf::from).collect();
+    if parts.len() > 1 && !path.exists() && parts.iter().all(|part| part.is_file()) {
+        parts
+    } else {
+        vec![path.to_owned()]
     }
 }
 

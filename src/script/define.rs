@@ -61,5 +61,6 @@ const WORDS: &[(&str, &str)] = &[
     ("flush()", "Run the handlers that were asked for now."),
     ("param(name: String, value: ?, help: String) -> ?", "Declare a parameter: it becomes a flag of the playbook."),
     ("hosts(pattern: String) -> array", "The names of the hosts that a pattern means."),
+    ("sleep(span: ?)", "Wait so many seconds, or a span such as \"5s\"; Ctrl-C ends it."),
     ("warn(text: String)", "Tell something that a person should know."),
 ];

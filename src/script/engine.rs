@@ -3,13 +3,15 @@
 use super::resolve::{Resolver, Sources};
 use super::stage::Stage;
 use super::survey::Survey;
-use super::value::Rhai;
+use super::value::{Rhai, throw};
 use super::{Tag, error, lint, play};
 use rhai::packages::{Package, StandardPackage};
-use rhai::{AST, Dynamic, Engine, Scope};
+use rhai::{AST, Dynamic, Engine, NativeCallContext, Scope};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use stdlib::contract::{Content, Error};
+use std::time::{Duration, Instant};
+use stdlib::contract::{Content, Error, Kind};
+use stdlib::shared::Span;
 
 /// What a script may use up.
 #[derive(Debug, Clone)]
@@ -20,13 +22,14 @@ pub struct Limits {
     pub depth: usize,
     /// Size of a string in bytes, also of what a command prints.
     pub string: usize,
-    /// Items in an array or map.
+    /// Items in an array or map. Rhai counts them at every change, so that filling one takes a time that grows
+    /// with the square of it.
     pub items: usize,
 }
 
 impl Default for Limits {
     fn default() -> Limits {
-        Limits { operations: 200_000_000, depth: 128, string: 256 << 20, items: 1_000_000 }
+        Limits { operations: 200_000_000, depth: 128, string: 256 << 20, items: 100_000 }
     }
 }
 
@@ -48,8 +51,18 @@ pub struct Program {
 
 /// Compile a playbook file. All its errors at once, those of its imports included.
 pub fn compile(path: &Path, project: Option<&Path>, limits: &Limits) -> Result<Program, Vec<Error>> {
+    sound(inspect(path, project, limits))
+}
+
+fn sound((program, errors): (Option<Program>, Vec<Error>)) -> Result<Program, Vec<Error>> {
+    program.filter(|_| errors.is_empty()).ok_or(errors)
+}
+
+/// All that is wrong with a playbook file, and the program as far as it can be read: with errors it is for
+/// more checks, and not to be run.
+pub fn inspect(path: &Path, project: Option<&Path>, limits: &Limits) -> (Option<Program>, Vec<Error>) {
     let name = display(path);
-    let text = std::fs::read_to_string(path).map_err(|e| {
+    let unreadable = |e: std::io::Error| {
         let error = Error::playbook(format!("cannot read the playbook {name}: {e}"));
         let dir = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let names: Vec<String> = std::fs::read_dir(dir)
@@ -60,18 +73,22 @@ pub fn compile(path: &Path, project: Option<&Path>, limits: &Limits) -> Result<P
             .filter(|file| file.ends_with(".rhai"))
             .collect();
         let wanted = path.file_name().map(|f| f.to_string_lossy().into_owned()).unwrap_or_default();
-        vec![match stdlib::contract::nearest(&wanted, names.iter().map(String::as_str)) {
+        match stdlib::contract::nearest(&wanted, names.iter().map(String::as_str)) {
             Some(near) => error.hint(format!("did you mean {}?", dir.join(near).display())),
             None => error,
-        }]
-    })?;
+        }
+    };
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(e) => return (None, vec![unreadable(e)]),
+    };
     let dir = path.parent().map(Path::to_path_buf).unwrap_or_default();
     program(&text, name, dir, project, limits)
 }
 
 /// Compile a playbook that is a text at hand.
 pub fn compile_text(text: &str, name: &str, dir: &Path, limits: &Limits) -> Result<Program, Vec<Error>> {
-    program(text, name.to_owned(), dir.to_path_buf(), None, limits)
+    sound(program(text, name.to_owned(), dir.to_path_buf(), None, limits))
 }
 
 fn program(
@@ -80,15 +97,15 @@ fn program(
     dir: PathBuf,
     project: Option<&Path>,
     limits: &Limits,
-) -> Result<Program, Vec<Error>> {
+) -> (Option<Program>, Vec<Error>) {
     let sources = Sources::default();
     sources.put(&name, text);
     let roots = project.into_iter().flat_map(|root| [root.join("playbooks"), root.to_path_buf()]).collect();
     let resolver = Resolver::new(sources.clone(), roots);
     let engine = engine(&resolver, limits);
     let (survey, ast, errors) = lint::survey(&engine, &|| self::engine(&resolver, limits), &name, text, &resolver);
-    let Some(ast) = ast.filter(|_| errors.is_empty()) else { return Err(errors) };
-    Ok(Program { name, digest: Content::digest(text.as_bytes()), dir, sources, survey, engine, ast })
+    let digest = Content::digest(text.as_bytes());
+    (ast.map(|ast| Program { name, digest, dir, sources, survey, engine, ast }), errors)
 }
 
 impl Program {
@@ -108,7 +125,7 @@ impl Program {
         let ran: Rhai<Dynamic> = self.engine.eval_ast_with_scope(&mut Scope::new(), &self.ast);
         ran.map_err(|e| {
             let error = error::translate(&e, &self.name);
-            if stage.interrupted() { Error::new(stdlib::contract::Kind::Interrupted, "interrupted") } else { error }
+            if stage.interrupted() { Error::new(Kind::Interrupted, "interrupted") } else { error }
         })
     }
 }
@@ -142,10 +159,34 @@ fn engine(resolver: &Resolver, limits: &Limits) -> Engine {
         rhai::Token::Reserved(word) if FREED.contains(&word.as_str()) => rhai::Token::Identifier(word),
         other => other,
     });
+    engine.register_fn("sleep", |ctx: NativeCallContext, seconds: i64| {
+        sleep(&ctx, Duration::from_secs(u64::try_from(seconds).unwrap_or_default()))
+    });
+    engine.register_fn("sleep", |ctx: NativeCallContext, seconds: f64| {
+        sleep(&ctx, Duration::try_from_secs_f64(seconds).unwrap_or_default())
+    });
+    engine.register_fn("sleep", |ctx: NativeCallContext, span: &str| {
+        let span =
+            Span::parse(span).map_err(|e| throw(Error::playbook(format!("sleep(): {e}")), ctx.call_position()))?;
+        sleep(&ctx, span.0)
+    });
     super::value::register(&mut engine);
     play::register(&mut engine);
     super::bridge::register(&mut engine);
     engine
+}
+
+/// Wait, but not longer than the run lasts: Rhai's own would not hear Ctrl-C.
+fn sleep(ctx: &NativeCallContext, span: Duration) -> Rhai<()> {
+    let stage = Tag::of(ctx).map(|tag| tag.stage);
+    let began = Instant::now();
+    while let Some(left) = span.checked_sub(began.elapsed()).filter(|left| !left.is_zero()) {
+        if stage.as_ref().is_some_and(|stage| stage.interrupted()) {
+            return Err(throw(Error::new(Kind::Interrupted, "interrupted"), ctx.call_position()));
+        }
+        std::thread::sleep(left.min(Duration::from_millis(50)));
+    }
+    Ok(())
 }
 
 /// Reserved words that are options of operations.
@@ -156,4 +197,31 @@ pub(crate) fn display(path: &Path) -> String {
     let here = std::env::current_dir().unwrap_or_default();
     let clean: PathBuf = path.components().collect();
     clean.strip_prefix(&here).unwrap_or(&clean).to_string_lossy().into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn evaluate(text: &str) -> Result<Dynamic, Error> {
+        compile_text(text, "test", Path::new(""), &Limits::default()).unwrap().evaluate()
+    }
+
+    #[test]
+    fn a_list_without_end_is_stopped() {
+        let limits = Limits { items: 1000, ..Limits::default() };
+        let program = compile_text("let s = []; loop { s.push(1); }", "test", Path::new(""), &limits).unwrap();
+        assert!(program.evaluate().unwrap_err().message.contains("array"));
+        // Seconds in a release, where the square of it is.
+        assert!(Limits::default().items <= 100_000);
+    }
+
+    #[test]
+    fn sleep_takes_numbers_and_spans() {
+        let began = Instant::now();
+        let slept = evaluate("sleep(0); sleep(-1); sleep(0.01); sleep(\"1ms\");");
+        assert!(slept.is_ok(), "{slept:?}");
+        assert!(began.elapsed() >= Duration::from_millis(11));
+        assert!(evaluate("sleep(\"soon\")").is_err());
+    }
 }

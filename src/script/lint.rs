@@ -84,6 +84,7 @@ pub(super) fn survey(
         files: BTreeMap::new(),
         loading: Vec::new(),
         survey: Survey::default(),
+        broken: false,
         errors,
     };
     checker.loading.push((real(Path::new(name)), name.to_owned()));
@@ -96,6 +97,7 @@ pub(super) fn survey(
         tags.extend(play.tags.iter().chain(play.tasks.iter().flat_map(|task| &task.tags)).cloned());
     }
     checker.survey.tags = tags.into_iter().collect();
+    checker.survey.whole = checker.files.values().all(Option::is_some) && !checker.broken;
     checker.errors.sort_by_key(|e| e.at.as_ref().map(|at| (at.file != name, at.file.clone(), at.line, at.column)));
     (checker.survey, Some(ast), checker.errors)
 }
@@ -213,6 +215,8 @@ struct Checker<'a> {
     /// The files being read, each the importer of the next: real path and name.
     loading: Vec<(PathBuf, String)>,
     survey: Survey,
+    /// Whether an import could not be read.
+    broken: bool,
     errors: Vec<Error>,
 }
 
@@ -238,6 +242,7 @@ impl Checker<'_> {
                 Some(Ok(Some(file))) => drop(imports.insert(alias, file)),
                 Some(Ok(None)) | None => drop(unknown.insert(alias)),
                 Some(Err(error)) => {
+                    self.broken = true;
                     unknown.insert(alias);
                     self.errors.push(error.at(site(pos)));
                 }
@@ -473,12 +478,14 @@ impl Checker<'_> {
                         Some(name) if params.iter().any(|p| p.name == name && p.at != at) => {
                             errors.push(Error::playbook(format!("parameter `{name}` is declared twice")).at(at));
                         }
-                        Some(name) => {
-                            errors.extend(flag_name(&name, &params).map(|e| e.at(at.clone())));
-                            let default = call.args.get(1).and_then(|arg| arg.get_literal_value(None));
-                            let default = default.and_then(|value| to_json(&value, "a default").ok());
-                            params.push(Param { name, default, help: text(2).unwrap_or_default(), at });
-                        }
+                        Some(name) => match flag_name(&name, &params) {
+                            Some(error) => errors.push(error.at(at)),
+                            None => {
+                                let default = call.args.get(1).and_then(|arg| arg.get_literal_value(None));
+                                let default = default.and_then(|value| to_json(&value, "a default").ok());
+                                params.push(Param { name, default, help: text(2).unwrap_or_default(), at });
+                            }
+                        },
                         None => errors.push(Error::playbook("the name of a parameter must be written out").at(at)),
                     },
                     "play" => {

@@ -18,7 +18,7 @@ mod survey;
 mod value;
 
 pub use define::definitions;
-pub use engine::{Limits, Program, compile, compile_text};
+pub use engine::{Limits, Program, compile, compile_text, inspect};
 pub use lint::{Known, check};
 pub use resolve::Sources;
 pub use stage::{Actor, Order, Patience, Play, PlaySpec, Scope, Serial, Stage};

@@ -19,6 +19,8 @@ pub struct Survey {
     pub variables: Vec<(String, Site)>,
     /// The names in `vars` of its plays; nothing where they are not all written out.
     pub vars: Option<BTreeSet<String>>,
+    /// Whether all of it could be read: every import, and what each says.
+    pub whole: bool,
     /// Handlers, by play and name.
     pub(crate) handlers: Vec<HandlerFound>,
     /// Every tag of a play or task.

@@ -9,14 +9,15 @@ use super::shared::Shared;
 use crate::inventory::Overlay;
 use crate::report::Event;
 use crate::script::{Actor, Patience, PlaySpec, Scope};
-use crate::transport::{Become, Method, Stream, asset, asset_tree, http_get};
+use crate::transport::{Become, Method, Stream, asset, asset_tree, find, http_get};
 use async_trait::async_trait;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use stdlib::contract::{
-    Asset, Command, Entry, Error, Host, Kind, Look, Mode, Outcome, Output, Record, Result, Site, Status, Step,
+    Asset, Command, Entry, Error, Fetch, Host, Kind, Look, Mode, Outcome, Output, Record, Result, Site, Source, Status,
+    Step, Write,
 };
 
 /// A host in a play.
@@ -125,6 +126,24 @@ impl Session {
         if self.no_log() { WITHHELD.to_owned() } else { subject.to_owned() }
     }
 
+    /// A write whose file on the controller is named by its full path.
+    fn found(&self, write: &Write) -> Write {
+        let mut write = write.clone();
+        if let Source::Asset(path) = &write.source
+            && let Some(found) = find(path, &self.run.roots)
+        {
+            write.source = Source::Asset(found.to_string_lossy().into_owned());
+        }
+        write
+    }
+
+    /// A fetch to a place beside the playbook, where it is looked for too.
+    fn placed(&self, fetch: &Fetch) -> Fetch {
+        let beside = self.run.roots.first().map(|root| root.join(&fetch.dest));
+        let dest = beside.map_or_else(|| fetch.dest.clone(), |dest| dest.to_string_lossy().into_owned());
+        Fetch { dest, ..fetch.clone() }
+    }
+
     fn overlay(&self, locals: serde_json::Map<String, Value>) -> Overlay {
         Overlay { facts: self.run.facts(&self.host), vars: self.play.spec.vars.clone(), locals }
     }
@@ -199,7 +218,12 @@ impl Look for Session {
         self.run.learn(&self.host, template, &self.play.spec.vars, self).await?;
         let locals = vars.iter().map(|(k, v)| (k.clone(), v.clone())).collect();
         let context = self.run.inventory.context(&self.host, &self.overlay(locals))?;
-        self.run.templates.render(name, template, context)
+        // Errors name the file as the user would.
+        let found = find(name, &self.run.roots);
+        let here = std::env::current_dir().unwrap_or_default();
+        let shown =
+            found.as_deref().map(|path| path.strip_prefix(&here).unwrap_or(path).to_string_lossy().into_owned());
+        self.run.templates.render(shown.as_deref().unwrap_or(name), template, context)
     }
 }
 
@@ -216,7 +240,8 @@ impl Host for Session {
         let manner = self.manner(None)?;
         let step = match step {
             Step::Run(command) => Step::Run(self.dressed(command)),
-            other => other.clone(),
+            Step::Write(write) => Step::Write(self.found(write)),
+            Step::Fetch(fetch) => Step::Fetch(self.placed(fetch)),
         };
         let quiet = self.withheld();
         let operation = self.now().operation.clone();

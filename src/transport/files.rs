@@ -191,7 +191,8 @@ fn walk(root: &Path, below: &Path, found: &mut Vec<Asset>) -> Result<()> {
     Ok(())
 }
 
-fn find(path: &str, roots: &[PathBuf]) -> Option<PathBuf> {
+/// Where a file of the controller is, looked for in these directories in turn.
+pub fn find(path: &str, roots: &[PathBuf]) -> Option<PathBuf> {
     let candidates = roots.iter().map(|root| root.join(path));
     candidates.filter(|candidate| candidate.exists()).map(|c| std::path::absolute(&c).unwrap_or(c)).next()
 }

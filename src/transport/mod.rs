@@ -15,7 +15,7 @@ mod shell;
 mod ssh;
 
 pub use elevate::{Become, Method};
-pub use files::{asset, asset_tree, fetch, write};
+pub use files::{asset, asset_tree, fetch, find, write};
 pub use http::get as http_get;
 pub use live::{Keep, Sink, Stream, live};
 pub use local::Local;

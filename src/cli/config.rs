@@ -98,9 +98,7 @@ impl Config {
                 continue;
             }
             let is_path = ["inventory", "private_key", "become_password_file"].contains(&flag.as_str());
-            let texts = texts
-                .into_iter()
-                .map(|t| if is_path && !t.contains(',') { self.dir.join(t).display().to_string() } else { t });
+            let texts = texts.into_iter().map(|t| if is_path { self.beside(&t) } else { t });
             defaults.insert(flag, texts.collect());
         }
         if !errors.is_empty() {
@@ -120,6 +118,21 @@ impl Config {
     }
 }
 
+impl Config {
+    /// A path, or several with commas, from where the configuration lies; a list of hosts stays what it is.
+    fn beside(&self, text: &str) -> String {
+        let full = |part: &str| self.dir.join(part);
+        let parts = || text.split(',').map(str::trim).filter(|part| !part.is_empty());
+        if !text.contains(',') {
+            full(text).display().to_string()
+        } else if parts().all(|part| full(part).is_file()) {
+            parts().map(|part| full(part).display().to_string()).collect::<Vec<_>>().join(",")
+        } else {
+            text.to_owned()
+        }
+    }
+}
+
 /// Every flag that can be set, with its environment variable.
 fn flags() -> BTreeMap<String, String> {
     let command = Cli::command();
@@ -135,7 +148,8 @@ fn accepts(flag: &str, value: &Value, texts: &[String]) -> Result<(), String> {
     if matches!(arg.get_action(), ArgAction::SetTrue) {
         return value.is_boolean().then_some(()).ok_or_else(|| "it is true or false".to_owned());
     }
-    if value.is_object() || value.is_null() || (value.is_array() && !matches!(arg.get_action(), ArgAction::Append)) {
+    let map = value.is_object() && flag != "extra_vars";
+    if map || value.is_null() || (value.is_array() && !matches!(arg.get_action(), ArgAction::Append)) {
         return Err("it takes one value".to_owned());
     }
     // The flag itself knows, wherever its value comes from.

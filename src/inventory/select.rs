@@ -12,6 +12,10 @@ impl Inventory {
     /// such as `[0]`, `[0:2]` (both ends), `[-1]`. `localhost` is always there. A term that means nothing is an
     /// error with the nearest name.
     pub fn select(&self, pattern: &str) -> Result<Vec<String>> {
+        // An IPv6 address is a name with colons.
+        if pattern.contains("::") && self.0.hosts.contains_key(pattern.trim()) {
+            return Ok(vec![pattern.trim().to_owned()]);
+        }
         let terms = split(pattern)?;
         if terms.is_empty() {
             return Err(Error::playbook(format!("`{pattern}` names no host")).hint("`all` is every host"));

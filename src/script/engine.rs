@@ -217,6 +217,31 @@ mod tests {
     }
 
     #[test]
+    fn what_is_right_is_not_refused() {
+        let text = r#"
+            const LEAST = 1;
+            fn least(host) { global::LEAST }
+            fn deploy(opts) { within(opts + #{ retries: 1 }, || { shell::query("true"); }); }
+            let methods = #{ run: |a| a };
+            methods.run(1);
+            let wanted = "x";
+            let closure = |host| print(wanted);
+            for share in ["50%", 2] {
+                play(`Play ${share}`, "all", #{ serial: share, tags: "a" }, |host| {
+                    deploy(#{ timeout: "5s" });
+                    on(host, || defer("later", |h| print(h.name)));
+                    within(#{ until: |r| r.stdout == wanted, delay: least(host) }, || shell::query("true"));
+                    shell::run(#{ command: "true", changed_when: false, failed_when: |r| r.rc > 1 });
+                });
+            }
+            play("Pointer", "all", Fn("least"));
+            play("Variable", "all", closure);
+        "#;
+        let wrong = compile_text(text, "test", Path::new(""), &Limits::default()).err();
+        assert!(wrong.is_none(), "{wrong:?}");
+    }
+
+    #[test]
     fn sleep_takes_numbers_and_spans() {
         let began = Instant::now();
         let slept = evaluate("sleep(0); sleep(-1); sleep(0.01); sleep(\"1ms\");");

@@ -294,8 +294,12 @@ impl Checker<'_> {
         let mut keys: BTreeSet<String> = BTreeSet::new();
         let mut hosts: BTreeSet<String> = ["host".to_owned()].into();
         file.ast.walk(&mut |path| {
-            if let Some(ASTNode::Expr(Expr::Map(map, _))) = path.last() {
-                keys.extend(map.0.iter().map(|(key, _)| key.name.to_string()));
+            match path.last() {
+                Some(ASTNode::Expr(Expr::Map(map, _))) => {
+                    keys.extend(map.0.iter().map(|(key, _)| key.name.to_string()));
+                }
+                Some(ASTNode::Expr(Expr::DynamicConstant(value, _))) => constant_keys(value, &mut keys),
+                _ => {}
             }
             if let Some((call, ..)) = path.last().and_then(calls)
                 && matches!(call.name.as_str(), "play" | "on")
@@ -628,6 +632,16 @@ fn vars_of(file: &File, options: &Expr) -> Option<Vec<String>> {
             let options = options.as_map_ref().ok()?;
             Some(options.get("vars").and_then(|vars| vars.as_map_ref().ok().map(|v| names(&v))).unwrap_or_default())
         }
+    }
+}
+
+/// The keys of maps that Rhai has folded into one constant.
+fn constant_keys(value: &Dynamic, keys: &mut BTreeSet<String>) {
+    if let Ok(map) = value.as_map_ref() {
+        keys.extend(map.keys().map(ToString::to_string));
+        map.values().for_each(|value| constant_keys(value, keys));
+    } else if let Ok(items) = value.as_array_ref() {
+        items.iter().for_each(|value| constant_keys(value, keys));
     }
 }
 

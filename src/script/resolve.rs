@@ -150,6 +150,9 @@ mod tests {
             lines.collect::<Vec<_>>()
         };
         assert_eq!(errors("a.rhai"), ["b.rhai:2:2: these files import each other: a.rhai -> b.rhai -> a.rhai"]);
+        write("broken.rhai", "let x = ;");
+        write("twice.rhai", "import \"broken\" as x; import \"./broken\" as y; x::f(); y::g();");
+        assert_eq!(errors("twice.rhai").len(), 1, "{:?}", errors("twice.rhai"));
         assert_eq!(errors("c.rhai"), ["c.rhai:1:1: c.rhai imports itself"]);
     }
 

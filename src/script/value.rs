@@ -209,10 +209,11 @@ pub fn register(engine: &mut Engine) {
     engine.register_fn(
         "get",
         |ctx: NativeCallContext, vars: &mut Vars, name: &str, default: Dynamic| -> Rhai<Dynamic> {
-            if !vars.0.variables().iter().any(|known| known == name) {
-                return Ok(default);
+            let value = variable(&vars.0, name);
+            if MAGIC.contains(&name) || vars.0.variables().iter().any(|known| known == name) {
+                return value.map_err(|e| throw(e, ctx.call_position()));
             }
-            variable(&vars.0, name).map_err(|e| throw(e, ctx.call_position()))
+            Ok(value.unwrap_or(default))
         },
     );
     engine.register_fn("contains", |vars: &mut Vars, name: &str| vars.0.variables().iter().any(|known| known == name));

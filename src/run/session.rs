@@ -153,6 +153,11 @@ impl Session {
         self.play.spec.tags.iter().chain(now.tasks.iter().flat_map(|(_, tags)| tags)).cloned().collect()
     }
 
+    /// The host whose play this belongs to.
+    fn origin(&self) -> &str {
+        self.play.spec.origin.as_deref().unwrap_or(&self.host)
+    }
+
     fn task(&self) -> Option<String> {
         self.now().tasks.last().map(|(name, _)| name.clone())
     }
@@ -313,17 +318,18 @@ impl Actor for Session {
             ignore_errors: inner(&|s| s.ignore_errors),
             ..Scope::default()
         };
-        PlaySpec { vars: self.play.spec.vars.clone(), tags: self.tags(), scope, ..PlaySpec::default() }
+        let origin = Some(self.origin().to_owned());
+        PlaySpec { vars: self.play.spec.vars.clone(), tags: self.tags(), scope, origin, ..PlaySpec::default() }
     }
     fn thrown(&self) {
         self.now().thrown += 1;
     }
     fn enter_task(&self, name: &str, tags: &[String]) -> Option<String> {
         self.now().tasks.push((name.to_owned(), tags.to_vec()));
-        self.run.start_at(&self.host, name);
+        self.run.start_at(self.origin(), name);
         // Before --start-at-task, the task to start at may be inside.
         let started = self.run.options.start_at_task.is_none();
-        if tags.is_empty() || !started { None } else { self.run.left_out(&self.host, &self.tags()) }
+        if tags.is_empty() || !started { None } else { self.run.left_out(self.origin(), &self.tags()) }
     }
     fn leave_task(&self) {
         self.now().tasks.pop();
@@ -335,7 +341,7 @@ impl Actor for Session {
         if self.play.stopped() {
             return Err(Error::new(Kind::Interrupted, "stopped: another host failed, and any_errors_fatal is set"));
         }
-        if let Some(reason) = self.run.left_out(&self.host, &self.tags()) {
+        if let Some(reason) = self.run.left_out(self.origin(), &self.tags()) {
             return Ok(Some(reason));
         }
         let task = self.task();
@@ -427,7 +433,7 @@ impl Actor for Session {
             told.reason = None;
         }
         // What a tag leaves out is no news.
-        if !(told.status == Status::Skipped && self.run.left_out(&self.host, &self.tags()).is_some()) {
+        if !(told.status == Status::Skipped && self.run.left_out(self.origin(), &self.tags()).is_some()) {
             self.run.bus.emit(Event::TaskEnd { record: Box::new(told) });
         }
         match error {

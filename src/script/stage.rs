@@ -107,6 +107,8 @@ pub struct PlaySpec {
     pub at: Site,
     /// Whether it is an `on` inside another play: neither limit nor failures elsewhere apply.
     pub nested: bool,
+    /// The host whose play an `on` stands in: what is chosen there is chosen here.
+    pub origin: Option<String>,
     /// The sizes of its batches; the last one repeats.
     pub serial: Vec<Serial>,
     /// Hosts at once.

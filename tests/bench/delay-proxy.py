@@ -7,6 +7,7 @@ zero; end of file ends it. A round trip is counted whenever a client sends after
 and one for each connection; divided by the number of hosts it is what each host was waited for.
 """
 import asyncio
+import contextlib
 import collections
 import json
 import selectors
@@ -81,7 +82,8 @@ class End(asyncio.Protocol):
                 if self.transport.is_closing():
                     out.close()
                 elif out.can_write_eof():
-                    out.write_eof()
+                    with contextlib.suppress(OSError):  # the other side has gone already
+                        out.write_eof()
             else:
                 out.write(data)
                 if not self.client:

@@ -5,7 +5,7 @@ use super::live::Live;
 use super::style::Paint;
 use super::words::{first_line, hosts, seconds, shorten, verdict};
 use super::{Listener, recap};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::time::{Duration, Instant};
 use stdlib::contract::{Error, Record, Status, render};
@@ -32,8 +32,8 @@ pub struct View {
 /// Gives the text of a file.
 type Sources = Box<dyn Fn(&str) -> Option<String> + Send>;
 
-/// How long a result waits for the same one of other hosts.
-const COMPANY: Duration = Duration::from_millis(400);
+/// How long a result waits for the same one of hosts that are still at work. What they are at is shown live.
+const COMPANY: Duration = Duration::from_secs(5);
 
 /// Differences longer than this are cut.
 const LONGEST: usize = 400;
@@ -43,8 +43,10 @@ pub struct Terminal {
     view: View,
     paint: Paint,
     sources: Sources,
-    active: usize,
+    /// The hosts of the play, in order; those at work now; those of them that are done with it.
     order: Vec<String>,
+    batch: Vec<String>,
+    ended: BTreeSet<String>,
     groups: Vec<Group>,
     live: Live,
     slow: Vec<(u64, String)>,
@@ -79,8 +81,9 @@ impl Terminal {
             view,
             paint: Paint(view.color),
             sources: Box::new(sources),
-            active: 0,
             order: Vec::new(),
+            batch: Vec::new(),
+            ended: BTreeSet::new(),
             groups: Vec::new(),
             live: Live::new(view.live, view.width),
             slow: Vec::new(),
@@ -195,7 +198,8 @@ impl Terminal {
     fn flush(&mut self, all: bool) {
         while let Some(group) = self.groups.first() {
             let waits = !matches!(group.news, News::Print(_));
-            if waits && !all && group.hosts.len() < self.active && group.since.elapsed() < COMPANY {
+            let more = |host: &String| !self.ended.contains(host) && !group.hosts.contains(host);
+            if waits && !all && group.since.elapsed() < COMPANY && self.batch.iter().any(more) {
                 return;
             }
             let mut group = self.groups.remove(0);
@@ -313,8 +317,9 @@ impl Listener for Terminal {
         match &envelope.event {
             Event::PlayStart { play, hosts, .. } => {
                 self.flush(true);
-                self.active = hosts.len();
                 self.order.clone_from(hosts);
+                self.batch.clone_from(hosts);
+                self.ended.clear();
                 self.play = Some(play.clone());
                 self.titled = None;
                 if hosts.is_empty() {
@@ -325,7 +330,7 @@ impl Listener for Terminal {
             }
             Event::BatchStart { hosts, .. } => {
                 self.flush(true);
-                self.active = hosts.len();
+                self.batch.clone_from(hosts);
             }
             Event::TaskStart { host, operation, subject, task, .. } => {
                 let what = format!("{operation} {}", shorten(subject, 40));
@@ -369,6 +374,7 @@ impl Listener for Terminal {
             }
             Event::HostEnd { host, error, .. } => {
                 self.live.done(host);
+                self.ended.insert(host.clone());
                 if let Some(error) = error {
                     let key = format!("{:?} {} {:?}", error.at, error.message, error.hints);
                     self.group(key, host, News::Error(error.clone()));

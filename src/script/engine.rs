@@ -22,8 +22,8 @@ pub struct Limits {
     pub depth: usize,
     /// Size of a string in bytes, also of what a command prints.
     pub string: usize,
-    /// Items in an array or map: as many as a long output has lines. Rhai counts them at every change, so that filling one takes a time that grows
-    /// with the square of it.
+    /// Items in an array or map: as many as a long output has lines. Rhai counts them at every change, so that
+    /// filling one takes a time that grows with the square of it.
     pub items: usize,
 }
 

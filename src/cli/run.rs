@@ -4,7 +4,7 @@ use super::args::{ConnectionArgs, InventoryArgs, RunArgs};
 use super::{USAGE, extra, screen};
 use crate::inventory::Inventory;
 use crate::report::{JsonLines, Terminal};
-use crate::run::{Answer, CancellationToken, Options, Prompt, Runtime, Summary};
+use crate::run::{Answer, CancellationToken, Options, Prompt, Runtime, Summary, left_out};
 use crate::script::{Limits, Program, inspect};
 use crate::transport::{HostKeys, Method};
 use serde_json::{Map, Value};
@@ -204,21 +204,6 @@ fn ask(question: &str) -> Answer {
     }
 }
 
-/// Whether calls with these tags would run.
-fn chosen(args: &RunArgs, tags: &[String]) -> bool {
-    let has = |tag: &String| {
-        tags.contains(tag)
-            || (tag == "tagged" && !tags.is_empty())
-            || (tag == "untagged" && tags.is_empty())
-            || (tag == "all" && !tags.iter().any(|tag| tag == "never"))
-    };
-    let is = |word: &str| tags.iter().any(|tag| tag == word);
-    if args.skip_tags.iter().any(|tag| tags.contains(tag) || (tag == "tagged" && !tags.is_empty())) {
-        return false;
-    }
-    is("always") || if args.tags.is_empty() { !is("never") } else { args.tags.iter().any(has) }
-}
-
 fn list(args: &RunArgs, program: &Program, inventory: &Inventory) -> u8 {
     screen::out(&format!("playbook: {}", program.name));
     let limit = args.limit.as_deref().and_then(|limit| inventory.select(limit).ok());
@@ -237,7 +222,7 @@ fn list(args: &RunArgs, program: &Program, inventory: &Inventory) -> u8 {
         }
         if args.list_tasks {
             screen::out("    tasks:");
-            for task in play.tasks.iter().filter(|task| chosen(args, &task.tags)) {
+            for task in play.tasks.iter().filter(|task| left_out(&task.tags, &args.tags, &args.skip_tags).is_none()) {
                 let name = task.name.as_deref().unwrap_or("(named when it runs)");
                 screen::out(&format!("      {name}\tTAGS: [{}]", task.tags.join(", ")));
             }

@@ -11,12 +11,14 @@ mod playing;
 mod session;
 mod shared;
 mod stage;
+mod tags;
 
 pub use journal::{read as read_run, runs};
 pub use link::human;
 pub use options::{Options, runtime_dir, state_dir};
 pub use owed::{Debt, Debts};
 pub use stage::{Answer, Prompt};
+pub use tags::left_out;
 pub use tokio_util::sync::CancellationToken;
 
 use crate::inventory::Inventory;

@@ -483,7 +483,9 @@ impl Actor for Session {
             }
             _ => {}
         });
-        self.play.ended(&self.host, word);
+        if word != "ok" {
+            self.play.failed();
+        }
         if !nested && word != "ok" {
             self.run.lose(&self.host, word);
         }

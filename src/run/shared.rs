@@ -3,7 +3,7 @@
 use super::link::{Link, Place};
 use super::owed::{Debt, Debts};
 use super::{Options, stage::Prompt};
-use crate::inventory::{Connection, Inventory};
+use crate::inventory::{Connection, Inventory, Overlay};
 use crate::report::{Bus, Event, Owed, Stats};
 use crate::script::{Order, PlaySpec, Survey};
 use crate::transport::{HostKeys, Target};
@@ -164,15 +164,7 @@ impl Shared {
 
     /// Ask the host for the facts that a text names, itself or through variables, and that are not known yet.
     pub async fn learn(&self, host: &str, text: &str, vars: &Map<String, Value>, look: &dyn Look) -> Result<()> {
-        let merged = self.inventory.variables(host)?;
-        let mut names = stdlib::shared::template::names(text);
-        let mut queue: Vec<String> = names.iter().cloned().collect();
-        while let Some(name) = queue.pop() {
-            let root = name.split('.').next().unwrap_or_default();
-            let Some(value) = vars.get(root).or_else(|| merged.get(root).map(|v| &v.value)) else { continue };
-            let more = stdlib::shared::template::names(&value.to_string().replace("\\\"", "\""));
-            queue.extend(more.into_iter().filter(|name| names.insert(name.clone())));
-        }
+        let names = self.inventory.names_used(host, text, &Overlay::from(vars.clone()))?;
         let wanted: Vec<String> = {
             let mut state = self.state();
             let asked = state.asked.entry(host.to_owned()).or_default();
@@ -200,25 +192,10 @@ impl Shared {
 
     /// Why calls with these tags are left out on a host, if they are.
     pub fn left_out(&self, host: &str, tags: &[String]) -> Option<String> {
-        let (only, skip) = (&self.options.tags, &self.options.skip_tags);
-        let has = |tag: &str| tags.iter().any(|t| t == tag);
         if self.options.start_at_task.is_some() && !self.state().started.contains(host) {
             return Some("before --start-at-task".to_owned());
         }
-        let asked = |tag: &String| {
-            has(tag) || tag == "all" || (tag == "tagged" && !tags.is_empty()) || (tag == "untagged" && tags.is_empty())
-        };
-        if let Some(tag) = skip.iter().find(|tag| has(tag) || (*tag == "tagged" && !tags.is_empty())) {
-            return Some(format!("--skip-tags {tag}"));
-        }
-        if has("always") {
-            return None;
-        }
-        if has("never") && !only.iter().any(|tag| has(tag)) {
-            return Some("tagged never".to_owned());
-        }
-        // A handler belongs to what asked for it, and that was chosen.
-        if only.is_empty() || has("handlers") || only.iter().any(asked) { None } else { Some("--tags".to_owned()) }
+        super::tags::left_out(tags, &self.options.tags, &self.options.skip_tags)
     }
 
     /// Ask the person, with `--step`.

@@ -4,7 +4,7 @@ use super::captures::{calls, changes, closure, pointer};
 use super::file::File;
 use super::resolve::Resolver;
 use super::survey::{HandlerFound, Param, PlayFound, Survey, TaskFound};
-use super::value::to_json;
+use super::value::{MAGIC, to_json};
 use super::{bridge, engine, error, shapes};
 use regex::Regex;
 use rhai::{AST, ASTNode, Dynamic, Engine, Expr, FnCallExpr, ParseErrorType, Position, Stmt};
@@ -44,22 +44,6 @@ pub fn check(survey: &Survey, known: &Known<'_>) -> Vec<Error> {
     }
     errors
 }
-
-/// Variables that every host has without anyone giving them.
-const MAGIC: &[&str] = &[
-    "inventory_hostname",
-    "inventory_hostname_short",
-    "group_names",
-    "groups",
-    "hostvars",
-    "vars",
-    "inventory_dir",
-    "inventory_file",
-    "playbook_dir",
-    "ansible_managed",
-    "ansible_facts",
-    "ansible_check_mode",
-];
 
 /// Words of Rhai that look like functions.
 const KEYWORDS: &[&str] =

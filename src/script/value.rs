@@ -226,9 +226,21 @@ pub fn register(engine: &mut Engine) {
     });
 }
 
-/// What every host has, whatever the inventory says.
-const MAGIC: [&str; 6] =
-    ["inventory_hostname", "inventory_hostname_short", "group_names", "groups", "inventory_dir", "playbook_dir"];
+/// Variables that every host has without anyone giving them.
+pub(super) const MAGIC: &[&str] = &[
+    "inventory_hostname",
+    "inventory_hostname_short",
+    "group_names",
+    "groups",
+    "hostvars",
+    "vars",
+    "inventory_dir",
+    "inventory_file",
+    "playbook_dir",
+    "ansible_managed",
+    "ansible_facts",
+    "ansible_check_mode",
+];
 
 fn variable(actor: &Arc<dyn Actor>, name: &str) -> Result<Dynamic, Error> {
     let names = actor.variables();

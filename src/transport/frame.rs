@@ -84,15 +84,10 @@ pub fn line(command: &Command, replace: bool) -> String {
     }
 }
 
-/// Always in quotes, so that no word can be a keyword or a pattern.
+/// A word that is no keyword of the shell either.
 fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "_-./:=@%+,".contains(c);
     let keyword = ["if", "then", "else", "elif", "fi", "do", "done", "case", "esac", "while", "until", "for", "in"];
-    if word.chars().all(plain) && !keyword.contains(&word) {
-        quote(word)
-    } else {
-        format!("'{}'", word.replace('\'', r"'\''"))
-    }
+    if keyword.contains(&word) { format!("'{word}'") } else { quote(word) }
 }
 
 #[cfg(test)]

@@ -173,19 +173,19 @@ pub struct RunArgs {
     #[arg(long, env = "HLRUN_START_AT_TASK", value_name = "TASK")]
     pub start_at_task: Option<String>,
     /// Ask before each task
-    #[arg(long)]
+    #[arg(long, env = "HLRUN_STEP", value_parser = FalseyValueParser::new())]
     pub step: bool,
     /// List the hosts of each play, and do nothing
-    #[arg(long)]
+    #[arg(long, env = "HLRUN_LIST_HOSTS", value_parser = FalseyValueParser::new())]
     pub list_hosts: bool,
     /// List the tasks of each play, and do nothing
-    #[arg(long)]
+    #[arg(long, env = "HLRUN_LIST_TASKS", value_parser = FalseyValueParser::new())]
     pub list_tasks: bool,
     /// List the tags, and do nothing
-    #[arg(long)]
+    #[arg(long, env = "HLRUN_LIST_TAGS", value_parser = FalseyValueParser::new())]
     pub list_tags: bool,
     /// Check the playbook, and do nothing
-    #[arg(long)]
+    #[arg(long, env = "HLRUN_SYNTAX_CHECK", value_parser = FalseyValueParser::new())]
     pub syntax_check: bool,
     /// Exit with 10 if anything was changed, or would be
     #[arg(long, env = "HLRUN_DETAILED_EXITCODE", value_parser = FalseyValueParser::new())]
@@ -448,12 +448,12 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn every_flag_that_says_how_can_be_configured() {
+    fn every_flag_can_be_configured() {
         let command = <Cli as clap::CommandFactory>::command();
         let run = command.find_subcommand("run").unwrap();
         let flags = run.get_arguments().filter(|arg| arg.get_env().is_none()).filter_map(|arg| arg.get_long());
         let flags: Vec<&str> = flags.collect();
-        assert_eq!(flags, ["step", "list-hosts", "list-tasks", "list-tags", "syntax-check"], "the README says so");
+        assert!(flags.is_empty(), "without a variable: {flags:?}");
     }
 
     #[test]

@@ -203,7 +203,7 @@ impl Look for Session {
         if operating && !command.long && !self.withheld() {
             let foreseen = self.ahead().read(link, &command, &manner);
             if let Some(answer) = foreseen
-                && let Ok(Ok(output)) = answer.await
+                && let Some(output) = answer.fresh().await
             {
                 return Ok(output);
             }

@@ -1,6 +1,6 @@
 //! The line to one host, for a whole run: one connection, a shell per user, and what is lost with them.
 
-use crate::transport::{Become, Connection, Keep, Local, Shell, Ssh, Stream, Target, fetch, live, write};
+use crate::transport::{Become, Connection, Keep, Local, Shell, Ssh, Stream, Target, download, fetch, live, upload, write};
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -94,9 +94,18 @@ impl Link {
                 let connection = self.connection().await?;
                 self.bounded(write(&shell, &*connection, whom, file, &group), manner, &group).await
             }
-            Step::Fetch(file) => {
+            Step::Upload(files) => {
+                let shell = self.shell(whom).await?;
+                let connection = self.connection().await?;
+                self.bounded(upload(&shell, &*connection, whom, files, &group), manner, &group).await
+            }
+            Step::Fetch(file) if file.files.is_empty() => {
                 let connection = self.connection().await?;
                 self.bounded(fetch(&*connection, whom, file, &group), manner, &group).await
+            }
+            Step::Fetch(files) => {
+                let connection = self.connection().await?;
+                self.bounded(download(&*connection, whom, files, &group), manner, &group).await
             }
         };
         done.map_err(|error| match error.kind {

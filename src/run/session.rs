@@ -17,7 +17,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use stdlib::contract::{
     Asset, Command, Entry, Error, Fetch, Host, Kind, Look, Mode, Outcome, Output, Record, Result, Site, Source, Status,
-    Step, Write,
+    Step, Upload, Write,
 };
 
 /// A host in a play.
@@ -137,6 +137,13 @@ impl Session {
         write
     }
 
+    /// An upload whose directory on the controller is named by its full path.
+    fn rooted(&self, upload: &Upload) -> Upload {
+        let found = find(&upload.src, &self.run.roots);
+        let src = found.map_or_else(|| upload.src.clone(), |found| found.to_string_lossy().into_owned());
+        Upload { src, ..upload.clone() }
+    }
+
     /// A fetch to a place beside the playbook, where it is looked for too.
     fn placed(&self, fetch: &Fetch) -> Fetch {
         let beside = self.run.roots.first().map(|root| root.join(&fetch.dest));
@@ -246,6 +253,7 @@ impl Host for Session {
         let step = match step {
             Step::Run(command) => Step::Run(self.dressed(command)),
             Step::Write(write) => Step::Write(self.found(write)),
+            Step::Upload(upload) => Step::Upload(self.rooted(upload)),
             Step::Fetch(fetch) => Step::Fetch(self.placed(fetch)),
         };
         let quiet = self.withheld();

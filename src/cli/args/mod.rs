@@ -10,9 +10,9 @@ mod reach;
 mod run;
 
 pub use docs::DocsArgs;
-pub use history::{OwedArgs, RunsArgs, ShowArgs};
+pub use history::{DiffArgs, LogsArgs, OwedArgs, RunsArgs, ShowArgs};
 pub use hosts::HostsArgs;
-pub use output::OutputArgs;
+pub use output::{OutputArgs, color};
 pub use params::{given, taken, with_playbook};
 pub use reach::{ConnectionArgs, InventoryArgs};
 pub use run::{CheckArgs, ExecArgs, RunArgs};
@@ -51,6 +51,10 @@ pub enum Subcommand {
     Runs(RunsArgs),
     /// Show a past run
     Show(ShowArgs),
+    /// Show what happened in a run, line by line; with -f while it goes on
+    Logs(LogsArgs),
+    /// Show what differs between two runs
+    Diff(DiffArgs),
     /// List handlers that were asked for and have not run
     Owed(OwedArgs),
     /// Show the configuration and where each value comes from

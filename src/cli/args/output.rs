@@ -25,10 +25,15 @@ pub struct OutputArgs {
 impl OutputArgs {
     /// When to use colours.
     pub fn color(&self) -> Color {
-        match self.color.as_str() {
-            "always" => Color::Always,
-            "never" => Color::Never,
-            _ => Color::Auto,
-        }
+        color(&self.color)
+    }
+}
+
+/// What a word means for colours.
+pub fn color(word: &str) -> Color {
+    match word {
+        "always" => Color::Always,
+        "never" => Color::Never,
+        _ => Color::Auto,
     }
 }

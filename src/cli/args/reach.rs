@@ -54,6 +54,9 @@ pub struct ConnectionArgs {
     /// The longest that a read may take
     #[arg(long, env = "HLRUN_READ_TIMEOUT", default_value = "60s", value_name = "TIME", value_parser = some_span)]
     pub read_timeout: String,
+    /// Tell what a call waits for that takes longer than this, or than usual; 0 never asks
+    #[arg(long, env = "HLRUN_STUCK_AFTER", default_value = "60s", value_name = "TIME", value_parser = span)]
+    pub stuck_after: String,
     /// How long connections stay warm after a run; 0 closes them
     #[arg(long, env = "HLRUN_SSH_PERSIST", default_value = "60s", value_name = "TIME", value_parser = span)]
     pub ssh_persist: String,

@@ -3,10 +3,12 @@
 mod args;
 mod check;
 mod config;
+mod diff;
 mod docs;
 mod exec;
 mod extra;
 mod hosts;
+mod logs;
 mod owed;
 mod run;
 mod runs;
@@ -73,6 +75,8 @@ pub fn main(argv: Vec<OsString>) -> u8 {
         args::Subcommand::Runs(args) => runs::runs(&args),
         args::Subcommand::Owed(args) => owed::owed(&args),
         args::Subcommand::Show(args) => runs::show(&args),
+        args::Subcommand::Logs(args) => logs::logs(&args),
+        args::Subcommand::Diff(args) => diff::diff(&args),
         args::Subcommand::Config => config::show(found.as_ref(), &matches),
         args::Subcommand::Disconnect => runs::disconnect(),
     }

@@ -63,6 +63,7 @@ pub fn options(args: &ConnectionArgs, project: Option<PathBuf>) -> Result<Option
         },
         connect_timeout: span("timeout", &args.timeout)?.max(Duration::from_secs(1)),
         read_timeout: span("read-timeout", &args.read_timeout)?,
+        stuck_after: span("stuck-after", &args.stuck_after)?,
         persist: span("ssh-persist", &args.ssh_persist)?,
         project,
         ..Options::default()

@@ -119,6 +119,19 @@ impl Link {
         })
     }
 
+    /// Ask something beside what is under way, on a channel of its own, and not for long.
+    pub async fn aside(&self, command: &Command, whom: Option<&Become>) -> Result<Output> {
+        let connection = self.connection().await?;
+        let unwatched = AtomicU32::new(0);
+        let answer = live(&*connection, whom, command, None, &|_, _| {}, Keep::All, &unwatched);
+        tokio::time::timeout(ASIDE, answer).await.map_err(|_| late(ASIDE))?
+    }
+
+    /// Whether the host is this machine.
+    pub fn is_local(&self) -> bool {
+        matches!(self.place, Place::Local)
+    }
+
     async fn run(
         &self,
         command: &Command,
@@ -244,6 +257,9 @@ to KILL "$1""#;
         }
     }
 }
+
+/// The longest that a question beside what is under way may take.
+const ASIDE: Duration = Duration::from_secs(10);
 
 /// The longest time that a timer takes.
 const FOREVER: Duration = Duration::from_secs(365 * 86_400);

@@ -1,6 +1,7 @@
 //! One entry point: a playbook, an inventory and options in; events and a summary out.
 
 mod ahead;
+mod follow;
 mod journal;
 mod lines;
 mod link;
@@ -11,9 +12,11 @@ mod playing;
 mod session;
 mod shared;
 mod stage;
+mod stuck;
 mod tags;
 
-pub use journal::{read as read_run, runs};
+pub use follow::Follow;
+pub use journal::{find as find_run, is_running, read as read_run, runs};
 pub use link::human;
 pub use options::{Options, runtime_dir, state_dir};
 pub use owed::{Debt, Debts};

@@ -6,6 +6,7 @@ use super::lines::Lines;
 use super::link::{Link, Manner, interrupted, scoped};
 use super::playing::PlayState;
 use super::shared::Shared;
+use super::stuck::{self, Call};
 use crate::inventory::Overlay;
 use crate::report::Event;
 use crate::script::{Actor, Patience, PlaySpec, Scope};
@@ -36,8 +37,10 @@ pub(super) struct Session {
 struct Now {
     scopes: Vec<Scope>,
     tasks: Vec<(String, Vec<String>)>,
-    /// The operation under way, for the live output.
+    /// The operation under way, for the live output: what it is called on, and where.
     operation: String,
+    subject: String,
+    at: Site,
     /// Whether the call under way asked for its content to be withheld.
     sensitive: bool,
     /// Whether an operation reads, rather than a question of the playbook's own.
@@ -158,6 +161,20 @@ impl Session {
     fn tags(&self) -> Vec<String> {
         let now = self.now();
         self.play.spec.tags.iter().chain(now.tasks.iter().flat_map(|(_, tags)| tags)).cloned().collect()
+    }
+
+    /// Tell what the call under way waits for, if it takes much longer than usual. It goes on all the same.
+    async fn watch(&self) -> std::convert::Infallible {
+        if let (Ok(link), Ok(manner)) = (&self.link, self.manner(None)) {
+            let call = {
+                let now = self.now();
+                let (operation, subject, at) = (now.operation.clone(), now.subject.clone(), now.at.clone());
+                Call { host: self.host.clone(), operation, subject, at }
+            };
+            let quiet = self.withheld();
+            stuck::watch(&self.run, link, manner.whom.as_ref(), &call, quiet).await;
+        }
+        std::future::pending().await
     }
 
     /// The host whose play this belongs to.
@@ -356,9 +373,12 @@ impl Actor for Session {
         if let Some(reason) = self.run.step(task.as_deref(), &entry.path(), subject, at)? {
             return Ok(Some(reason));
         }
-        self.now().operation = entry.path();
-        self.now().sensitive = false;
         let (host, operation, subject) = (self.host.clone(), entry.path(), self.shown(subject));
+        {
+            let mut now = self.now();
+            (now.operation, now.subject, now.at) = (operation.clone(), subject.clone(), at.clone());
+            now.sensitive = false;
+        }
         self.run.bus.emit(Event::TaskStart { host, operation, subject, task, at: at.clone() });
         Ok(None)
     }
@@ -370,7 +390,13 @@ impl Actor for Session {
         self.ahead().begin();
         self.now().sensitive = args.get("sensitive") == Some(&Value::Bool(true));
         self.now().operating = true;
-        let outcome = self.run.wait(entry.typed.conduct(args.clone(), self, mode, any_code));
+        let work = entry.typed.conduct(args.clone(), self, mode, any_code);
+        let outcome = self.run.wait(async {
+            tokio::select! {
+                outcome = work => outcome,
+                never = self.watch() => match never {},
+            }
+        });
         self.now().operating = false;
         let outcome = outcome?;
         if matches!(outcome.status, Status::Ok | Status::Changed) {

@@ -33,6 +33,10 @@ pub enum Subcommand {
     Check(CheckArgs),
     /// Show what the inventory means
     Hosts(HostsArgs),
+    /// Show why a variable of a host has its value
+    Why(WhyArgs),
+    /// Encrypt and decrypt files and values, as ansible-vault does
+    Vault(VaultCommand),
     /// Run one command on many hosts
     Exec(Box<ExecArgs>),
     /// Show what playbooks can do
@@ -71,12 +75,29 @@ fn some_span(text: &str) -> Result<String, String> {
 /// Where hosts come from.
 #[derive(Debug, Clone, Args)]
 pub struct InventoryArgs {
-    /// Inventory file, or a list of hosts with a comma; several are merged
+    /// Inventory: a file (YAML, INI), a directory, or a list of hosts with a comma; several are merged
     #[arg(short, long, env = "HLRUN_INVENTORY", value_name = "FILE", value_delimiter = None)]
     pub inventory: Vec<PathBuf>,
     /// Variables that win over all others: k=v, JSON, or @FILE
     #[arg(short, long, env = "HLRUN_EXTRA_VARS", value_name = "VARS")]
     pub extra_vars: Vec<String>,
+    #[command(flatten)]
+    pub vault: VaultArgs,
+}
+
+/// Where vault passwords come from.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Vault")]
+pub struct VaultArgs {
+    /// Ask for the vault password
+    #[arg(short = 'J', long, alias = "ask-vault-password", env = "HLRUN_ASK_VAULT_PASS", value_parser = FalseyValueParser::new(), global = true)]
+    pub ask_vault_pass: bool,
+    /// Read the vault password from a file, or from what an executable file prints
+    #[arg(long, alias = "vault-pass-file", env = "HLRUN_VAULT_PASSWORD_FILE", value_name = "FILE", value_delimiter = ',', global = true)]
+    pub vault_password_file: Vec<PathBuf>,
+    /// The same for one vault id: LABEL@FILE, or LABEL@prompt to be asked
+    #[arg(long, env = "HLRUN_VAULT_ID", value_name = "LABEL@FILE", value_delimiter = ',', global = true)]
+    pub vault_id: Vec<String>,
 }
 
 /// How hosts are reached.
@@ -242,6 +263,96 @@ pub struct HostsArgs {
     /// As `ansible-inventory --list` prints it
     #[arg(long)]
     pub json: bool,
+    /// With the variables beside playbooks in this directory
+    #[arg(long, value_name = "DIR")]
+    pub playbook_dir: Option<PathBuf>,
+    /// Show what is encrypted or called a secret
+    #[arg(long)]
+    pub reveal: bool,
+}
+
+/// Flags of `hlrun why`.
+#[derive(Debug, Args)]
+pub struct WhyArgs {
+    /// The host
+    pub host: String,
+    /// The variable
+    pub variable: String,
+    #[command(flatten)]
+    pub inventory: InventoryArgs,
+    /// With what this playbook, and the directory it lies in, say
+    #[arg(long, value_name = "FILE")]
+    pub playbook: Option<PathBuf>,
+    /// As JSON
+    #[arg(long)]
+    pub json: bool,
+    /// Show what is encrypted or called a secret
+    #[arg(long)]
+    pub reveal: bool,
+}
+
+/// Flags of `hlrun vault`.
+#[derive(Debug, Args)]
+pub struct VaultCommand {
+    #[command(flatten)]
+    pub keys: VaultArgs,
+    #[command(subcommand)]
+    pub action: VaultAction,
+}
+
+/// What to do with what is encrypted.
+#[derive(Debug, clap::Subcommand)]
+pub enum VaultAction {
+    /// Encrypt files in place (`-`: standard input to standard output)
+    Encrypt(VaultFiles),
+    /// Decrypt files in place (`-`: standard input to standard output)
+    Decrypt(VaultFiles),
+    /// Print what is in encrypted files
+    View(VaultFiles),
+    /// Edit an encrypted file, or a new one, with $EDITOR
+    Edit(VaultFiles),
+    /// Encrypt files with another password
+    Rekey(RekeyArgs),
+    /// Encrypt one value, for a file that is not encrypted
+    EncryptString(EncryptString),
+}
+
+/// Files that are or will be encrypted.
+#[derive(Debug, Args)]
+pub struct VaultFiles {
+    /// The files
+    #[arg(required = true)]
+    pub files: Vec<PathBuf>,
+    /// The vault id to encrypt with, where there are several
+    #[arg(long, value_name = "LABEL")]
+    pub encrypt_vault_id: Option<String>,
+}
+
+/// Flags of `hlrun vault rekey`.
+#[derive(Debug, Args)]
+pub struct RekeyArgs {
+    /// The files
+    #[arg(required = true)]
+    pub files: Vec<PathBuf>,
+    /// The new password: LABEL@FILE, or LABEL@prompt to be asked
+    #[arg(long, value_name = "LABEL@FILE", conflicts_with = "new_vault_password_file")]
+    pub new_vault_id: Option<String>,
+    /// The new password, in a file or printed by an executable one
+    #[arg(long, value_name = "FILE")]
+    pub new_vault_password_file: Option<PathBuf>,
+}
+
+/// Flags of `hlrun vault encrypt-string`.
+#[derive(Debug, Args)]
+pub struct EncryptString {
+    /// The value; without it, it is asked for or read from standard input (the last newline is not part of it)
+    pub text: Option<String>,
+    /// The name of the variable, for YAML that is ready to paste
+    #[arg(short, long)]
+    pub name: Option<String>,
+    /// The vault id to encrypt with, where there are several
+    #[arg(long, value_name = "LABEL")]
+    pub encrypt_vault_id: Option<String>,
 }
 
 /// Flags of `hlrun docs`.

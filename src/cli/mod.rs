@@ -13,6 +13,9 @@ mod owed;
 mod run;
 mod runs;
 mod screen;
+mod secrets;
+mod vault;
+mod why;
 
 use clap::{CommandFactory, FromArgMatches};
 use std::ffi::OsString;
@@ -70,6 +73,8 @@ pub fn main(argv: Vec<OsString>) -> u8 {
         }
         args::Subcommand::Check(args) => check::check(&args, project),
         args::Subcommand::Hosts(args) => hosts::hosts(&args),
+        args::Subcommand::Why(args) => why::why(&args),
+        args::Subcommand::Vault(args) => vault::vault(&args),
         args::Subcommand::Exec(args) => exec::exec(args, project),
         args::Subcommand::Docs(args) => docs::docs(&args),
         args::Subcommand::Runs(args) => runs::runs(&args),

@@ -186,6 +186,7 @@ impl Runtime {
                 });
             }
         }
+        errors.extend(self.inventory.test_vault());
         if errors.is_empty() { Ok(()) } else { Err(errors) }
     }
 
@@ -199,6 +200,8 @@ impl Runtime {
             }
         }
         let bus = Bus::new(&id, std::mem::take(&mut self.listeners));
+        let hide = bus.clone();
+        self.inventory.vault().watch(move |secret| hide.hide(secret));
         let limit = self.options.limit.as_ref().map(|pattern| self.inventory.select(pattern).unwrap_or_default());
         let limit: Option<BTreeSet<String>> = limit.map(|hosts| hosts.into_iter().collect());
         let hosts = self.inventory.hosts().into_iter().map(str::to_owned);
@@ -253,9 +256,14 @@ fn identity(path: &Path) -> String {
 
 /// A parameter as the journal may keep it: what is called a secret is none there.
 fn journaled(name: &str, value: Value) -> Value {
+    if is_secret(name) { Value::String("‹secret›".to_owned()) } else { value }
+}
+
+/// Whether a name says that its value is a secret.
+pub fn is_secret(name: &str) -> bool {
     let name = name.to_lowercase();
-    let secret = ["password", "passwd", "secret", "token", "api_key", "apikey"];
-    if secret.iter().any(|word| name.contains(word)) { Value::String("‹secret›".to_owned()) } else { value }
+    let words = ["password", "passwd", "secret", "token", "api_key", "apikey"];
+    words.iter().any(|word| name.contains(word)) || name.ends_with("_pass")
 }
 
 /// Where files of the controller are looked for: beside the playbook, in its `files`, `templates` and

@@ -8,14 +8,16 @@ mod output;
 mod params;
 mod reach;
 mod run;
+mod vault;
 
 pub use docs::DocsArgs;
 pub use history::{DiffArgs, LogsArgs, OwedArgs, RunsArgs, ShowArgs};
-pub use hosts::HostsArgs;
+pub use hosts::{HostsArgs, WhyArgs};
 pub use output::{OutputArgs, color};
 pub use params::{given, taken, with_playbook};
-pub use reach::{ConnectionArgs, InventoryArgs};
+pub use reach::{ConnectionArgs, InventoryArgs, VaultArgs};
 pub use run::{CheckArgs, ExecArgs, RunArgs};
+pub use vault::{EncryptString, RekeyArgs, VaultAction, VaultCommand, VaultFiles};
 
 use clap::{Command, Parser};
 use std::ffi::OsString;
@@ -43,6 +45,10 @@ pub enum Subcommand {
     Check(CheckArgs),
     /// Show what the inventory means
     Hosts(HostsArgs),
+    /// Show why a variable of a host has its value
+    Why(WhyArgs),
+    /// Encrypt and decrypt files and values, as ansible-vault does
+    Vault(VaultCommand),
     /// Run one command on many hosts
     Exec(Box<ExecArgs>),
     /// Show what playbooks can do

@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use stdlib::contract::{
-    Asset, Command, Entry, Error, Fetch, Host, Kind, Look, Mode, Outcome, Output, Record, Result, Site, Source, Status,
+    Asset, Await, Command, Entry, Error, Fetch, Host, Kind, Look, Mode, Outcome, Output, Record, Result, Site, Source, Status,
     Step, Write,
 };
 
@@ -247,7 +247,11 @@ impl Host for Session {
             Step::Run(command) => Step::Run(self.dressed(command)),
             Step::Write(write) => Step::Write(self.found(write)),
             Step::Fetch(fetch) => Step::Fetch(self.placed(fetch)),
+            Step::Await(wait) => Step::Await(Await { until: self.dressed(&wait.until), ..wait.clone() }),
         };
+        if matches!(step, Step::Await(_)) {
+            self.run.unlearn(&self.host);
+        }
         let quiet = self.withheld();
         let operation = self.now().operation.clone();
         let lines = Lines::new();

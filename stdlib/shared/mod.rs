@@ -6,6 +6,7 @@ mod given;
 mod id;
 mod many;
 mod mode;
+pub mod mountinfo;
 mod path;
 pub mod stat;
 pub mod template;

@@ -49,7 +49,8 @@ fn explain(args: &WhyArgs) -> Result<Option<Error>, Vec<Error>> {
     } else {
         let value = shown.map_or_else(|| "(not known)".to_owned(), |value| brief(&value));
         screen::out(&format!("{host}: {name} = {value}"));
-        let rows = found.iter().map(|v| ("wins", *v)).chain(found.iter().flat_map(|v| &v.shadowed).map(|v| ("loses", v)));
+        let rows =
+            found.iter().map(|v| ("wins", *v)).chain(found.iter().flat_map(|v| &v.shadowed).map(|v| ("loses", v)));
         let mut table = Vec::new();
         for (word, variable) in rows {
             let value = view.written(variable).map_err(|e| vec![e])?;

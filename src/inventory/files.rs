@@ -170,7 +170,8 @@ fn listing(dir: &Path) -> Vec<PathBuf> {
 /// The group or host that a file in `group_vars` or `host_vars` is for, and how late Ansible looks for its ending.
 fn owner(path: &Path) -> Option<(String, usize)> {
     let name = path.file_name()?.to_str()?;
-    let known = YAML.iter().enumerate().find_map(|(rank, end)| Some((name.strip_suffix(end)?.strip_suffix('.')?, rank)));
+    let known =
+        YAML.iter().enumerate().find_map(|(rank, end)| Some((name.strip_suffix(end)?.strip_suffix('.')?, rank)));
     match known {
         Some((stem, rank)) if !path.is_dir() => Some((stem.to_owned(), rank + 1)),
         _ => Some((name.to_owned(), 0)),

@@ -99,7 +99,11 @@ impl<'a> Reader<'a> {
                 return None;
             }
             let mut set: Vec<Value> = Vec::new();
-            items.into_iter().for_each(|item| if !set.contains(&item) { set.push(item) });
+            items.into_iter().for_each(|item| {
+                if !set.contains(&item) {
+                    set.push(item)
+                }
+            });
             return self.eat("}").then_some(Value::Array(set));
         }
         let mut map = Map::new();
@@ -123,7 +127,10 @@ impl<'a> Reader<'a> {
             self.space();
         }
         let exponent = |before: &str, c: char| {
-            matches!(c, '+' | '-') && before.ends_with(['e', 'E']) && !before.starts_with("0x") && !before.starts_with("0X")
+            matches!(c, '+' | '-')
+                && before.ends_with(['e', 'E'])
+                && !before.starts_with("0x")
+                && !before.starts_with("0X")
         };
         let mut end = 0;
         for (at, c) in self.rest.char_indices() {

@@ -67,7 +67,10 @@ impl Inventory {
         }
         settle(&mut data);
         let twice = data.hosts.iter().filter(|(name, host)| data.groups.contains_key(*name) && !host.vars.is_empty());
-        let warn = |name: &String| Error::playbook(format!("`{name}` is a host and a group")).hint("Ansible gives its variables to the group: rename one");
+        let warn = |name: &String| {
+            Error::playbook(format!("`{name}` is a host and a group"))
+                .hint("Ansible gives its variables to the group: rename one")
+        };
         let warnings: Vec<Error> = twice.map(|(name, host)| warn(name).at(host.vars[0].site.clone())).collect();
         data.warnings.extend(warnings);
         data.warnings.extend(misspelt::find(&data));
@@ -153,4 +156,3 @@ fn settle(data: &mut Data) {
         }
     }
 }
-

@@ -17,8 +17,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use stdlib::contract::{
-    Asset, Command, Entry, Error, Fetch, Host, Kind, Look, Mode, Outcome, Output, Record, Result, Site, Source, Status,
-    Step, Upload, Write,
+    Asset, Await, Command, Entry, Error, Fetch, Host, Kind, Look, Mode, Outcome, Output, Record, Result, Site, Source,
+    Status, Step, Upload, Write,
 };
 
 /// A host in a play.
@@ -272,7 +272,11 @@ impl Host for Session {
             Step::Write(write) => Step::Write(self.found(write)),
             Step::Upload(upload) => Step::Upload(self.rooted(upload)),
             Step::Fetch(fetch) => Step::Fetch(self.placed(fetch)),
+            Step::Await(wait) => Step::Await(Await { until: self.dressed(&wait.until), ..wait.clone() }),
         };
+        if matches!(step, Step::Await(_)) {
+            self.run.unlearn(&self.host);
+        }
         let quiet = self.withheld();
         let operation = self.now().operation.clone();
         let lines = Lines::new();

@@ -114,7 +114,8 @@ fn unplaced(value: &Value, site: &Site) -> Node {
     let data = match value {
         Value::Array(items) => Data::List(items.iter().map(node).collect()),
         Value::Object(map) => {
-            let entry = |(key, value): (&String, &Value)| Entry { key: key.clone(), site: site.clone(), value: node(value) };
+            let entry =
+                |(key, value): (&String, &Value)| Entry { key: key.clone(), site: site.clone(), value: node(value) };
             Data::Map(map.iter().map(entry).collect())
         }
         scalar => Data::Scalar(scalar.clone()),

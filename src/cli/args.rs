@@ -35,6 +35,10 @@ pub enum Subcommand {
     Hosts(HostsArgs),
     /// Run one command on many hosts
     Exec(Box<ExecArgs>),
+    /// Run a script line by line, at a prompt or from a pipe
+    Repl(Box<ReplArgs>),
+    /// Run one operation on a host and print what was asked and done, as documentation shows it
+    Record(Box<RecordArgs>),
     /// Show what playbooks can do
     Docs(DocsArgs),
     /// List past runs
@@ -213,6 +217,48 @@ pub struct ExecArgs {
     pub connection: ConnectionArgs,
     #[command(flatten)]
     pub output: OutputArgs,
+}
+
+/// Flags of `hlrun repl`.
+#[derive(Debug, Clone, Args)]
+pub struct ReplArgs {
+    /// The hosts of the first lines
+    #[arg(long, env = "HLRUN_ON", value_name = "PATTERN")]
+    pub on: Option<String>,
+    /// Begin by making changes, instead of predicting them
+    #[arg(long, conflicts_with = "check")]
+    pub apply: bool,
+    /// Begin by predicting changes, which is what happens anyway
+    #[arg(short = 'C', long)]
+    pub check: bool,
+    /// Run this and leave; several are lines one after the other
+    #[arg(short, long, value_name = "CODE")]
+    pub command: Vec<String>,
+    #[command(flatten)]
+    pub inventory: InventoryArgs,
+    #[command(flatten)]
+    pub connection: ConnectionArgs,
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// Flags of `hlrun record`.
+#[derive(Debug, Clone, Args)]
+pub struct RecordArgs {
+    /// The host
+    pub host: String,
+    /// The call, such as 'file::directory("/srv/media")'
+    pub call: String,
+    /// Really do it; without this, what would be done is predicted
+    #[arg(long)]
+    pub apply: bool,
+    /// As a doc comment, with the call as its example
+    #[arg(long)]
+    pub doc: bool,
+    #[command(flatten)]
+    pub inventory: InventoryArgs,
+    #[command(flatten)]
+    pub connection: ConnectionArgs,
 }
 
 /// Flags of `hlrun check`.

@@ -8,6 +8,8 @@ mod exec;
 mod extra;
 mod hosts;
 mod owed;
+mod record;
+mod repl;
 mod run;
 mod runs;
 mod screen;
@@ -69,6 +71,8 @@ pub fn main(argv: Vec<OsString>) -> u8 {
         args::Subcommand::Check(args) => check::check(&args, project),
         args::Subcommand::Hosts(args) => hosts::hosts(&args),
         args::Subcommand::Exec(args) => exec::exec(args, project),
+        args::Subcommand::Repl(args) => repl::repl(&args, project),
+        args::Subcommand::Record(args) => record::record(&args, project),
         args::Subcommand::Docs(args) => docs::docs(&args),
         args::Subcommand::Runs(args) => runs::runs(&args),
         args::Subcommand::Owed(args) => owed::owed(&args),

@@ -5,9 +5,11 @@ mod draw;
 mod event;
 mod jsonl;
 mod live;
+pub mod manual;
 mod recap;
 mod style;
 mod terminal;
+pub mod values;
 mod words;
 
 pub use bus::{Bus, Listener, timestamp};
@@ -17,6 +19,7 @@ pub use jsonl::JsonLines;
 pub use recap::recap;
 pub use style::{Color, Paint};
 pub use terminal::{Terminal, View};
+pub use words::is_question;
 
 /// The JSON Schema of one line of `--json` and of the journal.
 pub fn schema() -> serde_json::Value {

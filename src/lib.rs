@@ -7,10 +7,12 @@
 //! - [`transport`]: the effects on hosts (ssh, local, files, HTTP)
 //! - [`run`]: one entry point, sessions, the journal
 //! - [`report`]: what a run tells people and machines
+//! - [`repl`]: a script line by line, at a prompt
 //! - [`cli`]: the command line
 
 pub mod cli;
 pub mod inventory;
+pub mod repl;
 pub mod report;
 pub mod run;
 pub mod script;

@@ -1,5 +1,7 @@
 //! What several modules need. Modules use these; they never use each other.
 
+pub mod chance;
+pub mod crypt;
 mod duration;
 pub mod facts;
 mod given;

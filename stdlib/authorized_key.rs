@@ -109,8 +109,6 @@ pub struct Present {
     pub follow: bool,
     #[serde(skip)]
     keys: Vec<Line>,
-    #[serde(skip)]
-    file: Option<KeyFile>,
 }
 
 impl Operation for Present {
@@ -122,22 +120,21 @@ impl Operation for Present {
             key.options = self.options.clone().unwrap_or(std::mem::take(&mut key.options));
             key.comment = self.comment.clone().unwrap_or(std::mem::take(&mut key.comment));
         }
-        self.keys.iter().try_for_each(Line::check)?;
-        self.file = Some(KeyFile::find(host, &self.user, self.path.as_ref(), self.manage_dir, self.follow).await?);
-        Ok(())
+        self.keys.iter().try_for_each(Line::check)
     }
     async fn read(&self, host: &dyn Look) -> Result<KeysState> {
-        file::found(&self.file)?.read(host).await
+        let file = KeyFile::find(host, &self.user, self.path.as_ref(), self.manage_dir, self.follow).await?;
+        file.read(host).await
     }
     fn want(&self, now: &KeysState) -> Result<KeysState> {
         let text = line::with(now.text(), &self.keys, self.exclusive);
-        Ok(file::found(&self.file)?.want(now, text))
+        Ok(now.place()?.want(now, text))
     }
     fn steps(&self, now: &KeysState, want: &KeysState) -> Result<Vec<Step>> {
-        file::found(&self.file)?.steps(now, want)
+        now.place()?.steps(now, want)
     }
     async fn premise(&self, host: &dyn Look, now: &KeysState) -> Result<()> {
-        file::found(&self.file)?.premise(host, now).await
+        now.place()?.premise(host, now).await
     }
 }
 
@@ -150,7 +147,7 @@ impl Operation for Present {
 /// ? getent passwd media
 /// = media:x:1000:1000::/home/media:/bin/bash
 /// ? LC_ALL=C stat -c %a:%U:%G:%u:%g:%s:%Y:%F -- /home/media/.ssh/authorized_keys
-/// = 600:media:media:1000:1000:97:1763666100:regular file
+/// = 600:media:media:1000:1000:99:1763666100:regular file
 /// ? find /home/media/.ssh/authorized_keys -maxdepth 0 -type f -exec cat '{}' ';'
 /// = # mine
 /// = ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8g old@laptop
@@ -177,8 +174,6 @@ pub struct Absent {
     pub follow: bool,
     #[serde(skip)]
     keys: Vec<Line>,
-    #[serde(skip)]
-    file: Option<KeyFile>,
 }
 
 impl Operation for Absent {
@@ -186,17 +181,17 @@ impl Operation for Absent {
 
     async fn prepare(&mut self, host: &dyn Look) -> Result<()> {
         self.keys = given(host, &self.key).await?;
-        self.file = Some(KeyFile::find(host, &self.user, self.path.as_ref(), Some(false), self.follow).await?.plain());
         Ok(())
     }
     async fn read(&self, host: &dyn Look) -> Result<KeysState> {
-        file::found(&self.file)?.read(host).await
+        let file = KeyFile::find(host, &self.user, self.path.as_ref(), Some(false), self.follow).await?;
+        file.plain().read(host).await
     }
     fn want(&self, now: &KeysState) -> Result<KeysState> {
         Ok(now.with(now.text().map(|text| line::without(text, &self.keys))))
     }
     fn steps(&self, now: &KeysState, want: &KeysState) -> Result<Vec<Step>> {
-        file::found(&self.file)?.steps(now, want)
+        now.place()?.steps(now, want)
     }
 }
 

@@ -61,7 +61,6 @@ pub struct SysctlState {
 /// = 644:root:root:0:0:17:1749081600:regular file
 /// ? find /etc/sysctl.d/99-hlrun.conf -maxdepth 0 -type f -exec cat '{}' ';'
 /// = vm.swappiness=10
-/// \
 /// ! write /etc/sysctl.d/99-hlrun.conf
 /// + vm.swappiness=10
 /// + net.ipv4.ip_forward=1

@@ -15,6 +15,9 @@ pub struct KeysState {
     file: FileState,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     directory: Option<Directory>,
+    /// Where that is.
+    #[serde(skip)]
+    place: Option<KeyFile>,
 }
 
 /// A directory, if it is there.
@@ -34,12 +37,16 @@ impl KeysState {
     /// The same file with another text.
     pub fn with(&self, text: Option<String>) -> KeysState {
         let file = FileState { content: text.map(FileState::text), ..self.file.clone() };
-        KeysState { file, directory: self.directory.clone() }
+        KeysState { file, directory: self.directory.clone(), place: None }
+    }
+    /// Where it was read.
+    pub fn place(&self) -> Result<&KeyFile> {
+        self.place.as_ref().ok_or_else(|| Error::bug("a file of keys was not read"))
     }
 }
 
 /// Where a user's keys are, and whose they should be.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct KeyFile {
     path: HostPath,
     /// The directory, where it is managed.
@@ -50,11 +57,6 @@ pub struct KeyFile {
     /// Whether permissions and owner are managed.
     strict: bool,
     follow: bool,
-}
-
-/// What was found when the operation was prepared.
-pub fn found(file: &Option<KeyFile>) -> Result<&KeyFile> {
-    file.as_ref().ok_or_else(|| Error::bug("authorized_key was not prepared"))
 }
 
 impl KeyFile {
@@ -101,7 +103,7 @@ impl KeyFile {
     }
 
     /// Reads it in one round trip.
-    pub async fn read(&self, host: &dyn Look) -> Result<KeysState> {
+    pub async fn read(self, host: &dyn Look) -> Result<KeysState> {
         let directory = async {
             let Some(path) = &self.directory else { return Ok(None) };
             stat::answer(path, &host.run(&stat::command(path)).await?).map(|found| Some((path, found)))
@@ -117,7 +119,7 @@ impl KeyFile {
             Some((_, None)) => Some(Directory::default()),
             Some((path, Some(found))) => Some(self.directory(path, &found)?),
         };
-        Ok(KeysState { file, directory })
+        Ok(KeysState { file, directory, place: Some(self) })
     }
 
     fn directory(&self, path: &HostPath, found: &Stat) -> Result<Directory> {

@@ -104,15 +104,14 @@ impl Operation for Env {
 /// ```
 /// ```transcript
 /// ? LC_ALL=C stat -c %a:%U:%G:%u:%g:%s:%Y:%F -- /etc/cron.d/homelab
-/// = 644:root:root:0:0:55:1749081600:regular file
+/// = 644:root:root:0:0:52:1749081600:regular file
 /// ? find /etc/cron.d/homelab -maxdepth 0 -type f -exec cat '{}' ';'
 /// = MAILTO="me@example.org"
 /// = @daily root /usr/bin/backup
-/// \
 /// ! write /etc/cron.d/homelab
 /// + @daily root /usr/bin/backup
 /// ? LC_ALL=C stat -c %a:%U:%G:%u:%g:%s:%Y:%F -- /etc/cron.d/homelab
-/// = 644:root:root:0:0:29:1763666100:regular file
+/// = 644:root:root:0:0:28:1763666100:regular file
 /// ? find /etc/cron.d/homelab -maxdepth 0 -type f -exec cat '{}' ';'
 /// = @daily root /usr/bin/backup
 /// ```

@@ -4,6 +4,7 @@
 //! Needs the shadow tools (`groupadd` and its kin), which Debian and Fedora have; Alpine has them in the
 //! package `shadow`.
 
+use crate::bail;
 use crate::contract::{Command, Error, Fact, Look, Module, Operation, Result, Step};
 use crate::shared::account::{getent, groups, missing, tool, users};
 use crate::shared::{AccountName, Id};
@@ -119,9 +120,20 @@ impl Operation for Present {
     }
     async fn premise(&self, host: &dyn Look, now: &GroupState) -> Result<()> {
         let program = if now.exists { "groupmod" } else { "groupadd" };
-        match host.succeeds(&tool(program)).await? {
-            true => Ok(()),
-            false => Err(explain(Error::host(format!("{program} is not installed")))),
+        let taken = async {
+            match self.gid.filter(|_| !self.non_unique) {
+                Some(gid) => host.run(&getent("group", Some(&gid.to_string()))).await.map(Some),
+                None => Ok(None),
+            }
+        };
+        let tool = tool(program);
+        let (there, taken) = try_join!(host.succeeds(&tool), taken)?;
+        if !there {
+            return Err(explain(Error::host(format!("{program} is not installed"))));
+        }
+        match taken.map(|taken| groups(&taken)).transpose()?.unwrap_or_default().first() {
+            Some(other) => bail!("the gid {} is {}'s already", other.gid, other.name; hint: "non_unique: true shares it"),
+            None => Ok(()),
         }
     }
     fn explain(&self, error: Error) -> Error {

@@ -22,7 +22,7 @@ pub use state::UserState;
 
 use crate::bail;
 use crate::contract::{Command, Error, Look, Module, Operation, Result, Step};
-use crate::shared::account::{getent, missing, tool};
+use crate::shared::account::{getent, missing, tool, users};
 use crate::shared::{AccountName, HostPath, Id, Many};
 use futures_util::try_join;
 use key::Key;
@@ -268,10 +268,19 @@ impl Operation for Present {
         let listed = async {
             if groups.is_empty() { Ok(None) } else { host.run(&getent("group", None).args(groups.clone())).await.map(Some) }
         };
+        let taken = async {
+            match self.uid.filter(|_| !self.non_unique && now.uid != self.uid) {
+                Some(uid) => host.run(&getent("passwd", Some(&uid.to_string()))).await.map(Some),
+                None => Ok(None),
+            }
+        };
         let tool = tool(program);
-        let (there, listed) = try_join!(host.succeeds(&tool), listed)?;
+        let (there, listed, taken) = try_join!(host.succeeds(&tool), listed, taken)?;
         if !there {
             return Err(missing(Error::host(format!("{program} is not installed"))));
+        }
+        if let Some(other) = taken.map(|taken| users(&taken)).transpose()?.unwrap_or_default().first() {
+            bail!("the uid {} is {}'s already", other.uid, other.name; hint: "non_unique: true shares it");
         }
         let text = listed.map(|listed| listed.text()).unwrap_or_default();
         let known = |group: &str| text.lines().any(|line| line.split(':').take(3).any(|field| field == group));

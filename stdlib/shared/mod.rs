@@ -1,5 +1,6 @@
 //! What several modules need. Modules use these; they never use each other.
 
+pub mod account;
 pub mod chance;
 pub mod crypt;
 mod duration;
@@ -17,6 +18,7 @@ mod textfile;
 mod words;
 pub mod yaml;
 
+pub use account::AccountName;
 pub use duration::Span;
 pub use given::{Given, Loaded};
 pub use globs::Globs;

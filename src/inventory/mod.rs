@@ -4,6 +4,7 @@
 //! precedence and renders the Jinja in them lazily, `connection` says how a host is reached.
 
 mod connection;
+mod edit;
 mod lazy;
 mod load;
 mod lookup;
@@ -14,6 +15,7 @@ mod source;
 mod vars;
 
 pub use connection::{Become, Connection, Kind, Method};
+pub use edit::{Newcomer, add_host};
 pub use lazy::Overlay;
 pub use model::{Group, Inventory};
 pub use vars::Variable;

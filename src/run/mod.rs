@@ -14,6 +14,7 @@ mod shared;
 mod stage;
 mod stuck;
 mod tags;
+mod visit;
 
 pub use follow::Follow;
 pub use journal::{find as find_run, is_running, read as read_run, runs};
@@ -23,6 +24,7 @@ pub use owed::{Debt, Debts};
 pub use stage::{Answer, Prompt};
 pub use tags::left_out;
 pub use tokio_util::sync::CancellationToken;
+pub use visit::{Visit, visit};
 
 use crate::inventory::Inventory;
 use crate::report::{Bus, Envelope, Event, Listener, Owed, Stats};

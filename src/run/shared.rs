@@ -100,10 +100,7 @@ impl Shared {
         if let Some(link) = state.links.get(host) {
             return Arc::clone(link);
         }
-        let place = match connection.kind {
-            crate::inventory::Kind::Local => Place::Local,
-            crate::inventory::Kind::Ssh => Place::Ssh(self.target(connection)),
-        };
+        let place = self.place(connection);
         let (bus, name) = (self.bus.clone(), host.to_owned());
         let connected = move |took: std::time::Duration| {
             let duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
@@ -112,6 +109,14 @@ impl Shared {
         let link = Arc::new(Link::new(place, self.options.runtime.clone(), self.cancel.clone(), connected));
         state.links.insert(host.to_owned(), Arc::clone(&link));
         link
+    }
+
+    /// Where a host is.
+    pub fn place(&self, connection: &Connection) -> Place {
+        match connection.kind {
+            crate::inventory::Kind::Local => Place::Local,
+            crate::inventory::Kind::Ssh => Place::Ssh(self.target(connection)),
+        }
     }
 
     fn target(&self, connection: &Connection) -> Target {

@@ -17,7 +17,8 @@ use stdlib::shared::yaml;
 pub struct Config {
     /// Where it lies: the project's directory.
     pub dir: PathBuf,
-    path: PathBuf,
+    /// The file.
+    pub path: PathBuf,
     values: Vec<(String, Value, Site)>,
 }
 
@@ -109,18 +110,18 @@ impl Config {
         if !errors.is_empty() {
             return Err(errors);
         }
-        let names: Vec<String> = command.get_subcommands().map(|c| c.get_name().to_owned()).collect();
-        let command = names.into_iter().fold(command, |command, name| {
-            command.mut_subcommand(name, |mut sub| {
-                let own: Vec<String> = sub.get_arguments().map(|arg| arg.get_id().to_string()).collect();
-                for (flag, values) in defaults.iter().filter(|(flag, _)| own.contains(flag)) {
-                    sub = sub.mut_arg(flag, |arg| arg.default_values(values.clone()));
-                }
-                sub
-            })
-        });
-        Ok(command)
+        Ok(with(command, &defaults))
     }
+}
+
+/// A command with these values as defaults, and so what is below it.
+fn with(command: Command, defaults: &BTreeMap<String, Vec<String>>) -> Command {
+    let own: Vec<String> = command.get_arguments().map(|arg| arg.get_id().to_string()).collect();
+    let own = defaults.iter().filter(|(flag, _)| own.contains(flag));
+    let command =
+        own.fold(command, |command, (flag, values)| command.mut_arg(flag, |arg| arg.default_values(values.clone())));
+    let names: Vec<String> = command.get_subcommands().map(|c| c.get_name().to_owned()).collect();
+    names.into_iter().fold(command, |command, name| command.mut_subcommand(name, |sub| with(sub, defaults)))
 }
 
 impl Config {

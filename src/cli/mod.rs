@@ -2,14 +2,20 @@
 
 mod args;
 mod check;
+mod complete;
 mod config;
 mod diff;
 mod docs;
+mod doctor;
 mod exec;
 mod extra;
+mod host;
 mod hosts;
+mod init;
 mod logs;
+mod man;
 mod owed;
+mod pin;
 mod record;
 mod repl;
 mod run;
@@ -29,6 +35,9 @@ const USAGE: u8 = 64;
 
 /// Run hlrun with these arguments, the program's name first. Returns the exit code.
 pub fn main(argv: Vec<OsString>) -> u8 {
+    if let Some(code) = complete::answer(&argv) {
+        return code;
+    }
     let argv = args::with_command(argv);
     let found = match config::find(&argv) {
         Ok(found) => found,
@@ -86,6 +95,14 @@ pub fn main(argv: Vec<OsString>) -> u8 {
         args::Subcommand::Show(args) => runs::show(&args),
         args::Subcommand::Logs(args) => logs::logs(&args),
         args::Subcommand::Diff(args) => diff::diff(&args),
+        args::Subcommand::Doctor(args) => {
+            let config = found.as_ref().map(|config| config.path.display().to_string());
+            doctor::doctor(&args, project, config)
+        }
+        args::Subcommand::Init(args) => init::init(&args),
+        args::Subcommand::Host(args) => host::host(&args.command, project),
+        args::Subcommand::Completions(args) => complete::register(args.shell),
+        args::Subcommand::Man(args) => man::man(&args),
         args::Subcommand::Config => config::show(found.as_ref(), &matches),
         args::Subcommand::Disconnect => runs::disconnect(),
     }

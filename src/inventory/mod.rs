@@ -6,6 +6,7 @@
 //! what must be hidden.
 
 mod connection;
+mod edit;
 mod files;
 mod ini;
 mod keys;
@@ -24,6 +25,7 @@ mod vars;
 pub mod vault;
 
 pub use connection::{Become, Connection, Kind, Method};
+pub use edit::{Newcomer, add_host};
 pub use keys::{HIDDEN, Key, Open, Vault};
 pub use layer::{Layer, Level};
 pub use lazy::Overlay;

@@ -17,6 +17,7 @@ mod shared;
 mod stage;
 mod stuck;
 mod tags;
+mod visit;
 
 pub use console::{Console, Entered, Interrupter};
 pub use follow::Follow;
@@ -28,6 +29,7 @@ pub use record::Recorder;
 pub use stage::{Answer, Prompt};
 pub use tags::left_out;
 pub use tokio_util::sync::CancellationToken;
+pub use visit::{Visit, visit};
 
 use crate::inventory::Inventory;
 use crate::report::{Bus, Envelope, Event, Listener, Owed, Stats};

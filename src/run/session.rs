@@ -187,7 +187,8 @@ impl Session {
     }
 }
 
-fn method(method: crate::inventory::Method) -> Method {
+/// The program that the inventory names.
+pub(super) fn method(method: crate::inventory::Method) -> Method {
     match method {
         crate::inventory::Method::Sudo => Method::Sudo,
         crate::inventory::Method::Su => Method::Su,

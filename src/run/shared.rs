@@ -102,16 +102,21 @@ impl Shared {
 
     /// The line to a host, the same for the whole run and for those after it that share what is kept.
     pub fn link(&self, host: &str, connection: &Connection) -> Arc<Link> {
-        let place = match connection.kind {
-            crate::inventory::Kind::Local => Place::Local,
-            crate::inventory::Kind::Ssh => Place::Ssh(self.target(connection)),
-        };
+        let place = self.place(connection);
         let (bus, name) = (self.bus.clone(), host.to_owned());
         let connected = move |took: std::time::Duration| {
             let duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
             bus.emit(Event::HostConnect { host: name.clone(), duration_ms });
         };
         self.keep.link(host, place, &self.options.runtime, &self.cancel, connected)
+    }
+
+    /// Where a host is.
+    pub fn place(&self, connection: &Connection) -> Place {
+        match connection.kind {
+            crate::inventory::Kind::Local => Place::Local,
+            crate::inventory::Kind::Ssh => Place::Ssh(self.target(connection)),
+        }
     }
 
     fn target(&self, connection: &Connection) -> Target {

@@ -8,6 +8,7 @@ mod elevate;
 mod files;
 mod frame;
 mod http;
+pub mod keys;
 mod live;
 mod local;
 mod scan;

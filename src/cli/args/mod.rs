@@ -2,23 +2,29 @@
 //! `HLRUN_<FLAG>` and a key of `hlrun.yaml`.
 
 mod docs;
+mod doctor;
 mod history;
+mod host;
 mod hosts;
 mod output;
 mod params;
 mod reach;
 mod repl;
 mod run;
+mod shells;
 mod vault;
 
 pub use docs::DocsArgs;
+pub use doctor::DoctorArgs;
 pub use history::{DiffArgs, LogsArgs, OwedArgs, RunsArgs, ShowArgs};
+pub use host::{HostAdd, HostArgs, HostCommand};
 pub use hosts::{HostsArgs, WhyArgs};
 pub use output::{OutputArgs, color};
 pub use params::{given, taken, with_playbook};
 pub use reach::{ConnectionArgs, InventoryArgs, VaultArgs};
 pub use repl::{RecordArgs, ReplArgs};
 pub use run::{CheckArgs, ExecArgs, RunArgs};
+pub use shells::{CompletionsArgs, InitArgs, ManArgs, Shell};
 pub use vault::{EncryptString, RekeyArgs, VaultAction, VaultCommand, VaultFiles};
 
 use clap::{Command, Parser};
@@ -69,8 +75,18 @@ pub enum Subcommand {
     Diff(DiffArgs),
     /// List handlers that were asked for and have not run
     Owed(OwedArgs),
+    /// Make a working example homelab to begin with
+    Init(InitArgs),
+    /// Add a host to the inventory
+    Host(HostArgs),
+    /// Find out what is wrong with this machine and the hosts, and how to mend it
+    Doctor(Box<DoctorArgs>),
     /// Show the configuration and where each value comes from
     Config,
+    /// Print what a shell needs to complete words, live names of hosts and runs included
+    Completions(CompletionsArgs),
+    /// Print the manual page, or write all of them
+    Man(ManArgs),
     /// Close the connections that are kept warm
     Disconnect,
 }

@@ -2,7 +2,8 @@
 //!
 //! HOW and WHEN: the machine that carries out what `stdlib` says can be done.
 //!
-//! - [`inventory`]: hosts, groups and variables, from YAML
+//! - [`inventory`]: hosts, groups and variables, from Ansible's files
+//! - [`lookup`]: what templates may ask of the controller
 //! - [`script`]: the language of playbooks, all of Rhai
 //! - [`transport`]: the effects on hosts (ssh, local, files, HTTP)
 //! - [`run`]: one entry point, sessions, the journal
@@ -12,6 +13,7 @@
 
 pub mod cli;
 pub mod inventory;
+pub mod lookup;
 pub mod repl;
 pub mod report;
 pub mod run;

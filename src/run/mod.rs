@@ -2,6 +2,7 @@
 
 mod ahead;
 mod console;
+mod follow;
 mod journal;
 mod keep;
 mod lines;
@@ -14,10 +15,12 @@ mod record;
 mod session;
 mod shared;
 mod stage;
+mod stuck;
 mod tags;
 
 pub use console::{Console, Entered, Interrupter};
-pub use journal::{read as read_run, runs};
+pub use follow::Follow;
+pub use journal::{find as find_run, is_running, read as read_run, runs};
 pub use link::human;
 pub use options::{Options, runtime_dir, state_dir};
 pub use owed::{Debt, Debts};
@@ -179,6 +182,7 @@ impl Runtime {
                 });
             }
         }
+        errors.extend(self.inventory.test_vault());
         if errors.is_empty() { Ok(()) } else { Err(errors) }
     }
 
@@ -192,6 +196,8 @@ impl Runtime {
             }
         }
         let bus = Bus::new(&id, std::mem::take(&mut self.listeners));
+        let hide = bus.clone();
+        self.inventory.vault().watch(move |secret| hide.hide(secret));
         let limit = self.options.limit.as_ref().map(|pattern| self.inventory.select(pattern).unwrap_or_default());
         let limit: Option<BTreeSet<String>> = limit.map(|hosts| hosts.into_iter().collect());
         let hosts = self.inventory.hosts().into_iter().map(str::to_owned);
@@ -264,10 +270,11 @@ fn journaled(name: &str, value: Value) -> Value {
     if is_secret(name) { Value::String("‹secret›".to_owned()) } else { value }
 }
 
-/// Whether something of this name is a secret.
-fn is_secret(name: &str) -> bool {
+/// Whether a name says that its value is a secret.
+pub fn is_secret(name: &str) -> bool {
     let name = name.to_lowercase();
-    ["password", "passwd", "secret", "token", "api_key", "apikey"].iter().any(|word| name.contains(word))
+    let words = ["password", "passwd", "secret", "token", "api_key", "apikey"];
+    words.iter().any(|word| name.contains(word)) || name.ends_with("_pass")
 }
 
 /// Where files of the controller are looked for: beside the playbook, in its `files`, `templates` and

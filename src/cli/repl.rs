@@ -137,6 +137,10 @@ pub fn watch(interrupter: Interrupter) {
         let Ok(mut signals) = signal_hook::iterator::Signals::new([SIGINT, SIGTERM]) else { return };
         for signal in signals.forever() {
             if interrupter.interrupt() {
+                // The terminal has shown ^C where our words come next.
+                if std::io::stderr().is_terminal() {
+                    screen::erase();
+                }
                 continue;
             }
             if signal == SIGTERM || interrupter.busy() {

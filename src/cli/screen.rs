@@ -17,6 +17,11 @@ pub fn err(line: &str) {
     let _ = writeln!(std::io::stderr().lock(), "{line}");
 }
 
+/// Take away what stands on the last line of the terminal.
+pub fn erase() {
+    let _ = write!(std::io::stderr().lock(), "\r\x1b[K");
+}
+
 /// Errors found before anything was touched, each with its place. Returns the exit code.
 pub fn fail(errors: &[Error]) -> u8 {
     let paint = Paint(std::io::stderr().is_terminal() && Color::Auto.wanted());

@@ -315,7 +315,7 @@ mod tests {
             ("host.vars.p^", "host.vars.pool"),
             ("r.std^", "r.stdout r.stderr"),
             ("import \"maint^", "import \"maintenance/"),
-            ("import \"lib/^", "import \"lib/exec"),
+            ("import \"lib/ex^", "import \"lib/exec"),
             ("file::file(\"/a\", #{ src: \"inv^", "file::file(\"/a\", #{ src: \"inventory.yaml"),
             ("// fil^", ""),
             ("let s = \"fil^", ""),

@@ -57,7 +57,7 @@ impl Editor {
         keys.add_binding(KeyModifiers::SHIFT, KeyCode::BackTab, ReedlineEvent::MenuPrevious);
         let newline = ReedlineEvent::Edit(vec![EditCommand::InsertNewline]);
         keys.add_binding(KeyModifiers::ALT, KeyCode::Enter, newline);
-        let columns = ColumnarMenu::default().with_name(MENU).with_columns(4).with_marker("").with_column_padding(2);
+        let columns = ColumnarMenu::default().with_name(MENU).with_columns(4).with_marker("> ").with_column_padding(2);
         let reedline = Reedline::create()
             .with_history(Box::new(history))
             .with_history_exclusion_prefix(Some(" ".to_owned()))

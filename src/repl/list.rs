@@ -65,7 +65,7 @@ impl<F: Face> Repl<F> {
             return Err(vec![Error::playbook("no host is chosen").hint("choose some: :on PATTERN")]);
         };
         self.console.set_param("pattern", Value::String(pattern));
-        let line = self.console.check_line(FACTS)?;
+        let line = self.console.checked(FACTS, ":facts")?;
         let listeners = self.face.listeners(self.settings, self.console.check(), self.console.lines().sources());
         let entered = self.console.run(line, listeners);
         if let Some(Answered::Hosts(hosts)) = entered.answered.filter(|_| !self.settings.silent) {

@@ -43,7 +43,8 @@ impl Kept {
         match self.uses_result {
             false => format!("{}{end}", self.text),
             true => {
-                self.text.lines().map(|line| format!("// `_` was the result of the line before: {line}\n")).collect()
+                let lines = self.text.lines().map(|line| format!("// `_` was the result of the line before: {line}"));
+                lines.collect::<Vec<_>>().join("\n")
             }
         }
     }

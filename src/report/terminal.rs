@@ -56,6 +56,8 @@ pub struct Terminal {
     reported: Vec<String>,
     titled: Option<String>,
     play: Option<String>,
+    /// Whether it was told what an interruption has stopped.
+    interrupted: bool,
 }
 
 /// The same news of several hosts.
@@ -93,6 +95,7 @@ impl Terminal {
             reported: Vec::new(),
             titled: None,
             play: None,
+            interrupted: false,
         }
     }
 
@@ -144,6 +147,7 @@ impl Terminal {
         }
         let interrupted = record.error.as_ref().is_some_and(|e| e.kind == stdlib::contract::Kind::Interrupted);
         if interrupted {
+            self.interrupted = true;
             let word = self.paint.purple(&format!("{:<12}", "interrupted"));
             let what = format!("{} {}", record.operation, shorten(&record.subject, 100));
             let lines = vec![self.paint.dim("  it was ended; whether it was finished is not known")];
@@ -250,7 +254,7 @@ impl Terminal {
         if let Some(error) = error {
             let told = self.reported.iter().any(|message| *message == error.message);
             let told = told || (self.view.terse && !self.reported.is_empty());
-            if self.view.prompt && error.kind == stdlib::contract::Kind::Interrupted {
+            if self.view.prompt && error.kind == stdlib::contract::Kind::Interrupted && !self.interrupted {
                 let line = self.paint.purple("interrupted");
                 self.say(&line);
             }

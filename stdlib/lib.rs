@@ -23,7 +23,7 @@ macro_rules! modules {
     };
 }
 
-modules![apt, facts, file, git, mount, shell, system, systemd];
+modules![apt, facts, file, git, mount, pip, shell, system, systemd];
 
 /// The entry `module::name`, if there is one.
 pub fn entry(module: &str, name: &str) -> Option<&'static contract::Entry> {

@@ -288,7 +288,7 @@ impl Operation for Checkout {
                 };
                 steps.push(self.git().args(["remote", verb, &self.remote, url]).into());
             }
-            if now.commit != want.commit {
+            if (&now.commit, &now.branch) != (&want.commit, &want.branch) {
                 steps.push(self.fetched(now, want));
             }
         }
@@ -301,8 +301,12 @@ impl Operation for Checkout {
                 None => steps.push(checkout.args(["--detach", commit]).into()),
             }
             if let Some((_, Named::Branch, name)) = self.target(now, want) {
-                let upstream = format!("{}/{name}", self.remote);
-                steps.push(self.git().args(["branch", "-q", "-u", &upstream, name]).into());
+                // A clone of one branch refuses to be told of another's upstream in any other way.
+                let mut set = |key: &str, value: &str| {
+                    steps.push(self.git().args(["config", &format!("branch.{name}.{key}"), value]).into());
+                };
+                set("remote", &self.remote);
+                set("merge", &format!("refs/heads/{name}"));
             }
         } else if !fresh && now.local != want.local {
             steps.push(self.git().args(["reset", "-q", "--hard"]).into());
@@ -428,7 +432,8 @@ mod tests {
             [
                 "git fetch -q --force origin +refs/heads/main:refs/remotes/origin/main",
                 "git checkout -q -f -B main bbbbbbbbbb",
-                "git branch -q -u origin/main main"
+                "git config branch.main.remote origin",
+                "git config branch.main.merge refs/heads/main"
             ]
         );
         assert!(rude.steps(&want, &changed).unwrap_err().message.contains("not kept"));

@@ -168,7 +168,8 @@ impl Link {
             let left = wait.timeout.saturating_sub(began.elapsed()).max(Duration::from_secs(1));
             self.renew().await;
             let manner = Manner { timeout: Some(left.min(ANSWER)), ..manner.clone() };
-            let asked = tokio::time::timeout(left + Duration::from_secs(1), self.run(&wait.until, &manner, &|_, _| {})).await;
+            let asked =
+                tokio::time::timeout(left + Duration::from_secs(1), self.run(&wait.until, &manner, &|_, _| {})).await;
             let asked = asked.unwrap_or_else(|_| Err(Error::new(Kind::Unreachable, "it does not answer")));
             let why = match &asked {
                 Ok(output) if wait.until.accepts(output.code) => return asked,
@@ -179,8 +180,9 @@ impl Link {
             if began.elapsed() >= wait.timeout {
                 let gone = |error: Error| {
                     let within = format!("unreachable {} s after {}", wait.timeout.as_secs(), wait.after);
-                    Error::new(Kind::Unreachable, format!("{within}: {}", error.message))
-                        .hint("look at its console; when it is back, run this again: what was finished is not done twice")
+                    Error::new(Kind::Unreachable, format!("{within}: {}", error.message)).hint(
+                        "look at its console; when it is back, run this again: what was finished is not done twice",
+                    )
                 };
                 return asked.map_err(gone);
             }

@@ -27,8 +27,8 @@ struct Around {
     managed: bool,
 }
 
-/// What the first look decided: which packages there should be. pip plans once, with all dependencies; the look after
-/// the steps answers for the same packages.
+/// What the first look decided: which packages there should be, with all dependencies. The look after the steps answers
+/// for the same packages, and pip must have no plan left.
 #[derive(Debug, Default)]
 pub struct Memory(OnceLock<BTreeMap<String, Option<String>>>);
 
@@ -83,7 +83,6 @@ impl Environment<'_> {
 
     /// What is there; with `install`, the first time, with what pip would do about it.
     pub async fn read(&self, host: &dyn Look, asked: &[String], install: Option<&[String]>) -> Result<PipState> {
-        let install = install.filter(|_| self.memory.0.get().is_none());
         let mode = if install.is_some() { "plan" } else { "list" };
         let args = [self.executable.unwrap_or_default(), self.virtualenv.unwrap_or_default(), &self.maker(), mode];
         let mut command = Command::sh(ASKED).args(args).timeout(Some(Duration::from_secs(600)));
@@ -98,7 +97,7 @@ impl Environment<'_> {
         let is = |word: &str| text.lines().any(|line| line == word);
         let (has, plan, new) = (said("has "), said("plan "), is("new"));
         let names: Vec<String> = asked.iter().filter_map(|name| name_of(name)).chain(plan.keys().cloned()).collect();
-        if install.is_some() && !is("full") {
+        if install.is_some() && !is("full") && self.memory.0.get().is_none() {
             let version = |name: &String| (name.clone(), plan.get(name).or_else(|| has.get(name)).cloned());
             // The first look is the only one that decides.
             let _ = self.memory.0.set(names.iter().map(version).collect());

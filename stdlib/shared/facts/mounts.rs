@@ -27,7 +27,7 @@ pub struct Mount {
 /// Asks for all mounts of devices, pools and servers; the kernel's own file systems are left out. All are asked at once,
 /// each for at most two seconds.
 pub async fn mounts(host: &dyn Look) -> Result<Vec<Mount>> {
-    let asked = r#"while read -r d p t o x; do case $t in ext[234]|xfs|btrfs|zfs|vfat|exfat|f2fs|bcachefs|ntfs*|fuseblk|iso9660|jfs|reiserfs|erofs|ubifs|nfs*|cifs|smb3|9p|ceph|virtiofs|glusterfs|fuse.*|afs) n=$((n+1)); { s=$(timeout -s KILL 2 stat -f -c "%S %b %a" "$(printf %b "$p")" 2>/dev/null); echo "$n $d $p $t $o $? $s"; } & ;; esac; done </proc/mounts; wait"#;
+    let asked = r#"while read -r d p t o x; do case $t in ext[234]|xfs|btrfs|zfs|vfat|exfat|f2fs|bcachefs|ntfs*|fuseblk|iso9660|jfs|reiserfs|erofs|ubifs|nfs*|cifs|smb3|9p|ceph|virtiofs|glusterfs|fuse|fuse.*|afs) n=$((n+1)); { s=$(timeout -s KILL 2 stat -f -c "%S %b %a" "$(printf %b "$p")" 2>/dev/null); echo "$n $d $p $t $o $? $s"; } & ;; esac; done </proc/mounts; wait"#;
     let answer = script(host, asked).await?;
     let mut mounts: Vec<(u32, Mount)> = answer.lines().filter_map(parse).collect();
     mounts.sort_by_key(|(at, _)| *at);

@@ -196,6 +196,10 @@ fn brief(record: &Value) -> String {
 /// The controller's files that the rows name.
 fn stock(room: &Room) {
     room.write("text.txt", "some text: ü\n");
+    room.write(
+        "keys.pub",
+        "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8g me@laptop\n",
+    );
     room.write("binary", (0..=255).collect::<Vec<u8>>());
     room.write("facts.j2", "{{ ansible_facts.hostname }} {{ ansible_os_family }} {{ inventory_hostname }}\n{% for n in names | sort %}\n- {{ n }}\n{% endfor %}\n");
     room.write("timer.j2", "[Timer]\nOnCalendar={{ when }}\n[Install]\nWantedBy=timers.target\n");

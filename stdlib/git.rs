@@ -26,7 +26,7 @@ pub fn register(module: &mut Module) {
 /// print(git::head("/srv/app").commit);
 /// ```
 /// ```transcript
-/// ? sh -c 'd=$1; [ -e "$d/.git" ] || exit 0; g() { git -c safe.directory="$d" -C "$d" "$@"; }; command -v git >/dev/null || { echo "git is not installed" >&2; exit 1; }; h=$(g rev-parse -q --verify HEAD) || exit 0; echo "$h"; g symbolic-ref -q --short HEAD || echo; g describe --tags --always 2>/dev/null || echo; g remote get-url origin 2>/dev/null || echo; g status --porcelain --untracked-files=no' sh /srv/app
+/// ? sh -c 'd=$1; [ -e "$d/.git" ] || exit 0; export GIT_OPTIONAL_LOCKS=0; g() { git -c safe.directory="$d" -C "$d" "$@"; }; command -v git >/dev/null || { echo "git is not installed" >&2; exit 1; }; h=$(g rev-parse -q --verify HEAD) || exit 0; echo "$h"; g symbolic-ref -q --short HEAD || echo; g describe --tags --always 2>/dev/null || echo; g remote get-url origin 2>/dev/null || echo; g status --porcelain --untracked-files=no' sh /srv/app
 /// = 9b3e4a7c0d1f2e3b4a5c6d7e8f9011223344aabb
 /// = main
 /// = v2-3-g9b3e4a7
@@ -50,7 +50,7 @@ pub struct HeadAnswer {
     modified: Vec<String>,
 }
 
-const ASKED: &str = r#"d=$1; [ -e "$d/.git" ] || exit 0; g() { git -c safe.directory="$d" -C "$d" "$@"; }; command -v git >/dev/null || { echo "git is not installed" >&2; exit 1; }; h=$(g rev-parse -q --verify HEAD) || exit 0; echo "$h"; g symbolic-ref -q --short HEAD || echo; g describe --tags --always 2>/dev/null || echo; g remote get-url origin 2>/dev/null || echo; g status --porcelain --untracked-files=no"#;
+const ASKED: &str = r#"d=$1; [ -e "$d/.git" ] || exit 0; export GIT_OPTIONAL_LOCKS=0; g() { git -c safe.directory="$d" -C "$d" "$@"; }; command -v git >/dev/null || { echo "git is not installed" >&2; exit 1; }; h=$(g rev-parse -q --verify HEAD) || exit 0; echo "$h"; g symbolic-ref -q --short HEAD || echo; g describe --tags --always 2>/dev/null || echo; g remote get-url origin 2>/dev/null || echo; g status --porcelain --untracked-files=no"#;
 
 impl Fact for Head {
     type Answer = Option<HeadAnswer>;

@@ -15,6 +15,8 @@ mod fleet;
 mod hostile;
 #[path = "real/lab.rs"]
 mod lab;
+#[path = "real/machine.rs"]
+mod machine;
 #[path = "real/operations.rs"]
 mod operations;
 #[path = "real/packages.rs"]
@@ -41,6 +43,7 @@ fn main() {
         packages::PROMISES,
         faults::PROMISES,
         hostile::PROMISES,
+        machine::PROMISES,
         privilege::PROMISES,
         semantics::PROMISES,
     ];

@@ -27,4 +27,4 @@ pub use many::Many;
 pub use mode::Mode;
 pub use path::HostPath;
 pub use textfile::{Attributes, FileState, Keep, Reading, directory_of};
-pub use words::validation;
+pub use words::{validation, words};

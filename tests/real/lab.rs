@@ -16,6 +16,9 @@ pub type Promise = (&'static str, fn());
 pub const HOSTS: [&str; 10] =
     ["host01", "host02", "host03", "host04", "host05", "host06", "host07", "host08", "host09", "host10"];
 
+/// A host of another kind: it has Python.
+pub const PYTHON: [&str; 1] = ["host-py01"];
+
 static LOCKS: [Mutex<()>; 10] = [const { Mutex::new(()) }; 10];
 
 /// The longest that a run may take before it counts as hanging.
@@ -100,6 +103,14 @@ pub fn toys(hosts: &[&str]) {
     lab(&["apt-repo", "serve"]);
     lab(&["apt-repo", "publish", "2"]);
     on_all(hosts, |host| lab(&["apt-repo", "host", &container(host)]));
+}
+
+/// Have a host with Python running.
+pub fn python(host: &str) {
+    let name = container(host);
+    if !lab(&["ls"]).lines().any(|line| line.starts_with(&format!("{name} ")) && line.contains(" running ")) {
+        lab(&["up", "1", name.trim_end_matches("01"), "lab/trixie-python"]);
+    }
 }
 
 /// A fault of a host, taken back at the end.

@@ -1,7 +1,7 @@
 //! Every operation on ten hosts: checked, applied, applied again. Check mode changes nothing and predicts
 //! exactly what is changed; what is applied stays applied.
 
-use super::lab::{HOSTS, Promise, Room, Undo, inside_all, toys};
+use super::lab::{HOSTS, PYTHON, Promise, Room, Undo, inside_all, python, toys};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -19,13 +19,14 @@ pub fn promises() -> Vec<(String, impl Fn() + Send + 'static)> {
 }
 
 /// A file `rows/NAME.rows`. Its head says, one line each and as often as need be: `title:` what it is about;
-/// `uses: toys` if it needs the packages of the toy repository; `clean:` a line of the script that takes back
+/// `uses: toys` if it needs the packages of the toy repository, `uses: python` for one host that has Python; `clean:` a line of the script that takes back
 /// on a host what its rows leave there; `print:` a line of the script that prints what they could change, where
 /// [`FINGERPRINT`] does not. Scenes are parted by `---`: rows that depend on each other are in scenes apart.
 struct Script {
     module: String,
     title: String,
     toys: bool,
+    hosts: &'static [&'static str],
     clean: String,
     print: String,
     scenes: Vec<Vec<Row>>,
@@ -59,6 +60,7 @@ fn script(path: &Path) -> Script {
         module: path.file_stem().unwrap().to_string_lossy().into_owned(),
         title: all("title").join(" "),
         toys: all("uses").contains(&"toys"),
+        hosts: if all("uses").contains(&"python") { &PYTHON } else { &HOSTS },
         clean: all("clean").join("\n"),
         print: all("print").join("\n"),
         scenes: scenes.split("---\n").map(rows).collect(),
@@ -78,6 +80,18 @@ fn rows(text: &str) -> Vec<Row> {
 const UNIT: &str = r#"
 unit_in() { mkdir -p $1; printf '[Service]\nExecStart=/bin/sleep inf\nExecReload=/bin/true\n[Install]\nWantedBy=multi-user.target\n' >$1/real-$2.service; }
 unit() { unit_in /etc/systemd/system $1; }
+wheels() { # toy 1.0 needs nothing, toy 2.0 needs helper
+    python3 - <<'PY'
+import zipfile
+for name, version, needs in ("toy", "1.0", ""), ("toy", "2.0", "Requires-Dist: helper\n"), ("helper", "0.5", ""):
+    with zipfile.ZipFile(f"{name}-{version}-py3-none-any.whl", "w") as wheel:
+        info, say = f"{name}-{version}.dist-info", wheel.writestr
+        say(f"{name}.py", f"version = '{version}'\n")
+        say(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n{needs}")
+        say(f"{info}/WHEEL", "Wheel-Version: 1.0\nGenerator: me\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        say(f"{info}/RECORD", "")
+PY
+}
 commit() { echo $1 >>work/file; git -C work add file; git -C work commit -qm $1; git -C work push -q ../app.git main; }
 repository() {
     export GIT_AUTHOR_NAME=me GIT_AUTHOR_EMAIL=me GIT_COMMITTER_NAME=me GIT_COMMITTER_EMAIL=me
@@ -105,11 +119,15 @@ systemctl list-units --all --no-legend --plain 'real-*' 'toy*'
 
 /// Check, apply, apply again, scene by scene, on all hosts.
 fn perform(script: &Script) {
-    let room = Room::with(&HOSTS);
+    let room = Room::with(script.hosts);
+    if script.hosts == PYTHON {
+        python(PYTHON[0]);
+        room.inventory(&[(PYTHON[0], PYTHON[0], "root")]);
+    }
     let clean = || {
-        inside_all(&HOSTS, &format!("{CLEAN}{}", script.clean));
+        inside_all(script.hosts, &format!("{CLEAN}{}", script.clean));
         if script.toys {
-            toys(&HOSTS);
+            toys(script.hosts);
         }
     };
     let _clean = Undo(clean);
@@ -120,19 +138,19 @@ fn perform(script: &Script) {
 }
 
 fn rehearse(room: &Room, script: &Script, rows: &[Row]) {
-    let Script { module, print, .. } = script;
+    let Script { module, print, hosts, .. } = script;
     let before = rows.iter().map(|row| format!("mkdir -p /srv/real/{0}; cd /srv/real/{0}\n{1}", row.name, row.before));
-    inside_all(&HOSTS, &format!("set -e\n{UNIT}{}", before.collect::<String>()));
+    inside_all(hosts, &format!("set -e\n{UNIT}{}", before.collect::<String>()));
     stock(room);
     let tasks = rows.iter().map(|Row { name, does, .. }| {
         format!("    task(\"{name}\", || {{ let d = \"/srv/real/{name}\"; {does} }});\n")
     });
     room.write("scene.rhai", format!("play(\"{module}\", \"all\", |host| {{\n{}}});\n", tasks.collect::<String>()));
 
-    let print = || inside_all(&HOSTS, &format!("{FINGERPRINT}{print}"));
+    let print = || inside_all(hosts, &format!("{FINGERPRINT}{print}"));
     let (before, here) = (print(), fetched(room));
     let check = room.hlrun(&["scene.rhai", "--json", "--check"]).exits(0);
-    for ((host, before), after) in HOSTS.iter().zip(&before).zip(print()) {
+    for ((host, before), after) in hosts.iter().zip(&before).zip(print()) {
         assert_eq!(difference(before, &after), "", "check mode changed {host}");
     }
     assert_eq!(here, fetched(room), "check mode changed the controller");
@@ -141,7 +159,7 @@ fn rehearse(room: &Room, script: &Script, rows: &[Row]) {
     let is_action = |record: &Value| actions.contains(record["operation"].as_str().expect("an operation"));
     let apply = room.hlrun(&["scene.rhai", "--json"]).exits(0);
     let (predicted, made) = (check.records(), apply.records());
-    assert_eq!(made.len(), rows.len() * HOSTS.len(), "records");
+    assert_eq!(made.len(), rows.len() * hosts.len(), "records");
     let unknown = predicted.iter().filter(|r| r["status"] == "unknown" && !is_action(r)).map(brief).collect::<Vec<_>>();
     assert!(unknown.is_empty(), "operations that check mode does not know: {unknown:#?}");
     let only = |records: &[Value], status: &str| -> BTreeMap<String, String> {

@@ -23,7 +23,7 @@ macro_rules! modules {
     };
 }
 
-modules![apt, facts, file, shell, systemd];
+modules![apt, facts, file, http, shell, systemd];
 
 /// The entry `module::name`, if there is one.
 pub fn entry(module: &str, name: &str) -> Option<&'static contract::Entry> {

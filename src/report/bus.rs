@@ -67,8 +67,9 @@ impl Bus {
     }
     /// Never show this text again.
     pub fn hide(&self, secret: &str) {
-        if secret.len() >= 3 {
-            self.secrets.write().unwrap_or_else(PoisonError::into_inner).push(secret.to_owned());
+        let mut secrets = self.secrets.write().unwrap_or_else(PoisonError::into_inner);
+        if secret.len() >= 3 && !secrets.iter().any(|known| known == secret) {
+            secrets.push(secret.to_owned());
         }
     }
     /// Tell everyone.

@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use stdlib::contract::{
-    Asset, Command, Entry, Error, Fetch, Host, Kind, Look, Mode, Outcome, Output, Record, Result, Site, Source, Status,
+    Asset, Command, Entry, Error, Fetch, Host, Kind, Look, Mode, Outcome, Output, Record, Request, Result, Site, Source, Status,
     Step, Upload, Write,
 };
 
@@ -137,6 +137,11 @@ impl Session {
         write
     }
 
+    /// Keep the secrets of a request out of everything that is told.
+    fn hide(&self, request: &Request) {
+        request.secrets().for_each(|secret| self.run.bus.hide(secret));
+    }
+
     /// An upload whose directory on the controller is named by its full path.
     fn rooted(&self, upload: &Upload) -> Upload {
         let found = find(&upload.src, &self.run.roots);
@@ -226,6 +231,17 @@ impl Look for Session {
     async fn http_get(&self, url: &str) -> Result<Vec<u8>> {
         http_get(url).await
     }
+    async fn http(&self, request: &Request) -> Result<Output> {
+        if !request.reads() {
+            return Err(Error::bug(format!("a question that changes something: {}", request.line())));
+        }
+        if self.run.cancel.is_cancelled() {
+            return Err(interrupted());
+        }
+        self.hide(request);
+        let manner = self.manner(None)?;
+        self.link()?.request(request, &manner).await
+    }
     async fn render(&self, name: &str, template: &str, vars: &BTreeMap<String, Value>) -> Result<String> {
         self.run.learn(&self.host, template, &self.play.spec.vars, self).await?;
         let locals = vars.iter().map(|(k, v)| (k.clone(), v.clone())).collect();
@@ -255,6 +271,14 @@ impl Host for Session {
             Step::Write(write) => Step::Write(self.found(write)),
             Step::Upload(upload) => Step::Upload(self.rooted(upload)),
             Step::Fetch(fetch) => Step::Fetch(self.placed(fetch)),
+            Step::Http(request) => {
+                self.hide(request);
+                step.clone()
+            }
+            Step::Download(download) => {
+                self.hide(&download.request);
+                step.clone()
+            }
         };
         let quiet = self.withheld();
         let operation = self.now().operation.clone();

@@ -1,5 +1,6 @@
 //! Commands and steps: what is asked of a machine, as data.
 
+use super::{Download, Request};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -189,6 +190,10 @@ pub enum Step {
     Upload(Upload),
     /// Bring files to the controller.
     Fetch(Fetch),
+    /// Make a request over HTTP.
+    Http(Request),
+    /// Fetch a file over HTTP.
+    Download(Download),
 }
 
 impl Step {
@@ -228,6 +233,8 @@ impl Step {
                 }
                 line
             }
+            Step::Http(request) => request.line(),
+            Step::Download(download) => download.line(),
             Step::Fetch(fetch) => format!("fetch {} to={}", quote(&fetch.path), quote(&fetch.dest)),
         }
     }

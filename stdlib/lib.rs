@@ -23,7 +23,7 @@ macro_rules! modules {
     };
 }
 
-modules![apt, facts, file, http, shell, systemd];
+modules![apt, archive, facts, file, git, http, mount, shell, system, systemd, wait];
 
 /// The entry `module::name`, if there is one.
 pub fn entry(module: &str, name: &str) -> Option<&'static contract::Entry> {

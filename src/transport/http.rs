@@ -48,7 +48,8 @@ pub(super) async fn send(connection: &dyn Connection, request: &Request) -> Resu
         let to = response.headers().get("location").and_then(|to| to.to_str().ok());
         let Some(to) = to.filter(|_| request.follow && REDIRECTS.contains(&status)) else { return Ok(response) };
         let next = response.url().join(to);
-        let next = next.map_err(|e| Error::host(format!("{} points to `{to}`, which is no address: {e}", request.url)))?;
+        let next =
+            next.map_err(|e| Error::host(format!("{} points to `{to}`, which is no address: {e}", request.url)))?;
         // What was meant for one server is not told to another.
         if next.origin() != response.url().origin() {
             request.headers.retain(|name, _| name != "authorization" && name != "cookie");
@@ -115,17 +116,21 @@ fn explain(url: &str, error: reqwest::Error, complaint: Option<String>) -> Error
         source = reason.source();
     }
     let said = complaint.or_else(|| reasons.last().cloned()).unwrap_or_else(|| error.to_string());
-    let has = |text: &str| said.to_lowercase().contains(text) || reasons.iter().any(|r| r.to_lowercase().contains(text));
+    let has =
+        |text: &str| said.to_lowercase().contains(text) || reasons.iter().any(|r| r.to_lowercase().contains(text));
     let kind = if error.is_timeout() { Kind::Timeout } else { Kind::Host };
     let failed = Error::new(kind, format!("no answer from {url}: {said}"));
     if has("prohibited") {
-        return failed.hint("sshd on the host does not forward connections: AllowTcpForwarding yes (and AllowStreamLocalForwarding)");
+        return failed.hint(
+            "sshd on the host does not forward connections: AllowTcpForwarding yes (and AllowStreamLocalForwarding)",
+        );
     }
     if has("refused") {
         return failed.hint("nothing listens there, seen from the host: ss -tlnp on it lists what does");
     }
     if has("certificate") || has("unknownissuer") {
-        return failed.hint("name its certificate authority: ca_path: \"ca.pem\" (or validate_certs: false, if you must)");
+        return failed
+            .hint("name its certificate authority: ca_path: \"ca.pem\" (or validate_certs: false, if you must)");
     }
     failed
 }
@@ -134,9 +139,10 @@ async fn collect(mut response: reqwest::Response, request: &Request) -> Result<O
     let url = request.url.clone();
     let broken = |e: reqwest::Error| Error::host(format!("the answer of {url} broke off: {}", e.without_url()));
     let code = i32::from(response.status().as_u16());
-    let headers = response.headers().iter().map(|(name, value)| {
-        (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())
-    });
+    let headers = response
+        .headers()
+        .iter()
+        .map(|(name, value)| (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned()));
     let headers = Some(headers.collect());
     let mut stdout = Vec::new();
     match request.want {

@@ -43,4 +43,5 @@ impl Connection for Local {
             Endpoint::Unix(path) => Some(path.clone()),
         })
     }
+    async fn close(&self) {}
 }

@@ -16,15 +16,15 @@ mod shell;
 mod ssh;
 mod tree;
 
+pub use download::download as http_download;
 pub use elevate::{Become, Method};
 pub use files::{asset, asset_tree, fetch, find, write};
-pub use download::download as http_download;
 pub use http::{get as http_get, http};
 pub use live::{Keep, Sink, Stream, live};
 pub use local::Local;
 pub use shell::Shell;
-pub use tree::{download, upload};
 pub use ssh::{HostKeys, Ssh, Target, close_idle, config_lines};
+pub use tree::{download, upload};
 
 use async_trait::async_trait;
 use futures_util::future::BoxFuture;
@@ -67,6 +67,8 @@ pub trait Connection: Send + Sync {
     fn complaint(&self, _to: &Endpoint) -> Option<String> {
         None
     }
+    /// Give it up, for the runs to come too: the next connection is a fresh one.
+    async fn close(&self);
 }
 
 /// What the `sh` of every channel runs first: read one line, undo its escapes, and become that script.

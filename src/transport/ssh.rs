@@ -151,6 +151,12 @@ impl Connection for Ssh {
         let last = said.lines().rev().find_map(|line| Some(line.split_once(": open failed: ")?.1.trim().to_owned()))?;
         Some(last.strip_prefix("connect failed: ").map(str::to_owned).unwrap_or(last))
     }
+    async fn close(&self) {
+        let Some(home) = self.log.parent() else { return };
+        let master = Session::resume_mux(home.join("master").into(), None);
+        let _ = tokio::time::timeout(Duration::from_secs(2), master.close()).await;
+        let _ = std::fs::remove_dir_all(home);
+    }
 }
 
 impl Ssh {

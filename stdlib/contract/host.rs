@@ -122,7 +122,9 @@ pub fn refused(request: &Request, output: &Output) -> Error {
     let error = Error::host(format!("{} {} answered {}{said}", request.method, request.url, output.code));
     let error = match output.code {
         401 | 403 => error.hint("give `user` and `password`, or the `headers` that it wants"),
-        301 | 302 | 303 | 307 | 308 => error.hint(format!("it points to {}", output.header("location").unwrap_or("nowhere"))),
+        301 | 302 | 303 | 307 | 308 => {
+            error.hint(format!("it points to {}", output.header("location").unwrap_or("nowhere")))
+        }
         _ => error.hint(format!("if that is right, say so: status: [{}]", output.code)),
     };
     error.with_output(output).with_command(request.line())

@@ -31,6 +31,9 @@ pub struct Command {
     /// Whether it may take long: it gets a channel of its own and its output is shown live.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub long: bool,
+    /// Whether it may end the connection it came over, as a reboot does: then no answer is no failure.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub may_disconnect: bool,
 }
 
 impl Command {
@@ -81,6 +84,11 @@ impl Command {
     /// Shown live, on a channel of its own.
     pub fn long(mut self) -> Command {
         self.long = true;
+        self
+    }
+    /// It may end the connection it came over.
+    pub fn may_disconnect(mut self) -> Command {
+        self.may_disconnect = true;
         self
     }
     /// Whether an exit code means success.
@@ -178,6 +186,17 @@ pub struct Fetch {
     pub files: Vec<String>,
 }
 
+/// Something to wait for: a question that is asked over fresh connections until the answer is yes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Await {
+    /// After what it is waited, as a person would say it: `its reboot`.
+    pub after: String,
+    /// The question; it only reads. An exit code that it accepts is a yes.
+    pub until: Command,
+    /// The longest to wait.
+    pub timeout: Duration,
+}
+
 /// One effect, as data.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -194,6 +213,8 @@ pub enum Step {
     Http(Request),
     /// Fetch a file over HTTP.
     Download(Download),
+    /// Wait until the host answers again, and as it should.
+    Await(Await),
 }
 
 impl Step {
@@ -236,6 +257,7 @@ impl Step {
             Step::Http(request) => request.line(),
             Step::Download(download) => download.line(),
             Step::Fetch(fetch) => format!("fetch {} to={}", quote(&fetch.path), quote(&fetch.dest)),
+            Step::Await(wait) => format!("await within={}s {}", wait.timeout.as_secs(), wait.until.line()),
         }
     }
 }
@@ -243,6 +265,12 @@ impl Step {
 impl From<Command> for Step {
     fn from(command: Command) -> Step {
         Step::Run(command)
+    }
+}
+
+impl From<Await> for Step {
+    fn from(wait: Await) -> Step {
+        Step::Await(wait)
     }
 }
 

@@ -137,8 +137,8 @@ impl Downloaded {
         let name = self.url.split(['?', '#']).next().unwrap_or_default().rsplit('/').next().unwrap_or_default();
         let text = list.text();
         let lines: Vec<Vec<&str>> = text.lines().map(|line| line.split_whitespace().collect()).collect();
-        let named = |word: &&str| word.trim_start_matches(['*', '(']).trim_end_matches(')').rsplit('/').next() == Some(name);
-        let right = lines.iter().find(|words| words.iter().any(|word| named(&word)));
+        let named = |word: &str| word.trim_start_matches(['*', '(']).trim_end_matches(')').rsplit('/').next() == Some(name);
+        let right = lines.iter().find(|words| words.iter().any(|word| named(word)));
         // A list of a single checksum needs no name.
         let right = right.or(lines.iter().find(|words| words.len() == 1 && lines.len() == 1));
         match right.and_then(|words| words.iter().find(|word| is_hex(word))) {

@@ -7,6 +7,7 @@ mod globs;
 mod id;
 mod many;
 mod mode;
+pub mod mountinfo;
 mod path;
 pub mod stat;
 pub mod template;

@@ -84,13 +84,16 @@ impl Web<'_> {
 async fn pem(host: &dyn Look, path: &str, parameter: &str) -> Result<String> {
     if path.starts_with('/') {
         return host.text(&Command::new("cat").args(["--", path])).await.map_err(|e| {
-            Error::host(format!("`{parameter}`: {}", e.message)).hint("an absolute path is one on the host; others are on the controller")
+            Error::host(format!("`{parameter}`: {}", e.message))
+                .hint("an absolute path is one on the host; others are on the controller")
         });
     }
     match host.asset(path).await?.and_then(|asset| asset.content).map(String::from_utf8) {
         Some(Ok(text)) => Ok(text),
         Some(Err(_)) => bail!(playbook: "`{parameter}`: `{path}` is not in PEM form"),
-        None => bail!(playbook: "`{parameter}`: no file `{path}` on the controller"; hint: "an absolute path is one on the host"),
+        None => {
+            bail!(playbook: "`{parameter}`: no file `{path}` on the controller"; hint: "an absolute path is one on the host")
+        }
     }
 }
 

@@ -78,6 +78,12 @@ fn rows(text: &str) -> Vec<Row> {
 const UNIT: &str = r#"
 unit_in() { mkdir -p $1; printf '[Service]\nExecStart=/bin/sleep inf\nExecReload=/bin/true\n[Install]\nWantedBy=multi-user.target\n' >$1/real-$2.service; }
 unit() { unit_in /etc/systemd/system $1; }
+commit() { echo $1 >>work/file; git -C work add file; git -C work commit -qm $1; git -C work push -q ../app.git main; }
+repository() {
+    export GIT_AUTHOR_NAME=me GIT_AUTHOR_EMAIL=me GIT_COMMITTER_NAME=me GIT_COMMITTER_EMAIL=me
+    rm -rf work; git init -q --bare -b main app.git; git init -q -b main work
+    commit one; git -C work tag v1; commit two; git -C work push -q ../app.git main:next v1
+}
 "#;
 
 const CLEAN: &str = r#"
@@ -177,12 +183,23 @@ fn stock(room: &Room) {
     room.write("timer.j2", "[Timer]\nOnCalendar={{ when }}\n[Install]\nWantedBy=timers.target\n");
     room.write("tree/top", "top\n");
     room.write("tree/empty", "");
+    room.write("some.tar", some_tar());
     room.write("tree/a b/ü'\"$(x)", "hostile name\n");
     room.write("tree/a b/binary", [0, 255, 10, 13]);
     room.executable("tree/bin/run", "#!/bin/sh\n");
     for host in HOSTS {
         room.write(&format!("fetched/{host}/old"), "of the controller\n");
     }
+}
+
+/// A tar archive of one file, `top`.
+fn some_tar() -> Vec<u8> {
+    let mut tar = tar::Builder::new(Vec::new());
+    let mut header = tar::Header::new_gnu();
+    header.set_size(4);
+    header.set_mode(0o644);
+    tar.append_data(&mut header, "top", &b"top\n"[..]).expect("a tar archive");
+    tar.into_inner().expect("a tar archive")
 }
 
 fn fetched(room: &Room) -> Vec<(String, Vec<u8>)> {

@@ -46,7 +46,7 @@ table() { cat /proc/net/tcp /proc/net/tcp6 2>/dev/null | awk -v port="$1" -v sta
   { n = split($2, at, ":"); if (at[n] == port && index(states, $4)) found = 1 } END { exit !found }'; }
 connect() {
   if command -v bash >/dev/null; then
-    timeout 8 bash -c 'exec 3<>"/dev/tcp/$0/$1" || exit; [ -z "$2" ] || timeout 3 head -c 4096 <&3; exit 0' "$@" </dev/null 2>/dev/null
+    timeout 8 bash -c 'exec 3<>"/dev/tcp/$0/$1" || exit; [ -z "$2" ] || timeout 2 cat <&3; exit 0' "$@" </dev/null 2>/dev/null
   elif command -v nc >/dev/null; then nc -w 3 "$1" "$2" </dev/null 2>/dev/null
   else echo "to connect from this host, bash or nc must be there" >&2; return 69; fi
 }

@@ -15,6 +15,7 @@ mod block;
 mod directory;
 mod facts;
 mod fetched;
+mod find;
 mod line;
 mod link;
 mod listing;
@@ -26,6 +27,7 @@ pub use block::Block;
 pub use directory::{Absent, Directory};
 pub use facts::{Read, Stat};
 pub use fetched::Fetched;
+pub use find::Find;
 pub use line::Line;
 pub use link::Link;
 pub use replaced::Replaced;
@@ -44,7 +46,7 @@ use std::collections::BTreeMap;
 pub fn register(module: &mut Module) {
     module.operation::<File>().operation::<Directory>().operation::<Absent>().operation::<Link>();
     module.operation::<Line>().operation::<Block>().operation::<Replaced>();
-    module.operation::<Tree>().operation::<Fetched>().fact::<Stat>().fact::<Read>();
+    module.operation::<Tree>().operation::<Fetched>().fact::<Stat>().fact::<Read>().fact::<Find>();
 }
 
 /// Make sure a file has this content, these permissions and this owner.

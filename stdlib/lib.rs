@@ -25,12 +25,14 @@ macro_rules! modules {
 
 modules![
     apt,
+    archive,
     authorized_key,
     cron,
     facts,
     file,
     git,
     group,
+    http,
     modprobe,
     mount,
     pip,
@@ -39,6 +41,7 @@ modules![
     system,
     systemd,
     user,
+    wait,
 ];
 
 /// The entry `module::name`, if there is one.

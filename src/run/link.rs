@@ -1,14 +1,15 @@
 //! The line to one host, for a whole run: one connection, a shell per user, and what is lost with them.
 
 use crate::transport::{
-    Become, Connection, Keep, Local, Shell, Ssh, Stream, Target, download, fetch, live, upload, write,
+    Become, Connection, Keep, Local, Shell, Ssh, Stream, Target, download, fetch, http, http_download, live, upload,
+    write,
 };
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
-use stdlib::contract::{Await, Command, Error, Kind, Output, Result, Step, refusal};
+use stdlib::contract::{Await, Command, Error, Kind, Output, Request, Result, Step, refusal};
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
@@ -87,6 +88,13 @@ impl Link {
         }
     }
 
+    /// Make a request that only reads. A connection lost on the way is made again, once.
+    pub async fn request(&self, request: &Request, manner: &Manner) -> Result<Output> {
+        self.freshen().await;
+        let connection = self.connection().await?;
+        self.bounded(http(&*connection, request), manner, &AtomicU32::new(0)).await
+    }
+
     /// Carry out a step. Never tried twice: what was lost on the way may have been done.
     pub async fn change(
         &self,
@@ -117,6 +125,14 @@ impl Link {
                 let shell = self.shell(whom).await?;
                 let connection = self.connection().await?;
                 self.bounded(upload(&shell, &*connection, whom, files, &group), manner, &group).await
+            }
+            Step::Http(request) => {
+                let connection = self.connection().await?;
+                self.bounded(http(&*connection, request), manner, &group).await
+            }
+            Step::Download(file) => {
+                let connection = self.connection().await?;
+                self.bounded(http_download(&*connection, whom, file, &group), manner, &group).await
             }
             Step::Fetch(file) if file.files.is_empty() => {
                 let connection = self.connection().await?;

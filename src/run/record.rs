@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use stdlib::contract::replay::{Exchange, print, written};
-use stdlib::contract::{Asset, Command, Output, Result, Step};
+use stdlib::contract::{Asset, Command, Output, Request, Result, Step};
 
 /// Notes every exchange with a host.
 #[derive(Default)]
@@ -52,11 +52,17 @@ impl Recorder {
         self.read(format!("get {url}"), Output { stdout: body.to_vec(), ..Output::default() });
     }
 
+    pub(super) fn answered(&self, request: &Request, output: &Output, withheld: bool) {
+        request.secrets().for_each(|secret| self.hide(secret));
+        self.read(request.line(), told(output, withheld));
+    }
+
     pub(super) fn changed(&self, step: &Step, done: &Result<Output>, withheld: bool) {
         let output = done.as_ref().cloned().unwrap_or_else(|e| Output {
             code: e.rc.unwrap_or(1),
             stdout: e.stdout.clone().into_bytes(),
             stderr: e.stderr.clone().into_bytes(),
+            ..Output::default()
         });
         self.heard().push(Exchange::Change(step.line(), lines(step, withheld), told(&output, withheld)));
     }
@@ -84,7 +90,8 @@ impl Recorder {
 
 fn told(output: &Output, withheld: bool) -> Output {
     let mask = |bytes: &[u8]| if withheld && !bytes.is_empty() { WITHHELD.into() } else { bytes.to_vec() };
-    Output { code: output.code, stdout: mask(&output.stdout), stderr: mask(&output.stderr) }
+    let headers = output.headers.clone().filter(|_| !withheld);
+    Output { code: output.code, stdout: mask(&output.stdout), stderr: mask(&output.stderr), headers }
 }
 
 fn lines(step: &Step, withheld: bool) -> Vec<String> {

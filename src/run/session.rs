@@ -17,8 +17,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use stdlib::contract::{
-    Asset, Await, Command, Entry, Error, Fetch, Host, Kind, Look, Mode, Outcome, Output, Record, Result, Site, Source,
-    Status, Step, Upload, Write,
+    Asset, Await, Command, Entry, Error, Fetch, Host, Kind, Look, Mode, Outcome, Output, Record, Request, Result, Site,
+    Source, Status, Step, Upload, Write,
 };
 
 /// A host in a play.
@@ -138,6 +138,11 @@ impl Session {
             write.source = Source::Asset(found.to_string_lossy().into_owned());
         }
         write
+    }
+
+    /// Keep the secrets of a request out of everything that is told.
+    fn hide(&self, request: &Request) {
+        request.secrets().for_each(|secret| self.run.bus.hide(secret));
     }
 
     /// An upload whose directory on the controller is named by its full path.
@@ -260,6 +265,21 @@ impl Look for Session {
         }
         Ok(body)
     }
+    async fn http(&self, request: &Request) -> Result<Output> {
+        if !request.reads() {
+            return Err(Error::bug(format!("a question that changes something: {}", request.line())));
+        }
+        if self.run.cancel.is_cancelled() {
+            return Err(interrupted());
+        }
+        self.hide(request);
+        let manner = self.manner(None)?;
+        let output = self.link()?.request(request, &manner).await?;
+        if let Some(recorder) = &self.run.recorder {
+            recorder.answered(request, &output, self.withheld());
+        }
+        Ok(output)
+    }
     async fn render(&self, name: &str, template: &str, vars: &BTreeMap<String, Value>) -> Result<String> {
         self.run.learn(&self.host, template, &self.play.spec.vars, self).await?;
         let locals = vars.iter().map(|(k, v)| (k.clone(), v.clone())).collect();
@@ -290,6 +310,14 @@ impl Host for Session {
             Step::Write(write) => Step::Write(self.found(write)),
             Step::Upload(upload) => Step::Upload(self.rooted(upload)),
             Step::Fetch(fetch) => Step::Fetch(self.placed(fetch)),
+            Step::Http(request) => {
+                self.hide(request);
+                step.clone()
+            }
+            Step::Download(download) => {
+                self.hide(&download.request);
+                step.clone()
+            }
             Step::Await(wait) => Step::Await(Await { until: self.dressed(&wait.until), ..wait.clone() }),
         };
         if matches!(step, Step::Await(_)) {

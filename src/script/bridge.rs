@@ -170,6 +170,7 @@ impl Call<'_> {
         record.rc = rc.as_i64().and_then(|rc| i32::try_from(rc).ok());
         record.stdout = stdout.as_str().unwrap_or_default().to_owned();
         record.stderr = stderr.as_str().unwrap_or_default().to_owned();
+        record.headers = answer.get("headers").and_then(|headers| serde_json::from_value(headers.clone()).ok());
         Dynamic::from(Answer(Arc::new(record)))
     }
 

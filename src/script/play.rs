@@ -58,11 +58,23 @@ pub(crate) fn register(engine: &mut Engine) {
     engine.register_fn("param", |ctx: NativeCallContext, name: &str, default: Dynamic, _help: &str| {
         param(&ctx, name, &default)
     });
+    engine.register_fn("fail", |ctx: NativeCallContext, message: &str| -> Rhai<()> { Err(failed(&ctx, message)) });
+    engine.register_fn("assert", |ctx: NativeCallContext, holds: bool| assert(&ctx, holds, "what must hold does not"));
+    engine.register_fn("assert", |ctx: NativeCallContext, holds: bool, message: &str| assert(&ctx, holds, message));
     engine.register_fn("warn", |ctx: NativeCallContext, text: &str| -> Rhai<()> {
         let stage = stage(&ctx).map_err(|e| throw(e, ctx.call_position()))?;
         stage.warn(text.to_owned());
         Ok(())
     });
+}
+
+/// What a playbook itself says is wrong.
+fn failed(ctx: &NativeCallContext, message: &str) -> Box<EvalAltResult> {
+    throw(Error::host(message).at(site(ctx)), ctx.call_position())
+}
+
+fn assert(ctx: &NativeCallContext, holds: bool, message: &str) -> Rhai<()> {
+    if holds { Ok(()) } else { Err(failed(ctx, message)) }
 }
 
 fn stage(ctx: &NativeCallContext) -> Result<Arc<dyn Stage>, Error> {

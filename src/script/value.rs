@@ -141,7 +141,20 @@ pub fn register(engine: &mut Engine) {
     });
     engine.register_get("skipped", |a: &mut Answer| a.0.status == Status::Skipped);
     engine.register_get("unknown", |a: &mut Answer| a.0.status == Status::Unknown);
-    engine.register_get("status", |a: &mut Answer| a.0.status.word().to_owned());
+    // Of an answer over HTTP, the status that people mean is the server's.
+    engine.register_get("status", |a: &mut Answer| match (&a.0.headers, a.0.rc) {
+        (Some(_), Some(status)) => Dynamic::from(i64::from(status)),
+        _ => a.0.status.word().into(),
+    });
+    engine.register_get("headers", |ctx: NativeCallContext, a: &mut Answer| {
+        doubt(&ctx, a, "which headers it is answered; taken as none");
+        let headers = a.0.headers.iter().flatten();
+        headers.map(|(name, value)| (name.as_str().into(), value.clone().into())).collect::<rhai::Map>()
+    });
+    engine.register_get("body", |ctx: NativeCallContext, a: &mut Answer| {
+        doubt(&ctx, a, "what it is answered; taken as nothing");
+        a.0.stdout.clone()
+    });
     engine.register_get("message", |a: &mut Answer| {
         let error = a.0.error.as_ref().map(|e| e.message.clone());
         error.or_else(|| a.0.reason.clone()).unwrap_or_default()

@@ -81,11 +81,11 @@ pub async fn live(
     };
     let ((stdout, code), (stderr, _)) = (out?, err?);
     match code {
-        Some(code) => Ok(Output { code, stdout, stderr }),
+        Some(code) => Ok(Output { code, stdout, stderr, headers: None }),
         // The shell was ended before it could tell: by us, by a signal, or with the connection.
         None => match exit.await? {
             0 => Err(Error::new(Kind::Unreachable, "the connection was lost before the command ended")),
-            code => Ok(Output { code, stdout, stderr }),
+            code => Ok(Output { code, stdout, stderr, headers: None }),
         },
     }
 }

@@ -1,8 +1,9 @@
 //! The controller itself as a host.
 
-use super::{BOOT, Channel, Connection};
+use super::{BOOT, Channel, Connection, Endpoint};
 use async_trait::async_trait;
 use std::os::unix::process::ExitStatusExt;
+use std::path::PathBuf;
 use std::process::Stdio;
 use stdlib::contract::{Error, Result};
 
@@ -35,6 +36,12 @@ impl Connection for Local {
     }
     async fn alive(&self) -> bool {
         true
+    }
+    async fn forward(&self, to: &Endpoint) -> Result<Option<PathBuf>> {
+        Ok(match to {
+            Endpoint::Tcp(..) => None,
+            Endpoint::Unix(path) => Some(path.clone()),
+        })
     }
     async fn close(&self) {}
 }

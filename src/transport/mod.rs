@@ -4,6 +4,7 @@
 //! standard input. So nothing is needed on a host but a POSIX shell and coreutils or busybox, no value
 //! ever passes through the login shell, and ssh and local connections differ in one function.
 
+mod download;
 mod elevate;
 mod files;
 mod frame;
@@ -16,9 +17,10 @@ mod shell;
 mod ssh;
 mod tree;
 
+pub use download::download as http_download;
 pub use elevate::{Become, Method};
 pub use files::{asset, asset_tree, fetch, find, write};
-pub use http::get as http_get;
+pub use http::{get as http_get, http};
 pub use live::{Keep, Sink, Stream, live};
 pub use local::Local;
 pub use shell::Shell;
@@ -27,6 +29,7 @@ pub use tree::{download, upload};
 
 use async_trait::async_trait;
 use futures_util::future::BoxFuture;
+use std::path::PathBuf;
 use stdlib::contract::Result;
 use tokio::io::{AsyncRead, AsyncWrite};
 
@@ -42,6 +45,15 @@ pub struct Channel {
     pub exit: BoxFuture<'static, Result<i32>>,
 }
 
+/// Where a forwarded connection comes out, as the host sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Endpoint {
+    /// A name or address, and a port.
+    Tcp(String, u16),
+    /// A unix socket, such as that of a container engine; the host opens it as the user who is logged in.
+    Unix(PathBuf),
+}
+
 /// A way to a host.
 #[async_trait]
 pub trait Connection: Send + Sync {
@@ -49,6 +61,13 @@ pub trait Connection: Send + Sync {
     async fn open(&self) -> Result<Channel>;
     /// Whether the connection still answers.
     async fn alive(&self) -> bool;
+    /// A socket here whose connections come out at a place as the host sees it: names are resolved there. The
+    /// same socket for the same place, for as long as the connection lives. Nothing means: go there directly.
+    async fn forward(&self, to: &Endpoint) -> Result<Option<PathBuf>>;
+    /// Why the host did not make the last connection to a place, if it said.
+    fn complaint(&self, _to: &Endpoint) -> Option<String> {
+        None
+    }
     /// Give it up, for the runs to come too: the next connection is a fresh one.
     async fn close(&self);
 }

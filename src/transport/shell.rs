@@ -87,7 +87,7 @@ impl Shell {
             speaker.stdin.flush().await.map_err(lost)?;
         }
         match tokio::join!(out_answer, err_answer) {
-            (Ok((stdout, code)), Ok(stderr)) => Ok(Output { code, stdout, stderr }),
+            (Ok((stdout, code)), Ok(stderr)) => Ok(Output { code, stdout, stderr, headers: None }),
             _ => {
                 self.dead.store(true, Ordering::Relaxed);
                 Err(Error::new(Kind::Unreachable, "the connection was lost before the command ended"))

@@ -4,9 +4,10 @@
 //! certificates work as everywhere else. Channels are opened on the master's control socket directly
 //! (native mux), never by an ssh process per command.
 
-use super::{BOOT, Channel, Connection};
+use super::{BOOT, Channel, Connection, Endpoint};
 use async_trait::async_trait;
-use openssh::{ControlPersist, KnownHosts, Session, SessionBuilder, Stdio};
+use openssh::{ControlPersist, ForwardType, KnownHosts, Session, SessionBuilder, Socket, Stdio};
+use std::collections::BTreeSet;
 use std::hash::{Hash, Hasher};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -50,7 +51,9 @@ pub struct Target {
 /// A connection over ssh.
 pub struct Ssh {
     session: Arc<Session>,
-    log: Option<PathBuf>,
+    log: PathBuf,
+    /// The sockets here that lead to somewhere there.
+    forwards: tokio::sync::Mutex<BTreeSet<PathBuf>>,
 }
 
 impl Ssh {
@@ -62,21 +65,24 @@ impl Ssh {
             && let Some(session) = resume(&place).await
         {
             tracing::debug!(address = target.address, "found a warm connection");
-            return Ok(Ssh { session: Arc::new(session), log: Some(place.join("log")) });
+            return Ok(Ssh::new(session, place.join("log")));
         }
         private_dir(runtime)?;
         let builder = builder(target, runtime)?;
         let dir = builder.launch_master(&target.address).await.map_err(|e| explain(target, &e))?;
         if target.persist.is_zero() {
-            let log = Some(dir.path().join("log"));
-            return Ok(Ssh { session: Arc::new(Session::new_native_mux(dir)), log });
+            let log = dir.path().join("log");
+            return Ok(Ssh::new(Session::new_native_mux(dir), log));
         }
         // The master listens wherever its directory lies: give it the name that the next run looks for.
         let fresh = dir.keep();
         let _ = std::fs::remove_dir_all(&place);
         let home = if std::fs::rename(&fresh, &place).is_ok() { place } else { fresh };
         let session = Session::resume_mux(home.join("master").into(), None);
-        Ok(Ssh { session: Arc::new(session), log: Some(home.join("log")) })
+        Ok(Ssh::new(session, home.join("log")))
+    }
+    fn new(session: Session, log: PathBuf) -> Ssh {
+        Ssh { session: Arc::new(session), log, forwards: tokio::sync::Mutex::default() }
     }
 }
 
@@ -107,7 +113,7 @@ impl Connection for Ssh {
                     use std::os::unix::process::ExitStatusExt;
                     Ok(status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or_default()))
                 }
-                Err(e) => Err(severed(&e, log.as_deref())),
+                Err(e) => Err(severed(&e, &log)),
             }
         };
         Ok(Channel { stdin: Box::new(stdin), stdout: Box::new(stdout), stderr: Box::new(stderr), exit: Box::pin(exit) })
@@ -115,8 +121,38 @@ impl Connection for Ssh {
     async fn alive(&self) -> bool {
         self.session.check().await.is_ok()
     }
+    async fn forward(&self, to: &Endpoint) -> Result<Option<PathBuf>> {
+        let Some(dir) = self.log.parent() else {
+            return Err(Error::bug("a connection without a directory"));
+        };
+        let mut hasher = std::hash::DefaultHasher::new();
+        to.hash(&mut hasher);
+        let here = dir.join(format!("to-{:016x}", hasher.finish()));
+        let mut made = self.forwards.lock().await;
+        // An earlier run that used the same connection may have made it.
+        if !made.contains(&here) && !here.exists() {
+            let there = match to {
+                Endpoint::Tcp(host, port) => Socket::TcpSocket { host: host.as_str().into(), port: *port },
+                Endpoint::Unix(path) => Socket::UnixSocket { path: path.as_path().into() },
+            };
+            let socket = Socket::UnixSocket { path: here.as_path().into() };
+            let forward = self.session.request_port_forward(ForwardType::Local, socket, there);
+            forward.await.map_err(|e| {
+                let cause = std::error::Error::source(&e).map(|cause| format!(": {cause}")).unwrap_or_default();
+                Error::host(format!("the connection to the host forwards nothing: {e}{cause}"))
+            })?;
+        }
+        made.insert(here.clone());
+        Ok(Some(here))
+    }
+    fn complaint(&self, _to: &Endpoint) -> Option<String> {
+        // ssh tells only its log.
+        let said = std::fs::read_to_string(&self.log).ok()?;
+        let last = said.lines().rev().find_map(|line| Some(line.split_once(": open failed: ")?.1.trim().to_owned()))?;
+        Some(last.strip_prefix("connect failed: ").map(str::to_owned).unwrap_or(last))
+    }
     async fn close(&self) {
-        let Some(home) = self.log.as_deref().and_then(Path::parent) else { return };
+        let Some(home) = self.log.parent() else { return };
         let master = Session::resume_mux(home.join("master").into(), None);
         let _ = tokio::time::timeout(Duration::from_secs(2), master.close()).await;
         let _ = std::fs::remove_dir_all(home);
@@ -125,13 +161,13 @@ impl Connection for Ssh {
 
 impl Ssh {
     fn gone(&self, error: &openssh::Error) -> Error {
-        severed(error, self.log.as_deref())
+        severed(error, &self.log)
     }
 }
 
 /// The error of a connection that was there and is not any more.
-fn severed(error: &openssh::Error, log: Option<&Path>) -> Error {
-    let said = log.and_then(|log| std::fs::read_to_string(log).ok()).unwrap_or_default();
+fn severed(error: &openssh::Error, log: &Path) -> Error {
+    let said = std::fs::read_to_string(log).unwrap_or_default();
     let said = said.lines().rev().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default().to_owned();
     let why = if said.is_empty() { error.to_string() } else { said };
     Error::new(Kind::Unreachable, format!("the connection was lost: {why}"))

@@ -1,6 +1,6 @@
 //! The one place where an operation meets time: read, compare, change, and verify by reading again.
 
-use super::host::refusal;
+use super::host::{refusal, refused};
 use super::{Action, Change, Error, Host, Need, Operation, Output, Refresh, Result, Status, Step, diff};
 use serde_json::Value;
 
@@ -155,6 +155,7 @@ async fn take(host: &dyn Host, steps: &[Step]) -> Result<Option<Output>> {
         let output = host.change(step).await?;
         match step {
             Step::Run(command) if !command.accepts(output.code) => return Err(refusal(command, &output)),
+            Step::Http(request) if !request.accepts(output.code) => return Err(refused(request, &output)),
             Step::Await(wait) if !wait.until.accepts(output.code) => {
                 let mut error = refusal(&wait.until, &output);
                 error.message += &format!(" ({} s after {})", wait.timeout.as_secs(), wait.after);

@@ -1,6 +1,6 @@
 //! A host as modules see it: something to look at, and a stronger handle that changes it.
 
-use super::{Command, Error, Result, Step};
+use super::{Command, Error, Request, Result, Step};
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -15,6 +15,9 @@ pub struct Output {
     pub stdout: Vec<u8>,
     /// Standard error.
     pub stderr: Vec<u8>,
+    /// Of an answer over HTTP, its headers, names in lower case; its status is the code.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub headers: Option<BTreeMap<String, String>>,
 }
 
 impl Output {
@@ -69,6 +72,9 @@ pub trait Look: Send + Sync {
     async fn asset_tree(&self, path: &str) -> Result<Vec<Asset>>;
     /// The body of a document on the web, fetched by the controller (GET, status 200 expected).
     async fn http_get(&self, url: &str) -> Result<Vec<u8>>;
+    /// The answer to a request that only reads (GET, HEAD, OPTIONS), made from the host's point of view. Any
+    /// status is an answer.
+    async fn http(&self, request: &Request) -> Result<Output>;
     /// A Jinja template rendered with the host's variables and these.
     async fn render(&self, name: &str, template: &str, vars: &BTreeMap<String, Value>) -> Result<String>;
 }
@@ -105,6 +111,23 @@ pub fn refusal(command: &Command, output: &Output) -> Error {
         (code, None) => format!("{} exited with {code}", command.program),
     };
     Error::host(message).with_output(output).with_command(command.line())
+}
+
+/// The error of a request whose answer has a status that it does not accept.
+pub fn refused(request: &Request, output: &Output) -> Error {
+    let text = output.text();
+    let said = text.lines().map(str::trim).find(|line| !line.is_empty() && !line.starts_with('<')).unwrap_or_default();
+    let said: String = said.chars().take(200).collect();
+    let said = if said.is_empty() { said } else { format!(": {said}") };
+    let error = Error::host(format!("{} {} answered {}{said}", request.method, request.url, output.code));
+    let error = match output.code {
+        401 | 403 => error.hint("give `user` and `password`, or the `headers` that it wants"),
+        301 | 302 | 303 | 307 | 308 => {
+            error.hint(format!("it points to {}", output.header("location").unwrap_or("nowhere")))
+        }
+        _ => error.hint(format!("if that is right, say so: status: [{}]", output.code)),
+    };
+    error.with_output(output).with_command(request.line())
 }
 
 /// A host that may be changed. Only the engine holds one.

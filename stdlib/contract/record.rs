@@ -3,6 +3,7 @@
 use super::{Change, Error, Outcome, Site, Step};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use std::collections::BTreeMap;
 
 /// How a call ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
@@ -73,6 +74,9 @@ pub struct Record {
     /// Its standard error.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub stderr: String,
+    /// Of an answer over HTTP, its headers; its status is the exit code and its body standard output.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub headers: Option<BTreeMap<String, String>>,
     /// Why it was skipped or is unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
@@ -113,6 +117,7 @@ impl Record {
             rc,
             stdout,
             stderr,
+            headers: output.and_then(|output| output.headers).filter(|_| !sensitive),
             reason,
             error: None,
             ignored: false,

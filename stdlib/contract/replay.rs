@@ -3,8 +3,8 @@
 //! ```text
 //! ? zfs list -H -t snapshot -o name tank/media     a read, as an operator would type it
 //! = tank/media@old                                 a line it printed
-//! - cannot open 'tank/media'                       a line it printed to standard error
-//! * 1                                              the code it exited with, if not 0
+//! - cannot open 'tank/media'                       a line it printed to standard error; a header of an HTTP answer
+//! * 1                                              the code it exited with, if not 0; the status of an HTTP answer
 //! ! zfs snapshot tank/media@nightly                a change
 //! + content                                        a line of the file that a `! write` puts there, or a
 //!                                                  file that an `! upload` or `! fetch` carries
@@ -12,7 +12,7 @@
 //! Reads between two changes may come in any order and more than once. A text that does not end in a
 //! newline ends with a line `\`.
 
-use super::{Asset, Command, Content, Error, Host, Look, Output, Result, Source, Step};
+use super::{Asset, Command, Content, Error, Host, Look, Output, Request, Result, Source, Step};
 use async_trait::async_trait;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -41,8 +41,12 @@ pub fn parse(transcript: &str) -> Result<Vec<Exchange>> {
             "!" => exchanges.push(Exchange::Change(rest.to_owned(), Vec::new(), Output::default())),
             _ => match exchanges.last_mut().ok_or_else(|| wrong("an answer without a question"))? {
                 Exchange::Change(_, written, _) if mark == "+" => written.push(rest.to_owned()),
-                Exchange::Read(_, output) | Exchange::Change(_, _, output) => match mark {
+                Exchange::Read(asked, output) | Exchange::Change(asked, _, output) => match mark {
                     "=" => output.stdout.extend(format!("{rest}\n").bytes()),
+                    "-" if asked.starts_with("http ") => {
+                        let (name, value) = rest.split_once(": ").ok_or_else(|| wrong("no header"))?;
+                        output.headers.get_or_insert_default().insert(name.to_owned(), value.to_owned());
+                    }
                     "-" => output.stderr.extend(format!("{rest}\n").bytes()),
                     "*" => output.code = rest.parse().map_err(|_| wrong("no exit code"))?,
                     "\\" => drop(output.stdout.pop()),
@@ -80,6 +84,9 @@ pub fn print(exchanges: &[Exchange]) -> String {
             lines("\\", b"\n");
         }
         lines("-", &output.stderr);
+        for (name, value) in output.headers.iter().flatten() {
+            lines("-", format!("{name}: {value}").as_bytes());
+        }
         if output.code != 0 {
             lines("*", output.code.to_string().as_bytes());
         }
@@ -98,7 +105,7 @@ pub fn written(step: &Step) -> Vec<String> {
         },
         Step::Upload(upload) => upload.files.iter().map(|(below, mode)| format!("{mode} {below}")).collect(),
         Step::Fetch(fetch) => fetch.files.clone(),
-        Step::Run(_) | Step::Await(_) => Vec::new(),
+        Step::Run(_) | Step::Http(_) | Step::Download(_) | Step::Await(_) => Vec::new(),
     }
 }
 
@@ -209,6 +216,9 @@ impl Look for Replay {
     }
     async fn http_get(&self, url: &str) -> Result<Vec<u8>> {
         Ok(self.read(&format!("get {url}"))?.stdout)
+    }
+    async fn http(&self, request: &Request) -> Result<Output> {
+        self.read(&request.line())
     }
     async fn render(&self, name: &str, template: &str, vars: &BTreeMap<String, Value>) -> Result<String> {
         let mut env = minijinja::Environment::new();

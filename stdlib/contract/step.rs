@@ -1,5 +1,6 @@
 //! Commands and steps: what is asked of a machine, as data.
 
+use super::{Download, Request};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -208,6 +209,10 @@ pub enum Step {
     Upload(Upload),
     /// Bring files to the controller.
     Fetch(Fetch),
+    /// Make a request over HTTP.
+    Http(Request),
+    /// Fetch a file over HTTP.
+    Download(Download),
     /// Wait until the host answers again, and as it should.
     Await(Await),
 }
@@ -249,6 +254,8 @@ impl Step {
                 }
                 line
             }
+            Step::Http(request) => request.line(),
+            Step::Download(download) => download.line(),
             Step::Fetch(fetch) => format!("fetch {} to={}", quote(&fetch.path), quote(&fetch.dest)),
             Step::Await(wait) => format!("await within={}s {}", wait.timeout.as_secs(), wait.until.line()),
         }

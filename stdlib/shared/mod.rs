@@ -15,6 +15,7 @@ mod path;
 pub mod stat;
 pub mod template;
 mod textfile;
+pub mod web;
 mod words;
 pub mod yaml;
 

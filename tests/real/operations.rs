@@ -205,12 +205,23 @@ fn stock(room: &Room) {
     room.write("timer.j2", "[Timer]\nOnCalendar={{ when }}\n[Install]\nWantedBy=timers.target\n");
     room.write("tree/top", "top\n");
     room.write("tree/empty", "");
+    room.write("some.tar", some_tar());
     room.write("tree/a b/ü'\"$(x)", "hostile name\n");
     room.write("tree/a b/binary", [0, 255, 10, 13]);
     room.executable("tree/bin/run", "#!/bin/sh\n");
     for host in HOSTS {
         room.write(&format!("fetched/{host}/old"), "of the controller\n");
     }
+}
+
+/// A tar archive of one file, `top`.
+fn some_tar() -> Vec<u8> {
+    let mut tar = tar::Builder::new(Vec::new());
+    let mut header = tar::Header::new_gnu();
+    header.set_size(4);
+    header.set_mode(0o644);
+    tar.append_data(&mut header, "top", &b"top\n"[..]).expect("a tar archive");
+    tar.into_inner().expect("a tar archive")
 }
 
 fn fetched(room: &Room) -> Vec<(String, Vec<u8>)> {

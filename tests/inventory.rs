@@ -273,6 +273,16 @@ fn connections_come_from_variables() {
 }
 
 #[test]
+fn only_ansibles_names_reach_a_host_of_an_ini_inventory() {
+    let dir = Dir::new(
+        "ini-plain",
+        "== inventory.yaml\n[web]\nnas user=app ansible_user=me\n[web:vars]\nport=8080\naddress=x\n",
+    );
+    let nas = dir.load().unwrap().connection("nas", &Overlay::default()).unwrap();
+    assert_eq!((nas.address.as_str(), nas.user.as_deref(), nas.port), ("nas", Some("me"), None));
+}
+
+#[test]
 fn everything_wrong_is_said_at_once() {
     let dir = Dir::new(
         "wrong",
@@ -321,8 +331,16 @@ fn what_hlrun_cannot_ask_is_named_with_the_remedy() {
     for (name, text, want) in [
         ("script", "#!/bin/sh\n", "inventory.yaml `inventory.yaml` is a program: inventory scripts are not supported"),
         ("plugin", "plugin: docker\n", "inventory.yaml:1:1 inventory plugins such as `docker` are not supported"),
-        ("constructed", "---\nplugin: constructed\nstrict: false\n", "inventory.yaml:2:1 inventory plugins such as `constructed` are not supported"),
-        ("printed", "{\"_meta\": {\"hostvars\": {}}, \"web\": {\"hosts\": [\"nas\"]}}", "inventory.yaml:1:2 this is what an inventory script prints, not an inventory"),
+        (
+            "constructed",
+            "---\nplugin: constructed\nstrict: false\n",
+            "inventory.yaml:2:1 inventory plugins such as `constructed` are not supported",
+        ),
+        (
+            "printed",
+            "{\"_meta\": {\"hostvars\": {}}, \"web\": {\"hosts\": [\"nas\"]}}",
+            "inventory.yaml:1:2 this is what an inventory script prints, not an inventory",
+        ),
     ] {
         let dir = Dir::new(name, &format!("== inventory.yaml\n{text}"));
         let error = dir.load().unwrap_err().remove(0).replace(&dir.0.display().to_string(), "DIR");
@@ -358,7 +376,8 @@ inventory.yaml:6:1 a section has no kind `chldren` [did you mean [db:children]?]
 inventory.yaml:8:1 `two words` is no name of a group [one group on a line; their hosts go under their own [group]]
 inventory.yaml:10:1 `nothing` is no variable [write name=value, one on a line]";
     assert_eq!(dir.load().unwrap_err().join("\n"), want);
-    let dir = Dir::new("ini-groups", "== inventory.yaml\n[docker]\nnas\n[dokcer:vars]\nx=1\n[a:children]\nghosts\ndocker\n");
+    let dir =
+        Dir::new("ini-groups", "== inventory.yaml\n[docker]\nnas\n[dokcer:vars]\nx=1\n[a:children]\nghosts\ndocker\n");
     let want = "\
 inventory.yaml:3:1 [dokcer:vars] is for a group that is nowhere [did you mean `docker`?]
 inventory.yaml:6:1 [a:children] names a group that is nowhere [begin it with [ghosts], even if it has no hosts]";
@@ -394,20 +413,36 @@ inventory.yaml:2:5 nothing reads the variable `ansible_hots` [did you mean `ansi
     assert_eq!(warnings.collect::<Vec<_>>().join("\n"), want);
 }
 
+#[test]
+fn variables_that_nobody_reads_are_told() {
+    let dir = Dir::new(
+        "unread",
+        "== inventory.yaml/hosts.ini\nnas\n== inventory.yaml/lab/more.ini\nmedia\n== inventory.yaml/lab/group_vars/all.yml\nx: 1\n",
+    );
+    let lab = dir.load().unwrap();
+    let warnings: Vec<String> = lab.warnings().iter().map(|e| e.at.as_ref().unwrap().to_string()).collect();
+    assert_eq!(warnings, [dir.0.join("inventory.yaml/lab/group_vars").display().to_string()]);
+    assert_eq!(lab.hosts().join(" "), "nas media");
+    assert!(!lab.variables("media").unwrap().contains_key("x"));
+}
+
 /// `hunter2`, encrypted with `secret`, once without a vault id and once with `prod`.
-const HUNTER: [&str; 2] = ["\
+const HUNTER: [&str; 2] = [
+    "\
 $ANSIBLE_VAULT;1.1;AES256
 62353134393733393166633263373533646139336333353437303735313435376431323461363633
 3132376232663563636534346439363434613632303264610a376565303338646436303261646136
 61656661646266333632313931323138346332306265383435636435636537363663366366316535
 3130326164386132380a363135636636656265376263333238613736343132326336333435303833
-3063", "\
+3063",
+    "\
 $ANSIBLE_VAULT;1.2;AES256;prod
 62356134336137393638363161343765376362323531643535353764306364353664356637376336
 3365376161333534633166653138356631343638373936610a323962616164356433336434643964
 32653534343336323939396630383634396434646435363139396138653236346638393935663334
 6532666564353738390a383238623137643437353433393266376161366536313134613064383435
-6430"];
+6430",
+];
 
 #[test]
 fn encrypted_values_open_when_they_are_used() {
@@ -514,7 +549,8 @@ impl Case {
     #[allow(clippy::disallowed_methods)] // an integration test is no `cfg(test)` to clippy
     fn hosts(&self, more: &[&str]) -> Result<String, String> {
         let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_hlrun"));
-        let output = command.arg("hosts").args(more).args(&self.args).current_dir(std::env::temp_dir()).output().unwrap();
+        let output =
+            command.arg("hosts").args(more).args(&self.args).current_dir(std::env::temp_dir()).output().unwrap();
         let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
         if output.status.success() { Ok(text(&output.stdout)) } else { Err(text(&output.stderr)) }
     }

@@ -93,7 +93,14 @@ pub struct VaultArgs {
     #[arg(short = 'J', long, alias = "ask-vault-password", env = "HLRUN_ASK_VAULT_PASS", value_parser = FalseyValueParser::new(), global = true)]
     pub ask_vault_pass: bool,
     /// Read the vault password from a file, or from what an executable file prints
-    #[arg(long, alias = "vault-pass-file", env = "HLRUN_VAULT_PASSWORD_FILE", value_name = "FILE", value_delimiter = ',', global = true)]
+    #[arg(
+        long,
+        alias = "vault-pass-file",
+        env = "HLRUN_VAULT_PASSWORD_FILE",
+        value_name = "FILE",
+        value_delimiter = ',',
+        global = true
+    )]
     pub vault_password_file: Vec<PathBuf>,
     /// The same for one vault id: LABEL@FILE, or LABEL@prompt to be asked
     #[arg(long, env = "HLRUN_VAULT_ID", value_name = "LABEL@FILE", value_delimiter = ',', global = true)]

@@ -39,7 +39,9 @@ fn inline(text: &str) -> Result<Map<String, Value>> {
 }
 
 fn wrong(text: &str, why: &str) -> Error {
-    Error::playbook(format!("cannot read `{text}`: {why}")).at(place()).hint("write k=v, {\"k\": \"v\"}, {k: v} or @FILE")
+    Error::playbook(format!("cannot read `{text}`: {why}"))
+        .at(place())
+        .hint("write k=v, {\"k\": \"v\"}, {k: v} or @FILE")
 }
 
 fn map(value: Value, what: &str) -> Result<Map<String, Value>> {

@@ -80,9 +80,10 @@ pub fn read(path: &Path, id: Option<&str>) -> Result<Vec<u8>> {
     if let Some(id) = id.filter(|_| client) {
         command.args(["--vault-id", id]);
     }
-    let output = command.stderr(std::process::Stdio::inherit()).output().map_err(|e| {
-        failed(e.to_string()).hint("if it is no program, take its executable bit away: chmod -x")
-    })?;
+    let output = command
+        .stderr(std::process::Stdio::inherit())
+        .output()
+        .map_err(|e| failed(e.to_string()).hint("if it is no program, take its executable bit away: chmod -x"))?;
     if !output.status.success() {
         return Err(failed(output.status.to_string()));
     }

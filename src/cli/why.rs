@@ -32,6 +32,7 @@ fn explain(args: &WhyArgs) -> Result<Option<Error>, Vec<Error>> {
         None => false,
     };
     let resolved = inventory.resolve(host, name, &Overlay::default());
+    let resolved = resolved.map_err(|error| inventory.vault().hidden(error));
     if found.is_none() && !in_play && resolved.is_err() {
         return Err(resolved.err().into_iter().collect());
     }
@@ -49,7 +50,8 @@ fn explain(args: &WhyArgs) -> Result<Option<Error>, Vec<Error>> {
     } else {
         let value = shown.map_or_else(|| "(not known)".to_owned(), |value| brief(&value));
         screen::out(&format!("{host}: {name} = {value}"));
-        let rows = found.iter().map(|v| ("wins", *v)).chain(found.iter().flat_map(|v| &v.shadowed).map(|v| ("loses", v)));
+        let rows =
+            found.iter().map(|v| ("wins", *v)).chain(found.iter().flat_map(|v| &v.shadowed).map(|v| ("loses", v)));
         let mut table = Vec::new();
         for (word, variable) in rows {
             let value = view.written(variable).map_err(|e| vec![e])?;

@@ -46,6 +46,7 @@ impl Inventory {
             for file in files::tree(&path) {
                 inventory_file(&mut data, &file, &mut errors);
             }
+            data.warnings.extend(files::unread(&path));
             let dir = if path.is_dir() { &path } else { files::parent(&path) };
             if !places.iter().any(|p| same(p, dir)) {
                 places.push(dir.to_owned());
@@ -67,7 +68,10 @@ impl Inventory {
         }
         settle(&mut data);
         let twice = data.hosts.iter().filter(|(name, host)| data.groups.contains_key(*name) && !host.vars.is_empty());
-        let warn = |name: &String| Error::playbook(format!("`{name}` is a host and a group")).hint("Ansible gives its variables to the group: rename one");
+        let warn = |name: &String| {
+            Error::playbook(format!("`{name}` is a host and a group"))
+                .hint("Ansible gives its variables to the group: rename one")
+        };
         let warnings: Vec<Error> = twice.map(|(name, host)| warn(name).at(host.vars[0].site.clone())).collect();
         data.warnings.extend(warnings);
         data.warnings.extend(misspelt::find(&data));
@@ -104,6 +108,9 @@ fn listed(data: &mut Data, path: &Path, text: &str, errors: &mut Vec<Error>) {
 fn inventory_file(data: &mut Data, path: &Path, errors: &mut Vec<Error>) {
     match files::inventory_file(path, &data.vault) {
         Ok((form, secret)) => {
+            if matches!(form, Form::Ini(_)) {
+                data.ini.insert(path.display().to_string());
+            }
             let mut source = Source { data, path, errors, secret };
             match form {
                 Form::Yaml(root) => source.read(&root),
@@ -153,4 +160,3 @@ fn settle(data: &mut Data) {
         }
     }
 }
-

@@ -36,7 +36,8 @@ impl Source<'_> {
         };
         if let Some(plugin) = groups.iter().find(|e| e.key == "plugin") {
             let name = plugin.value.to_json();
-            let message = format!("inventory plugins such as `{}` are not supported", name.as_str().unwrap_or_default());
+            let message =
+                format!("inventory plugins such as `{}` are not supported", name.as_str().unwrap_or_default());
             return self.wrong(message, &plugin.site, Some(super::files::remedy(self.path)));
         }
         if let Some(meta) = groups.iter().find(|e| e.key == "_meta") {

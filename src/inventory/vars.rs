@@ -8,8 +8,8 @@ use serde_json::Value;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use stdlib::contract::{Error, Result, Site, nearest};
-use stdlib::shared::yaml::{UNSAFE, marked};
 use stdlib::shared::template::{is_template, minijinja, names, to_json, told_plainly};
+use stdlib::shared::yaml::{UNSAFE, marked};
 
 /// A variable of a host, its Jinja not rendered.
 #[derive(Debug, Clone, PartialEq)]

@@ -22,7 +22,8 @@ pub fn marked<'a>(mark: &str, value: &'a Value) -> Option<&'a str> {
     map.get(mark)?.as_str()
 }
 
-fn mark(mark: &str, text: &str) -> Value {
+/// The map that stands for marked text: [`VAULT`] or [`UNSAFE`].
+pub fn mark(mark: &str, text: &str) -> Value {
     Value::Object(Map::from_iter([(mark.to_owned(), Value::from(text))]))
 }
 
@@ -114,7 +115,8 @@ fn unplaced(value: &Value, site: &Site) -> Node {
     let data = match value {
         Value::Array(items) => Data::List(items.iter().map(node).collect()),
         Value::Object(map) => {
-            let entry = |(key, value): (&String, &Value)| Entry { key: key.clone(), site: site.clone(), value: node(value) };
+            let entry =
+                |(key, value): (&String, &Value)| Entry { key: key.clone(), site: site.clone(), value: node(value) };
             Data::Map(map.iter().map(entry).collect())
         }
         scalar => Data::Scalar(scalar.clone()),

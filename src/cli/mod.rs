@@ -3,11 +3,15 @@
 mod args;
 mod check;
 mod config;
+mod diff;
 mod docs;
 mod exec;
 mod extra;
 mod hosts;
+mod logs;
 mod owed;
+mod record;
+mod repl;
 mod run;
 mod runs;
 mod screen;
@@ -74,10 +78,14 @@ pub fn main(argv: Vec<OsString>) -> u8 {
         args::Subcommand::Why(args) => why::why(&args),
         args::Subcommand::Vault(args) => vault::vault(&args),
         args::Subcommand::Exec(args) => exec::exec(args, project),
+        args::Subcommand::Repl(args) => repl::repl(&args, project),
+        args::Subcommand::Record(args) => record::record(&args, project),
         args::Subcommand::Docs(args) => docs::docs(&args),
         args::Subcommand::Runs(args) => runs::runs(&args),
         args::Subcommand::Owed(args) => owed::owed(&args),
         args::Subcommand::Show(args) => runs::show(&args),
+        args::Subcommand::Logs(args) => logs::logs(&args),
+        args::Subcommand::Diff(args) => diff::diff(&args),
         args::Subcommand::Config => config::show(found.as_ref(), &matches),
         args::Subcommand::Disconnect => runs::disconnect(),
     }

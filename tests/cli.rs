@@ -175,6 +175,29 @@ fn a_vault_file_is_edited_in_place_and_stays_encrypted() {
 }
 
 #[test]
+fn a_project_names_its_inventory_and_its_vault_passwords() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = env!("CARGO_MANIFEST_DIR");
+    let lab = std::path::Path::new(root).join("tests/cli/vault");
+    let config = format!(
+        "inventory: {}\nvault_id: [lab@keys/lab]\nvault_password_file: keys/other\n",
+        lab.join("hosts.ini").display()
+    );
+    std::fs::write(dir.path().join("hlrun.yaml"), config).unwrap();
+    std::fs::create_dir_all(dir.path().join("keys")).unwrap();
+    std::fs::create_dir_all(dir.path().join("deep/er")).unwrap();
+    std::fs::write(dir.path().join("keys/lab"), "nothing of these\n").unwrap();
+    std::fs::copy(lab.join("password"), dir.path().join("keys/other")).unwrap();
+    let storage = lab.join("group_vars/storage.yml").display().to_string();
+    for args in [&["why", "nas", "pool_key", "--reveal"][..], &["vault", "view", &storage]] {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_hlrun"));
+        let output = command.args(args).current_dir(dir.path().join("deep/er")).output().unwrap();
+        let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+        assert!(said.contains("abcdef"), "{said}");
+    }
+}
+
+#[test]
 fn a_run_shows_and_keeps_no_secret() {
     let dir = tempfile::tempdir().unwrap();
     let path = |name: &str| dir.path().join(name);

@@ -273,6 +273,16 @@ fn connections_come_from_variables() {
 }
 
 #[test]
+fn only_ansibles_names_reach_a_host_of_an_ini_inventory() {
+    let dir = Dir::new(
+        "ini-plain",
+        "== inventory.yaml\n[web]\nnas user=app ansible_user=me\n[web:vars]\nport=8080\naddress=x\n",
+    );
+    let nas = dir.load().unwrap().connection("nas", &Overlay::default()).unwrap();
+    assert_eq!((nas.address.as_str(), nas.user.as_deref(), nas.port), ("nas", Some("me"), None));
+}
+
+#[test]
 fn everything_wrong_is_said_at_once() {
     let dir = Dir::new(
         "wrong",
@@ -401,6 +411,19 @@ group_vars/web.yml not read: the variables of `web` are in two places [only DIR/
 inventory.yaml:2:5 `nas` is a host and a group [Ansible gives its variables to the group: rename one]
 inventory.yaml:2:5 nothing reads the variable `ansible_hots` [did you mean `ansible_host`?]";
     assert_eq!(warnings.collect::<Vec<_>>().join("\n"), want);
+}
+
+#[test]
+fn variables_that_nobody_reads_are_told() {
+    let dir = Dir::new(
+        "unread",
+        "== inventory.yaml/hosts.ini\nnas\n== inventory.yaml/lab/more.ini\nmedia\n== inventory.yaml/lab/group_vars/all.yml\nx: 1\n",
+    );
+    let lab = dir.load().unwrap();
+    let warnings: Vec<String> = lab.warnings().iter().map(|e| e.at.as_ref().unwrap().to_string()).collect();
+    assert_eq!(warnings, [dir.0.join("inventory.yaml/lab/group_vars").display().to_string()]);
+    assert_eq!(lab.hosts().join(" "), "nas media");
+    assert!(!lab.variables("media").unwrap().contains_key("x"));
 }
 
 /// `hunter2`, encrypted with `secret`, once without a vault id and once with `prod`.

@@ -12,7 +12,7 @@ use stdlib::contract::{Error, Result};
 pub fn hosts(args: &HostsArgs) -> u8 {
     let shown = run::inventory(&args.inventory, args.playbook_dir.as_deref()).and_then(|inventory| {
         let hosts = inventory.select(&args.pattern).map_err(|e| vec![e])?;
-        show(args, &inventory, &hosts).map_err(|e| vec![e])
+        show(args, &inventory, &hosts).map_err(|e| vec![inventory.vault().hidden(e)])
     });
     match shown {
         Ok(()) => 0,
@@ -49,7 +49,8 @@ fn show(args: &HostsArgs, inventory: &Inventory, hosts: &[String]) -> Result<(),
                 crate::inventory::Kind::Ssh => format!("{user}{}{port}", connection.address),
             };
             let groups = inventory.groups_of(host).join(", ");
-            screen::out(format!("{host:<width$}  {place:<28}  {groups}").trim_end());
+            let line = format!("{host:<width$}  {place:<28}  {groups}");
+            screen::out(inventory.vault().hide(&line).trim_end());
         }
     }
     Ok(())

@@ -32,6 +32,7 @@ fn explain(args: &WhyArgs) -> Result<Option<Error>, Vec<Error>> {
         None => false,
     };
     let resolved = inventory.resolve(host, name, &Overlay::default());
+    let resolved = resolved.map_err(|error| inventory.vault().hidden(error));
     if found.is_none() && !in_play && resolved.is_err() {
         return Err(resolved.err().into_iter().collect());
     }
@@ -107,11 +108,11 @@ pub fn shown(inventory: &Inventory, name: &str, variable: &Variable, reveal: boo
     }
     let encrypted = variable.secret || marked(VAULT, &variable.value).is_some();
     Ok(match &variable.value {
-        _ if encrypted => Value::from(HIDDEN),
+        _ if encrypted => variable.shown(inventory.vault()),
         // A template is no secret; what it comes to is.
         Value::String(text) if is_secret(name) && !is_template(text) => Value::from("‹secret›"),
         Value::Number(_) if is_secret(name) => Value::from("‹secret›"),
-        value => inventory.vault().shown(value),
+        _ => variable.shown(inventory.vault()),
     })
 }
 

@@ -72,8 +72,8 @@ pub struct Connection {
 
 impl Inventory {
     /// How a host is reached. Ansible's names (`ansible_host`, `ansible_user`...) count from everywhere; the
-    /// plain ones (`address`, `user`, `port`, `connection`, `become`, `key_file`...) only from the inventory file
-    /// itself, because `port: 8080` in `group_vars` is an application's. A value that makes no sense, or
+    /// plain ones (`address`, `user`, `port`, `connection`, `become`, `key_file`...) only from a YAML inventory file
+    /// itself, because `port: 8080` in `group_vars` is an application's, and an INI file is written for Ansible. A value that makes no sense, or
     /// something hlrun cannot do (SSH passwords, other connections), is an error at its line.
     pub fn connection(&self, host: &str, overlay: &Overlay) -> Result<Connection> {
         let scope = Scope::new(self, host, overlay.clone())?;
@@ -161,11 +161,14 @@ impl Ask<'_> {
             None => error,
         }
     }
-    /// The first of these that is set, and its name. Plain names count from the inventory file only.
+    /// Whether a plain name counts from where it stands.
+    fn plain(&self, name: &str) -> bool {
+        self.origin(name).is_some_and(|(at, layer)| layer.in_inventory() && !self.inventory.0.ini.contains(&at.file))
+    }
+    /// The first of these that is set, and its name.
     fn value(&self, names: &[&str]) -> Result<Option<(Value, String)>> {
         for name in names {
-            let plain = !name.starts_with("ansible_");
-            if plain && !self.origin(name).is_some_and(|(_, layer)| layer.in_inventory()) {
+            if !name.starts_with("ansible_") && !self.plain(name) {
                 continue;
             }
             let Some(value) = self.scope.get(name) else { continue };

@@ -34,12 +34,31 @@ pub(super) fn tree(path: &Path) -> Vec<PathBuf> {
     if !path.is_dir() {
         return vec![path.to_owned()];
     }
-    let folders = ["group_vars", "host_vars", "vars_plugins"];
     let counts = |path: &PathBuf| {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        !folders.contains(&&*name) && !IGNORED.iter().any(|end| name.ends_with(end))
+        name != "vars_plugins" && !is_vars(path) && !IGNORED.iter().any(|end| name.ends_with(end))
     };
     listing(path).into_iter().filter(counts).flat_map(|path| tree(&path)).collect()
+}
+
+fn is_vars(path: &Path) -> bool {
+    path.ends_with("group_vars") || path.ends_with("host_vars")
+}
+
+/// A warning for each `group_vars` and `host_vars` deeper in a directory of inventories: nobody reads them.
+pub(super) fn unread(path: &Path) -> Vec<Error> {
+    let deeper = listing(path).into_iter().filter(|path| path.is_dir() && !is_vars(path));
+    let found = deeper.flat_map(|dir| {
+        let own = listing(&dir).into_iter().filter(|path| is_vars(path));
+        let warn = own.map(|path| {
+            let site = Site { file: path.display().to_string(), ..Site::default() };
+            Error::playbook(format!("{} is not read", path.display()))
+                .at(site)
+                .hint("it counts beside what -i names, as in Ansible: move it up, or name its directory with -i too")
+        });
+        warn.chain(unread(&dir)).collect::<Vec<_>>()
+    });
+    found.collect()
 }
 
 /// The text of a file, and whether it was encrypted.

@@ -157,6 +157,11 @@ impl Vault {
         secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
         secrets.iter().fold(text.to_owned(), |text, secret| text.replace(secret.as_str(), HIDDEN))
     }
+    /// An error without them.
+    pub fn hidden(&self, mut error: Error) -> Error {
+        error.message = self.hide(&error.message);
+        error
+    }
     /// A value as it may be shown: encrypted texts and all that was in one are hidden.
     pub fn shown(&self, value: &Value) -> Value {
         if marked(VAULT, value).is_some() {

@@ -2,6 +2,7 @@
 //! literal is text.
 
 use serde_json::{Map, Number, Value};
+use stdlib::shared::yaml::{UNSAFE, mark};
 
 /// The value of a text: what Python's `ast.literal_eval` makes of it, or the text itself.
 pub(super) fn value(text: &str) -> Value {
@@ -167,7 +168,7 @@ impl<'a> Reader<'a> {
     }
     /// Strings that follow each other are one.
     fn strings(&mut self) -> Option<Value> {
-        let mut text = String::new();
+        let (mut text, mut bytes) = (String::new(), None);
         loop {
             let prefix = self.rest.find(['\'', '"'])?;
             let (letters, rest) = self.rest.split_at(prefix);
@@ -176,11 +177,17 @@ impl<'a> Reader<'a> {
                 return None;
             }
             self.rest = rest;
-            self.string(letters.contains('r'), letters.contains('b'), &mut text)?;
+            let of_bytes = letters.contains('b');
+            // Bytes and text do not mix.
+            if *bytes.get_or_insert(of_bytes) != of_bytes {
+                return None;
+            }
+            self.string(letters.contains('r'), of_bytes, &mut text)?;
             self.space();
             let end = self.rest.find(|c: char| !c.is_alphanumeric()).unwrap_or(self.rest.len());
             if !self.rest[end..].starts_with(['\'', '"']) {
-                return Some(Value::String(text));
+                // Ansible takes no template from bytes.
+                return Some(if of_bytes { mark(UNSAFE, &text) } else { Value::String(text) });
             }
         }
     }
@@ -333,7 +340,8 @@ mod tests {
             ("'a' \"b\"", json!("ab")),
             (r"'a\tb\x41\101\u00e9\q'", json!("a\tbAAé\\q")),
             (r"r'a\tb'", json!("a\\tb")),
-            ("b'x'", json!("x")),
+            ("b'x'", json!({"__ansible_unsafe": "x"})),
+            ("b'x' 'y'", json!("b'x' 'y'")),
             ("f'x'", json!("f'x'")),
             ("'''a'b'''", json!("a'b")),
             ("'open", json!("'open")),

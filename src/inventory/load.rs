@@ -46,6 +46,7 @@ impl Inventory {
             for file in files::tree(&path) {
                 inventory_file(&mut data, &file, &mut errors);
             }
+            data.warnings.extend(files::unread(&path));
             let dir = if path.is_dir() { &path } else { files::parent(&path) };
             if !places.iter().any(|p| same(p, dir)) {
                 places.push(dir.to_owned());
@@ -107,6 +108,9 @@ fn listed(data: &mut Data, path: &Path, text: &str, errors: &mut Vec<Error>) {
 fn inventory_file(data: &mut Data, path: &Path, errors: &mut Vec<Error>) {
     match files::inventory_file(path, &data.vault) {
         Ok((form, secret)) => {
+            if matches!(form, Form::Ini(_)) {
+                data.ini.insert(path.display().to_string());
+            }
             let mut source = Source { data, path, errors, secret };
             match form {
                 Form::Yaml(root) => source.read(&root),

@@ -25,6 +25,8 @@ pub(super) struct Data {
     pub extra: Vec<Definition>,
     pub vault: Vault,
     pub warnings: Vec<Error>,
+    /// The files in INI form, which only Ansible's names are looked for in.
+    pub ini: BTreeSet<String>,
     pub playbook_dir: Option<PathBuf>,
     pub engine: Engine,
     pub merged: Mutex<HashMap<String, Arc<IndexMap<String, Variable>>>>,

@@ -1,5 +1,6 @@
 //! Variables merged by Ansible's precedence, each with where it comes from and what it hides.
 
+use super::keys::{HIDDEN, Vault};
 use super::layer::{Layer, Level};
 use super::lazy::{Overlay, Scope};
 use super::model::{Definition, Inventory};
@@ -24,6 +25,13 @@ pub struct Variable {
     pub secret: bool,
     /// What it hides, the nearest first.
     pub shadowed: Vec<Variable>,
+}
+
+impl Variable {
+    /// The value as written, without what is or was encrypted.
+    pub fn shown(&self, vault: &Vault) -> Value {
+        if self.secret { Value::from(HIDDEN) } else { vault.shown(&self.value) }
+    }
 }
 
 impl Inventory {

@@ -37,7 +37,11 @@ impl<F: Face> Repl<F> {
         let paint = self.face.paint();
         for (name, variable) in self.console.inventory().variables(host)?.iter() {
             let origin = paint.dim(&format!("{} ({})", variable.origin, variable.layer));
-            self.face.say(&format!("{} = {}  {origin}", paint.cyan(name), values::literal(&variable.value)));
+            self.face.say(&format!(
+                "{} = {}  {origin}",
+                paint.cyan(name),
+                values::literal(&variable.shown(self.console.inventory().vault()))
+            ));
         }
         Ok(())
     }

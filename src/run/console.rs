@@ -200,6 +200,11 @@ impl Console {
             bus.hide(&secret);
             self.recorder.iter().for_each(|recorder| recorder.hide(&secret));
         }
+        let (hide, recorder) = (bus.clone(), self.recorder.clone());
+        self.inventory.vault().watch(move |secret| {
+            hide.hide(secret);
+            recorder.iter().for_each(|recorder| recorder.hide(secret));
+        });
         let (title, digest) = (title(&text), Content::digest(text.as_bytes()));
         let hosts = self.chosen.clone();
         bus.emit(Event::RunStart {

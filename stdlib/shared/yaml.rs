@@ -22,7 +22,8 @@ pub fn marked<'a>(mark: &str, value: &'a Value) -> Option<&'a str> {
     map.get(mark)?.as_str()
 }
 
-fn mark(mark: &str, text: &str) -> Value {
+/// The map that stands for marked text: [`VAULT`] or [`UNSAFE`].
+pub fn mark(mark: &str, text: &str) -> Value {
     Value::Object(Map::from_iter([(mark.to_owned(), Value::from(text))]))
 }
 

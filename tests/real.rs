@@ -7,6 +7,8 @@
 
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, clippy::print_stderr)] // an integration test is no `cfg(test)` to clippy
 
+#[path = "real/comforts.rs"]
+mod comforts;
 #[path = "real/faults.rs"]
 mod faults;
 #[path = "real/fleet.rs"]
@@ -41,6 +43,7 @@ fn main() {
         hostile::PROMISES,
         privilege::PROMISES,
         semantics::PROMISES,
+        comforts::PROMISES,
     ];
     let trials = all.concat().into_iter().map(|(name, promise)| {
         let trial = move || {

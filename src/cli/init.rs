@@ -15,7 +15,7 @@ const FILES: &[(&str, &str)] = files![
     "inventory.yaml",
     "group_vars/all.yaml",
     "group_vars/servers.yaml",
-    "host_vars/README.md",
+    "host_vars/localhost.yaml",
     "playbooks/hello.rhai",
     "playbooks/base.rhai",
     "playbooks/services.rhai",

@@ -8,6 +8,7 @@ mod diff;
 mod docs;
 mod doctor;
 mod exec;
+mod explain;
 mod extra;
 mod host;
 mod hosts;
@@ -78,6 +79,7 @@ pub fn main(argv: Vec<OsString>) -> u8 {
             run::run(args, program, given, project)
         }
         args::Subcommand::Check(args) => check::check(&args, project),
+        args::Subcommand::Explain(args) => explain::explain(&args, project),
         args::Subcommand::Hosts(args) => hosts::hosts(&args),
         args::Subcommand::Exec(args) => exec::exec(args, project),
         args::Subcommand::Docs(args) => docs::docs(&args),

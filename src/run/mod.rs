@@ -21,6 +21,8 @@ pub use journal::{find as find_run, is_running, read as read_run, runs};
 pub use link::human;
 pub use options::{Options, runtime_dir, state_dir};
 pub use owed::{Debt, Debts};
+pub use playing::batches;
+pub use shared::arrange;
 pub use stage::{Answer, Prompt};
 pub use tags::left_out;
 pub use tokio_util::sync::CancellationToken;
@@ -255,14 +257,18 @@ fn identity(path: &Path) -> String {
 
 /// A parameter as the journal may keep it: what is called a secret is none there.
 fn journaled(name: &str, value: Value) -> Value {
+    if is_secret(name) { Value::String("‹secret›".to_owned()) } else { value }
+}
+
+/// Whether a name says that its value is a secret.
+pub fn is_secret(name: &str) -> bool {
     let name = name.to_lowercase();
-    let secret = ["password", "passwd", "secret", "token", "api_key", "apikey"];
-    if secret.iter().any(|word| name.contains(word)) { Value::String("‹secret›".to_owned()) } else { value }
+    ["password", "passwd", "secret", "token", "api_key", "apikey"].iter().any(|word| name.contains(word))
 }
 
 /// Where files of the controller are looked for: beside the playbook, in its `files`, `templates` and
 /// `scripts`, then the same in the project.
-fn roots(dir: &Path, project: Option<&Path>) -> Vec<PathBuf> {
+pub fn roots(dir: &Path, project: Option<&Path>) -> Vec<PathBuf> {
     let places = ["", "files", "templates"];
     let dirs = std::iter::once(dir).chain(project.filter(|p| *p != dir));
     dirs.flat_map(|dir| places.iter().map(move |place| dir.join(place))).collect()

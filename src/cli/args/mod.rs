@@ -3,6 +3,7 @@
 
 mod docs;
 mod doctor;
+mod explain;
 mod history;
 mod host;
 mod hosts;
@@ -14,6 +15,7 @@ mod shells;
 
 pub use docs::DocsArgs;
 pub use doctor::DoctorArgs;
+pub use explain::ExplainArgs;
 pub use history::{DiffArgs, LogsArgs, OwedArgs, RunsArgs, ShowArgs};
 pub use host::{HostAdd, HostArgs, HostCommand};
 pub use hosts::HostsArgs;
@@ -47,6 +49,8 @@ pub enum Subcommand {
     Run(Box<RunArgs>),
     /// Check playbooks without touching a host
     Check(CheckArgs),
+    /// Explain what a playbook would do, without running it
+    Explain(ExplainArgs),
     /// Show what the inventory means
     Hosts(HostsArgs),
     /// Run one command on many hosts

@@ -92,18 +92,18 @@ fn two_runs_are_compared_call_by_call() {
     let play =
         |text: &str| std::fs::write(dir.path().join("p.rhai"), format!("play(\"P\", \"all\", |h| {{ {text} }});"));
     let run = || said(hlrun(dir.path()).arg("p.rhai"), 0);
-    play(r#"file::directory("d"); shell::run("echo one");"#).unwrap();
+    play(r#"shell::run("echo one");"#);
     run();
     let first = std::fs::read_dir(dir.path().join("hlrun/runs")).unwrap().next().unwrap().unwrap().path();
     let first = first.file_stem().unwrap().to_string_lossy().into_owned();
-    play(r#"file::directory("d"); shell::run("echo two");"#).unwrap();
+    play(r#"shell::run("echo two");"#);
     run();
     let diff = |args: &[&str], code| said(hlrun(dir.path()).args(["diff", &first]).args(args), code);
     let text = diff(&[], 0);
     for line in [
         "text of the playbook: ",
         "localhost\n",
-        "  ~ file::directory d  changed -> ok",
+        "/d  changed -> ok",
         "  - shell::run echo one  changed",
         "  + shell::run echo two  changed",
     ] {
@@ -236,5 +236,5 @@ fn every_command_has_a_page_in_the_manual() {
         assert!(text.contains(".SH SYNOPSIS"), "{}", page.display());
         assert_eq!(text, said(hlrun(dir.path()).args(["man", command]), 0));
     }
-    assert!(said(hlrun(dir.path()).args(["man", "rnu"]), 1).contains("did you mean `runs`?"));
+    assert!(said(hlrun(dir.path()).args(["man", "rnu"]), 1).contains("did you mean `run);
 }

@@ -335,9 +335,6 @@ mod tests {
             groups: Vec::new(),
         };
         let text = add_host("i.yaml", "", &host).unwrap();
-        assert_eq!(
-            text,
-            "all:\n  hosts:\n    \"no\":\n      ansible_host: \"fe80::1\"\n      ansible_user: \"yes\"\n"
-        );
+        assert_eq!(text, "all:\n  hosts:\n    \"no\":\n      ansible_host: \"fe80::1\"\n      ansible_user: \"yes\"\n");
     }
 }

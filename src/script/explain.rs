@@ -139,8 +139,9 @@ fn found(file: &File, entry: &Entry, call: &FnCallExpr, pos: Position, around: A
         Some(name) => positional.as_ref().map(text).or_else(|| of(name)),
         None => Some(String::new()),
     };
-    let beside = entry.parameters.iter().filter(|parameter| parameter.docs.contains("beside the playbook"));
-    let files = beside.filter_map(|parameter| match subject == Some(parameter.name.as_str()) {
+    // What is brought to the controller is none that it reads.
+    let read = entry.parameters.iter().filter(|p| p.docs.contains("on the controller") && p.name != "dest");
+    let files = read.filter_map(|parameter| match subject == Some(parameter.name.as_str()) {
         true => value.clone(),
         false => of(&parameter.name),
     });

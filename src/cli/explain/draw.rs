@@ -47,11 +47,13 @@ fn drawn(number: usize, play: &Play, paint: Paint) -> Vec<String> {
     let tags = if play.tags.is_empty() { String::new() } else { format!("  [{}]", play.tags.join(", ")) };
     let at = paint.dim(&format!("  {}", play.at));
     let mut lines = vec![format!("{}{tags}{at}", paint.bold(&format!("play {number} \"{name}\" on {pattern}")))];
-    let batches: Vec<String> = play.batches.iter().map(|batch| batch.join(" ")).collect();
-    lines.push(match batches.as_slice() {
-        [] => paint.dim("  hosts: known with an inventory (-i)"),
-        [one] => format!("  hosts: {one}"),
-        several => format!("  hosts, one batch after another: {}", several.join(" | ")),
+    let batches = play.batches.as_ref().map(|all| all.iter().map(|batch| batch.join(" ")).collect::<Vec<_>>());
+    lines.push(match batches.as_deref() {
+        None if play.pattern.is_none() => paint.dim("  hosts: known when it runs"),
+        None => paint.dim("  hosts: known with an inventory (-i)"),
+        Some([]) => paint.purple("  hosts: none"),
+        Some([one]) => format!("  hosts: {one}"),
+        Some(several) => format!("  hosts, one batch after another: {}", several.join(" | ")),
     });
     if play.shuffled {
         lines.push("  in an order by chance".to_owned());

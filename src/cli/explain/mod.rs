@@ -47,8 +47,8 @@ struct Asset {
 struct Play {
     name: Option<String>,
     pattern: Option<String>,
-    /// In the order in which they come, a list for those that work at the same time.
-    batches: Vec<Vec<String>>,
+    /// In the order in which they come, a list for those that work at the same time; nothing if they are not known.
+    batches: Option<Vec<Vec<String>>>,
     shuffled: bool,
     #[serde(rename = "become")]
     becomes: Option<String>,
@@ -156,19 +156,19 @@ fn read(program: &Program, inventory: &Inventory, known: bool, limit: Option<&st
 fn play(found: &PlayFound, inventory: &Inventory, known: bool, limit: Option<&str>, unknown: &mut Vec<String>) -> Play {
     let name = found.name.clone().unwrap_or_else(|| LATER.to_owned());
     let mut hosts = match &found.pattern {
-        Some(pattern) if known => inventory.select(pattern).unwrap_or_default(),
-        Some(_) => Vec::new(),
+        Some(pattern) if known => inventory.select(pattern).ok(),
+        Some(_) => None,
         None => {
             unknown.push(format!("the hosts of play \"{name}\" ({})", found.at));
-            Vec::new()
+            None
         }
     };
-    if let Some(limit) = limit.and_then(|limit| inventory.select(limit).ok()) {
+    if let (Some(hosts), Some(limit)) = (&mut hosts, limit.and_then(|limit| inventory.select(limit).ok())) {
         hosts.retain(|host| limit.contains(host));
     }
     let shuffled = found.spec.order == Order::Shuffle;
-    if !shuffled {
-        arrange(&mut hosts, found.spec.order);
+    if let Some(hosts) = hosts.as_mut().filter(|_| !shuffled) {
+        arrange(hosts, found.spec.order);
     }
     unknown.extend(found.open.iter().map(|option| format!("option {option} of play \"{name}\" ({})", found.at)));
     for call in found.calls.iter().filter(|call| call.subject.is_none() && call.role != Role::Fact) {
@@ -180,7 +180,7 @@ fn play(found: &PlayFound, inventory: &Inventory, known: bool, limit: Option<&st
     Play {
         name: found.name.clone(),
         pattern: found.pattern.clone(),
-        batches: batches(&hosts, &found.spec.serial),
+        batches: hosts.map(|hosts| batches(&hosts, &found.spec.serial)),
         shuffled,
         becomes: (scope.r#become == Some(true)).then(|| scope.become_user.clone().unwrap_or_else(|| "root".to_owned())),
         stops: match (found.spec.any_errors_fatal, found.spec.max_fail_percentage) {

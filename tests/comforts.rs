@@ -236,5 +236,5 @@ fn every_command_has_a_page_in_the_manual() {
         assert!(text.contains(".SH SYNOPSIS"), "{}", page.display());
         assert_eq!(text, said(hlrun(dir.path()).args(["man", command]), 0));
     }
-    assert!(said(hlrun(dir.path()).args(["man", "rnu"]), 1).contains("did you mean `run);
+    assert!(said(hlrun(dir.path()).args(["man", "rnu"]), 1).contains("did you mean `run"));
 }

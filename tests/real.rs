@@ -23,6 +23,8 @@ mod operations;
 mod packages;
 #[path = "real/privilege.rs"]
 mod privilege;
+#[path = "pty/mod.rs"]
+mod pty;
 #[path = "real/semantics.rs"]
 mod semantics;
 
@@ -45,12 +47,14 @@ fn main() {
         semantics::PROMISES,
         comforts::PROMISES,
     ];
-    let trials = all.concat().into_iter().map(|(name, promise)| {
-        let trial = move || {
-            promise();
-            Ok(())
-        };
-        Trial::test(name, trial).with_ignored_flag(!lab)
-    });
-    libtest_mimic::run(&args, trials.collect()).exit();
+    let trials = all.concat().into_iter().map(|(name, promise)| trial(name, promise));
+    let trials = trials.chain(operations::promises().into_iter().map(|(name, promise)| trial(name, promise)));
+    libtest_mimic::run(&args, trials.map(|trial| trial.with_ignored_flag(!lab)).collect()).exit();
+}
+
+fn trial(name: impl Into<String>, promise: impl Fn() + Send + 'static) -> Trial {
+    Trial::test(name, move || {
+        promise();
+        Ok(())
+    })
 }

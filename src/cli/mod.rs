@@ -17,9 +17,14 @@ mod logs;
 mod man;
 mod owed;
 mod pin;
+mod record;
+mod repl;
 mod run;
 mod runs;
 mod screen;
+mod secrets;
+mod vault;
+mod why;
 
 use clap::{CommandFactory, FromArgMatches};
 use std::ffi::OsString;
@@ -81,7 +86,11 @@ pub fn main(argv: Vec<OsString>) -> u8 {
         args::Subcommand::Check(args) => check::check(&args, project),
         args::Subcommand::Explain(args) => explain::explain(&args, project),
         args::Subcommand::Hosts(args) => hosts::hosts(&args),
+        args::Subcommand::Why(args) => why::why(&args),
+        args::Subcommand::Vault(args) => vault::vault(&args),
         args::Subcommand::Exec(args) => exec::exec(args, project),
+        args::Subcommand::Repl(args) => repl::repl(&args, project),
+        args::Subcommand::Record(args) => record::record(&args, project),
         args::Subcommand::Docs(args) => docs::docs(&args),
         args::Subcommand::Runs(args) => runs::runs(&args),
         args::Subcommand::Owed(args) => owed::owed(&args),

@@ -1,6 +1,7 @@
 //! Hosts asked outside of any playbook: for `hlrun doctor` and for newcomers to the inventory.
 
 use super::Options;
+use super::keep::Keep;
 use super::link::{Link, Manner, Place};
 use super::shared::Shared;
 use crate::inventory::{Inventory, Overlay};
@@ -65,7 +66,8 @@ pub fn visit<T: Send>(
     let forks = options.forks.clamp(1, hosts.len().max(1));
     let bus = Bus::new("visit", Vec::new());
     let cancel = CancellationToken::new();
-    let shared = Shared::new("visit".into(), String::new(), inventory, options, bus, cancel, Vec::new(), None, None)?;
+    let (roots, keep) = (Vec::new(), Keep::new()?);
+    let shared = Shared::new("visit".into(), String::new(), inventory, options, bus, cancel, roots, None, None, keep);
     let shared = Arc::new(shared);
     let next = AtomicUsize::new(0);
     let work = || {

@@ -10,20 +10,24 @@ mod hosts;
 mod output;
 mod params;
 mod reach;
+mod repl;
 mod run;
 mod shells;
+mod vault;
 
 pub use docs::DocsArgs;
 pub use doctor::DoctorArgs;
 pub use explain::ExplainArgs;
 pub use history::{DiffArgs, LogsArgs, OwedArgs, RunsArgs, ShowArgs};
 pub use host::{HostAdd, HostArgs, HostCommand};
-pub use hosts::HostsArgs;
+pub use hosts::{HostsArgs, WhyArgs};
 pub use output::{OutputArgs, color};
 pub use params::{given, taken, with_playbook};
-pub use reach::{ConnectionArgs, InventoryArgs};
+pub use reach::{ConnectionArgs, InventoryArgs, VaultArgs};
+pub use repl::{RecordArgs, ReplArgs};
 pub use run::{CheckArgs, ExecArgs, RunArgs};
 pub use shells::{CompletionsArgs, InitArgs, ManArgs, Shell};
+pub use vault::{EncryptString, RekeyArgs, VaultAction, VaultCommand, VaultFiles};
 
 use clap::{Command, Parser};
 use std::ffi::OsString;
@@ -53,8 +57,16 @@ pub enum Subcommand {
     Explain(ExplainArgs),
     /// Show what the inventory means
     Hosts(HostsArgs),
+    /// Show why a variable of a host has its value
+    Why(WhyArgs),
+    /// Encrypt and decrypt files and values, as ansible-vault does
+    Vault(VaultCommand),
     /// Run one command on many hosts
     Exec(Box<ExecArgs>),
+    /// Run a script line by line, at a prompt or from a pipe
+    Repl(Box<ReplArgs>),
+    /// Run one operation on a host and print what was asked and done, as documentation shows it
+    Record(Box<RecordArgs>),
     /// Show what playbooks can do
     Docs(DocsArgs),
     /// List past runs

@@ -117,8 +117,9 @@ async fn drain<R: AsyncRead + Unpin>(
             let code = code.and_then(|code| String::from_utf8_lossy(&code).trim().parse().ok());
             return Ok((kept, code));
         }
-        // The marker may have begun: its length stays behind.
-        let sure = from.ahead().len().saturating_sub(end.len() - 1);
+        // The marker may have begun: that much stays behind.
+        let begun = (1..end.len()).rev().find(|length| from.ahead().ends_with(&end[..*length]));
+        let sure = from.ahead().len() - begun.unwrap_or_default();
         let rest = from.ahead().split_off(sure);
         pass(from.ahead());
         *from.ahead() = rest;

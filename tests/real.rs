@@ -7,6 +7,8 @@
 
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, clippy::print_stderr)] // an integration test is no `cfg(test)` to clippy
 
+#[path = "real/comforts.rs"]
+mod comforts;
 #[path = "real/faults.rs"]
 mod faults;
 #[path = "real/fleet.rs"]
@@ -46,6 +48,7 @@ fn main() {
         machine::PROMISES,
         privilege::PROMISES,
         semantics::PROMISES,
+        comforts::PROMISES,
     ];
     let trials = all.concat().into_iter().map(|(name, promise)| trial(name, promise));
     let trials = trials.chain(operations::promises().into_iter().map(|(name, promise)| trial(name, promise)));

@@ -92,7 +92,8 @@ fn vars(args: &HostAdd) -> Result<Vec<(String, Value)>> {
 /// Look at it as the doctor does. The exit code has the 4 of what cannot be reached.
 fn test(args: &HostAdd, inventory: Inventory, project: Option<PathBuf>) -> Result<u8, Vec<Error>> {
     let options = run::options(&args.connection, project).map_err(|e| vec![e])?;
-    let (limit, mend) = (options.connect_timeout, Mend { fix: true, accept: args.accept_key });
+    let (limit, mend) =
+        (options.connect_timeout, Mend { fix: true, accept: args.accept_key, pin: "the same with --accept-key" });
     let hosts = [args.name.clone()];
     let looked =
         visit(inventory, options, &hosts, |host, at| (host.to_owned(), look(at, limit, mend))).map_err(|e| vec![e])?;

@@ -15,7 +15,7 @@ const FILES: &[(&str, &str)] = files![
     "inventory.yaml",
     "group_vars/all.yaml",
     "group_vars/servers.yaml",
-    "host_vars/README.md",
+    "host_vars/localhost.yaml",
     "playbooks/hello.rhai",
     "playbooks/base.rhai",
     "playbooks/services.rhai",
@@ -50,7 +50,7 @@ pub fn init(args: &InitArgs) -> u8 {
 }
 
 fn write(dir: &Path) -> Result<usize> {
-    let definitions = crate::script::definitions();
+    let definitions = crate::script::definitions() + "\n";
     let all: Vec<(&str, &str)> = FILES.iter().copied().chain([(DEFINITIONS, definitions.as_str())]).collect();
     // Looked at first, so that nothing is written where something would be in the way.
     let there: Vec<&str> =

@@ -8,7 +8,7 @@ use stdlib::contract::{Error, nearest};
 
 /// Print a page or write all of them. Returns the exit code.
 pub fn man(args: &ManArgs) -> u8 {
-    let mut command = Cli::command();
+    let mut command = plain(Cli::command());
     command.build();
     if let Some(dir) = &args.dir {
         let written = std::fs::create_dir_all(dir).and_then(|()| clap_mangen::generate_to(command, dir));
@@ -35,4 +35,11 @@ pub fn man(args: &ManArgs) -> u8 {
         let _ = std::io::stdout().lock().write_all(&text);
     }
     0
+}
+
+/// Without the commands that only print the help of others: their pages would say it twice.
+fn plain(command: Command) -> Command {
+    let names: Vec<String> = command.get_subcommands().map(|sub| sub.get_name().to_owned()).collect();
+    let command = command.disable_help_subcommand(true);
+    names.into_iter().fold(command, |command, name| command.mut_subcommand(name, plain))
 }

@@ -8,6 +8,7 @@ mod diff;
 mod docs;
 mod doctor;
 mod exec;
+mod explain;
 mod extra;
 mod host;
 mod hosts;
@@ -83,6 +84,7 @@ pub fn main(argv: Vec<OsString>) -> u8 {
             run::run(args, program, given, project)
         }
         args::Subcommand::Check(args) => check::check(&args, project),
+        args::Subcommand::Explain(args) => explain::explain(&args, project),
         args::Subcommand::Hosts(args) => hosts::hosts(&args),
         args::Subcommand::Why(args) => why::why(&args),
         args::Subcommand::Vault(args) => vault::vault(&args),

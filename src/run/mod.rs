@@ -25,7 +25,9 @@ pub use journal::{find as find_run, is_running, read as read_run, runs};
 pub use link::human;
 pub use options::{Options, runtime_dir, state_dir};
 pub use owed::{Debt, Debts};
+pub use playing::batches;
 pub use record::Recorder;
+pub use shared::arrange;
 pub use stage::{Answer, Prompt};
 pub use tags::left_out;
 pub use tokio_util::sync::CancellationToken;
@@ -281,7 +283,7 @@ pub fn is_secret(name: &str) -> bool {
 
 /// Where files of the controller are looked for: beside the playbook, in its `files`, `templates` and
 /// `scripts`, then the same in the project.
-fn roots(dir: &Path, project: Option<&Path>) -> Vec<PathBuf> {
+pub fn roots(dir: &Path, project: Option<&Path>) -> Vec<PathBuf> {
     let places = ["", "files", "templates"];
     let dirs = std::iter::once(dir).chain(project.filter(|p| *p != dir));
     dirs.flat_map(|dir| places.iter().map(move |place| dir.join(place))).collect()

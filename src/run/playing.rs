@@ -39,21 +39,25 @@ impl PlayState {
     }
 }
 
+/// Hosts in batches: the sizes one after another, the last one for all that is left.
+pub fn batches(hosts: &[String], sizes: &[Serial]) -> Vec<Vec<String>> {
+    let size = |serial: &Serial| match serial {
+        Serial::Count(n) => *n,
+        Serial::Percent(p) => ((p / 100.0 * hosts.len() as f64) as usize).max(1),
+    };
+    let mut batches = Vec::new();
+    let mut rest = hosts;
+    while !rest.is_empty() {
+        let n = sizes.get(batches.len()).or(sizes.last()).map_or(rest.len(), size).clamp(1, rest.len());
+        batches.push(rest[..n].to_vec());
+        rest = &rest[n..];
+    }
+    batches
+}
+
 impl Play for PlayState {
     fn batches(&self) -> Vec<Vec<String>> {
-        let sizes = &self.spec.serial;
-        let size = |serial: &Serial| match serial {
-            Serial::Count(n) => *n,
-            Serial::Percent(p) => ((p / 100.0 * self.hosts.len() as f64) as usize).max(1),
-        };
-        let mut batches = Vec::new();
-        let mut rest = self.hosts.as_slice();
-        while !rest.is_empty() {
-            let n = sizes.get(batches.len()).or(sizes.last()).map_or(rest.len(), size).clamp(1, rest.len());
-            batches.push(rest[..n].to_vec());
-            rest = &rest[n..];
-        }
-        batches
+        batches(&self.hosts, &self.spec.serial)
     }
     fn forks(&self) -> usize {
         self.spec.forks.unwrap_or(self.run.options.forks).max(1)

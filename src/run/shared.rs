@@ -313,17 +313,22 @@ impl Shared {
             hosts.retain(|host| !state.lost.contains_key(host));
             hosts.retain(|host| self.limit.as_ref().is_none_or(|limit| limit.contains(host)));
         }
-        match spec.order {
-            Order::Inventory => {}
-            Order::ReverseInventory => hosts.reverse(),
-            Order::Sorted => hosts.sort(),
-            Order::ReverseSorted => hosts.sort_by(|a, b| b.cmp(a)),
-            Order::Shuffle => {
-                use std::hash::BuildHasher;
-                let chance = std::hash::RandomState::new();
-                hosts.sort_by_key(|host| chance.hash_one(host));
-            }
-        }
+        arrange(&mut hosts, spec.order);
         Ok(hosts)
+    }
+}
+
+/// Hosts in the order that a play wants.
+pub fn arrange(hosts: &mut [String], order: Order) {
+    match order {
+        Order::Inventory => {}
+        Order::ReverseInventory => hosts.reverse(),
+        Order::Sorted => hosts.sort(),
+        Order::ReverseSorted => hosts.sort_by(|a, b| b.cmp(a)),
+        Order::Shuffle => {
+            use std::hash::BuildHasher;
+            let chance = std::hash::RandomState::new();
+            hosts.sort_by_key(|host| chance.hash_one(host));
+        }
     }
 }

@@ -7,7 +7,7 @@ use super::needs::{Around, Nature, nature};
 use super::resolve::Resolver;
 use super::survey::{HandlerFound, Param, PlayFound, Survey, TaskFound};
 use super::value::{MAGIC, to_json};
-use super::{bridge, engine, error, shapes};
+use super::{bridge, engine, error, explain, shapes};
 use regex::Regex;
 use rhai::{AST, ASTNode, Dynamic, Engine, Expr, FnCallExpr, ParseErrorType, Position, Stmt};
 use std::collections::{BTreeMap, BTreeSet};
@@ -525,7 +525,10 @@ impl Checker<'_> {
                             Some(None) if call.args.len() > 3 => open = true,
                             _ => {}
                         }
-                        plays.push(PlayFound { name: text(0), pattern: text(1), tags, tasks, at });
+                        let options = call.args.get(2).filter(|_| call.args.len() > 3);
+                        let (spec, open) = explain::options(file, options);
+                        let calls = closure(call).map(|(name, _)| explain::calls_of(file, &name)).unwrap_or_default();
+                        plays.push(PlayFound { name: text(0), pattern: text(1), tags, tasks, spec, open, calls, at });
                     }
                     "on" | "hosts" => patterns.extend(text(0).map(|pattern| (pattern, at))),
                     _ => {}
@@ -617,7 +620,7 @@ fn collect_tasks(file: &File, function: &str, tags: &[String], tasks: &mut Vec<T
     seen.pop();
 }
 
-fn literal_text(expr: &Expr) -> Option<String> {
+pub(super) fn literal_text(expr: &Expr) -> Option<String> {
     expr.get_literal_value(None)?.into_immutable_string().ok().map(|s| s.to_string())
 }
 

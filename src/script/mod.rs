@@ -7,6 +7,7 @@ mod captures;
 mod define;
 mod engine;
 mod error;
+mod explain;
 mod file;
 mod line;
 mod lint;
@@ -26,7 +27,7 @@ pub use line::{Answered, Line, Lines, Shown};
 pub use lint::{Known, check};
 pub use resolve::Sources;
 pub use stage::{Actor, Order, Patience, Play, PlaySpec, Scope, Serial, Stage};
-pub use survey::{Param, PlayFound, Survey, TaskFound};
+pub use survey::{Around, CallFound, Param, PlayFound, Survey, TaskFound};
 pub use value::{from_json, to_json};
 
 use play::Handler;

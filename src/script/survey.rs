@@ -1,8 +1,9 @@
 //! What a playbook declares, read from its text without running it.
 
+use super::PlaySpec;
 use serde_json::Value;
 use std::collections::BTreeSet;
-use stdlib::contract::Site;
+use stdlib::contract::{Role, Site};
 
 /// What a playbook declares.
 #[derive(Debug, Clone, Default)]
@@ -76,8 +77,52 @@ pub struct PlayFound {
     pub tags: Vec<String>,
     /// Its tasks, those of functions it calls included.
     pub tasks: Vec<TaskFound>,
+    /// Its options, as far as they are written out.
+    pub spec: PlaySpec,
+    /// The options that are not.
+    pub open: Vec<String>,
+    /// What it calls, in the order of the text.
+    pub calls: Vec<CallFound>,
     /// Where it stands.
     pub at: Site,
+}
+
+/// A call of the standard library in a play.
+#[derive(Debug, Clone)]
+pub struct CallFound {
+    /// What is called, such as `file::line`.
+    pub operation: String,
+    /// What kind of thing that is.
+    pub role: Role,
+    /// What it is called on; nothing if that is not written out.
+    pub subject: Option<String>,
+    /// What is around it.
+    pub around: Around,
+    /// Whether its content is withheld.
+    pub secret: bool,
+    /// Files of the controller that it reads, as they are written.
+    pub files: Vec<String>,
+    /// Where it stands.
+    pub at: Site,
+}
+
+/// What is around a call.
+#[derive(Debug, Clone, Default)]
+pub struct Around {
+    /// The innermost task; the inner one is nothing if its name is not written out.
+    pub task: Option<Option<String>>,
+    /// The handler it belongs to, in the same way.
+    pub handler: Option<Option<String>>,
+    /// The hosts it is sent to, in the same way.
+    pub on: Option<Option<String>>,
+    /// Whom it is done as, where a scope says so.
+    pub r#become: Option<String>,
+    /// Whether nothing in it is shown.
+    pub no_log: bool,
+    /// Whether it depends on something.
+    pub sometimes: bool,
+    /// Whether it is in a loop.
+    pub often: bool,
 }
 
 /// A task.

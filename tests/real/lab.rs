@@ -257,6 +257,18 @@ impl Running {
         let pid = self.child.id().to_string();
         assert!(Command::new("kill").args(["-INT", &pid]).status().expect("kill").success());
     }
+    /// Wait until it has said something.
+    #[track_caller]
+    pub fn says(&self, what: &str) {
+        loop {
+            let (stdout, stderr) = self.said();
+            if stdout.contains(what) || stderr.contains(what) {
+                return;
+            }
+            assert!(self.begun.elapsed() < HANG, "nothing about {what:?} in\n{stdout}{stderr}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
     /// Wait for its end; it is killed, and the trial fails, if it takes far too long.
     #[track_caller]
     pub fn done(mut self) -> Done {

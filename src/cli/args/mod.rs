@@ -3,6 +3,7 @@
 
 mod docs;
 mod doctor;
+mod explain;
 mod history;
 mod host;
 mod hosts;
@@ -16,6 +17,7 @@ mod vault;
 
 pub use docs::DocsArgs;
 pub use doctor::DoctorArgs;
+pub use explain::ExplainArgs;
 pub use history::{DiffArgs, LogsArgs, OwedArgs, RunsArgs, ShowArgs};
 pub use host::{HostAdd, HostArgs, HostCommand};
 pub use hosts::{HostsArgs, WhyArgs};
@@ -51,6 +53,8 @@ pub enum Subcommand {
     Run(Box<RunArgs>),
     /// Check playbooks without touching a host
     Check(CheckArgs),
+    /// Explain what a playbook would do, without running it
+    Explain(ExplainArgs),
     /// Show what the inventory means
     Hosts(HostsArgs),
     /// Show why a variable of a host has its value

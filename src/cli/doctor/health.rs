@@ -90,7 +90,7 @@ pub(super) fn full(check: &'static str, lines: &[String]) -> Vec<Finding> {
     entries.sort_by_key(|(device, place, _)| (device.clone(), place.len()));
     entries.dedup_by(|a, b| a.0 == b.0);
     let mut entries: Vec<(u8, String)> = entries.into_iter().map(|(_, place, percent)| (percent, place)).collect();
-    entries.sort();
+    entries.sort_by_key(|(percent, place)| (*percent, std::cmp::Reverse(place.len())));
     let message = |percent: &u8, place: &String| format!("{place} is {percent} % full");
     let remedy = match check {
         "disk" => "du -xh / 2>/dev/null | sort -h | tail",

@@ -135,7 +135,7 @@ fn key(way: &Way, target: &Target, limit: Duration, mend: Mend) -> Result<(Findi
             return Ok((Finding::fixed("host key", message), true));
         }
     }
-    let remedy = "hlrun doctor --fix --accept-key, if that is the fingerprint it has";
+    let remedy = format!("if that is the fingerprint it has: {}", mend.pin);
     Ok((Finding::unreachable("host key", format!("is not known: it shows {print}")).remedy(remedy), false))
 }
 

@@ -65,11 +65,13 @@ impl Finding {
 pub(super) struct Mend {
     pub fix: bool,
     pub accept: bool,
+    /// The command that pins a host key without asking.
+    pub pin: &'static str,
 }
 
 /// Look at everything. Returns the exit code.
 pub fn doctor(args: &DoctorArgs, project: Option<PathBuf>, config: Option<String>) -> u8 {
-    let mend = Mend { fix: args.fix, accept: args.accept_key };
+    let mend = Mend { fix: args.fix, accept: args.accept_key, pin: "hlrun doctor --fix --accept-key" };
     let found = controller::look(config, mend);
     let mut all = vec![("controller".to_owned(), found)];
     let looked = run::inventory(&args.inventory, None).and_then(|inventory| {

@@ -2,7 +2,7 @@
 //!
 //! HOW and WHEN: the machine that carries out what `stdlib` says can be done.
 //!
-//! - [`inventory`]: hosts, groups and variables, from YAML
+//! - [`inventory`]: hosts, groups and variables, from Ansible's files
 //! - [`script`]: the language of playbooks, all of Rhai
 //! - [`transport`]: the effects on hosts (ssh, local, files, HTTP)
 //! - [`run`]: one entry point, sessions, the journal

@@ -4,7 +4,8 @@
 //!     HLRUN_LAB=/var/tmp/hlrun-lab cargo test --test compat
 //!
 //! Each `compat/NAME.pairs` is one trial. In it, `## name` begins a pair, `$ lines` make both hosts ready, then
-//! come Ansible's tasks, `----`, and the same in Rhai. All tasks of a file are one play. What is compared is what
+//! come Ansible's tasks, `----`, and the same in Rhai. All tasks of a file are one play; `uses: toys` at its head
+//! asks for the toy packages. What is compared is what
 //! each host became against what it was: files with modes, owners and contents, packages, units, crontabs,
 //! users, groups. Applied a second time, hlrun changes nothing, but for the pairs that say `(again)`.
 //! Ansible comes from PyPI, into the lab's directory. Without `HLRUN_LAB` every trial is listed as ignored.
@@ -107,6 +108,11 @@ fn trial(lab: &Path, file: &Path) -> Result<(), Failed> {
     for twin in TWINS {
         inside(twin, &ready)?;
     }
+    if text.starts_with("uses: toys") {
+        for args in [&["serve"][..], &["publish", "2"], &["host", TWINS[0], TWINS[1]]] {
+            said(lab_script(lab).arg("apt-repo").args(args).output(), "lab.sh apt-repo")?;
+        }
+    }
     let before = TWINS.map(|twin| inside(twin, FINGERPRINT));
     let (first_a, first_h) = (play_ansible(lab, room.path())?, play_hlrun(room.path())?);
     let after = TWINS.map(|twin| inside(twin, FINGERPRINT));
@@ -179,9 +185,14 @@ fn said(output: std::io::Result<Output>, who: &str) -> Result<String, String> {
     Err(format!("{who}: {}\n{text}\n{}", output.status, String::from_utf8_lossy(&output.stderr)))
 }
 
+fn lab_script(lab: &Path) -> Command {
+    let mut command = Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/lab/lab.sh"));
+    command.env("LAB_WORK", lab);
+    command
+}
+
 fn inventory(lab: &Path) -> Result<String, String> {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/lab/lab.sh");
-    let text = said(Command::new(script).args(["inventory", "twin"]).env("LAB_WORK", lab).output(), "lab.sh")?;
+    let text = said(lab_script(lab).args(["inventory", "twin"]).output(), "lab.sh")?;
     let known = format!("-o UserKnownHostsFile={} -o IdentitiesOnly=yes", lab.join("known_hosts").display());
     Ok(format!(
         "{text}  vars:\n    ansible_ssh_common_args: {known}\n    ansible_python_interpreter: /usr/bin/python3\n"

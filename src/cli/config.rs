@@ -97,9 +97,14 @@ impl Config {
                 errors.push(Error::playbook(format!("`{key}` cannot be `{given}`")).hint(expected).at(site.clone()));
                 continue;
             }
-            let is_path = ["inventory", "private_key", "become_password_file"].contains(&flag.as_str());
-            let texts = texts.into_iter().map(|t| if is_path { self.beside(&t) } else { t });
-            defaults.insert(flag, texts.collect());
+            let is_path = ["inventory", "private_key", "become_password_file", "vault_password_file"];
+            let texts = texts.into_iter().map(|text| match flag.as_str() {
+                "vault_id" => self.labelled(&text),
+                flag if is_path.contains(&flag) => self.beside(&text),
+                _ => text,
+            });
+            let texts = texts.collect();
+            defaults.insert(flag, texts);
         }
         if !errors.is_empty() {
             return Err(errors);
@@ -121,15 +126,31 @@ impl Config {
 impl Config {
     /// A path, or several with commas, from where the configuration lies; a list of hosts stays what it is.
     fn beside(&self, text: &str) -> String {
-        let full = |part: &str| self.dir.join(part);
+        let home = std::env::var_os("HOME").map(PathBuf::from);
+        let full = |part: &str| match (part.strip_prefix("~/"), &home) {
+            (Some(rest), Some(home)) => home.join(rest),
+            _ => self.dir.join(part),
+        };
         let parts = || text.split(',').map(str::trim).filter(|part| !part.is_empty());
         if !text.contains(',') {
             full(text).display().to_string()
-        } else if parts().all(|part| full(part).is_file()) {
+        } else if parts().all(|part| full(part).exists()) {
             parts().map(|part| full(part).display().to_string()).collect::<Vec<_>>().join(",")
         } else {
             text.to_owned()
         }
+    }
+}
+
+impl Config {
+    /// Vault ids, several with commas: `label@file` with the file from where the configuration lies.
+    fn labelled(&self, text: &str) -> String {
+        let full = |id: &str| match id.split_once('@') {
+            Some((label, source)) if source != "prompt" => format!("{label}@{}", self.beside(source)),
+            None if id != "prompt" => self.beside(id),
+            _ => id.to_owned(),
+        };
+        text.split(',').map(str::trim).map(full).collect::<Vec<_>>().join(",")
     }
 }
 

@@ -3,14 +3,19 @@
 mod args;
 mod check;
 mod config;
+mod diff;
 mod docs;
 mod exec;
 mod extra;
 mod hosts;
+mod logs;
 mod owed;
 mod run;
 mod runs;
 mod screen;
+mod secrets;
+mod vault;
+mod why;
 
 use clap::{CommandFactory, FromArgMatches};
 use std::ffi::OsString;
@@ -68,11 +73,15 @@ pub fn main(argv: Vec<OsString>) -> u8 {
         }
         args::Subcommand::Check(args) => check::check(&args, project),
         args::Subcommand::Hosts(args) => hosts::hosts(&args),
+        args::Subcommand::Why(args) => why::why(&args),
+        args::Subcommand::Vault(args) => vault::vault(&args),
         args::Subcommand::Exec(args) => exec::exec(args, project),
         args::Subcommand::Docs(args) => docs::docs(&args),
         args::Subcommand::Runs(args) => runs::runs(&args),
         args::Subcommand::Owed(args) => owed::owed(&args),
         args::Subcommand::Show(args) => runs::show(&args),
+        args::Subcommand::Logs(args) => logs::logs(&args),
+        args::Subcommand::Diff(args) => diff::diff(&args),
         args::Subcommand::Config => config::show(found.as_ref(), &matches),
         args::Subcommand::Disconnect => runs::disconnect(),
     }

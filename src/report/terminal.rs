@@ -322,6 +322,7 @@ impl Listener for Terminal {
                 self.ended.clear();
                 self.play = Some(play.clone());
                 self.titled = None;
+                self.live.play(play, hosts.len());
                 if hosts.is_empty() {
                     let line = format!("play \"{play}\": no hosts left to run on");
                     let line = self.paint.purple(&line);
@@ -353,6 +354,18 @@ impl Listener for Terminal {
                 let line = self.paint.purple(&line);
                 self.warn(&line);
             }
+            Event::TaskStuck { host, operation, subject, duration_ms, usual_ms, waits, hint } => {
+                let usual = usual_ms.map(|ms| format!(", usually {}", seconds(ms))).unwrap_or_default();
+                let what = format!("{operation} {}", shorten(subject, 60));
+                let line = format!("waiting: {host}  {} ({}{usual})", what.trim_end(), seconds(*duration_ms));
+                let line = self.paint.purple(&line);
+                self.warn(&line);
+                self.warn(&format!("  it waits for {waits}"));
+                if let Some(hint) = hint {
+                    let line = self.paint.error(&format!("hint: {hint}"));
+                    self.warn(&format!("  {line}"));
+                }
+            }
             Event::TaskEnd { record } => self.record(record),
             Event::Print { host, text } => {
                 let key = format!("print {}", envelope.seq);
@@ -373,7 +386,7 @@ impl Listener for Terminal {
                 self.say(&line);
             }
             Event::HostEnd { host, error, .. } => {
-                self.live.done(host);
+                self.live.ended(host);
                 self.ended.insert(host.clone());
                 if let Some(error) = error {
                     let key = format!("{:?} {} {:?}", error.at, error.message, error.hints);
@@ -392,6 +405,7 @@ impl Listener for Terminal {
             Event::RunStart { .. } | Event::HostConnect { .. } => {}
         }
         self.flush(false);
+        self.live.refresh();
     }
     fn settle(&mut self) {
         self.flush(true);

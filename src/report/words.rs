@@ -43,7 +43,8 @@ pub(super) fn verdict(
     format!("{sign} {}", parts.join(" · "))
 }
 
-pub(super) fn seconds(ms: u64) -> String {
+/// A span of time as people say it.
+pub fn seconds(ms: u64) -> String {
     match ms {
         0..10_000 => format!("{:.1} s", ms as f64 / 1000.0),
         _ => format!("{} s", ms / 1000),

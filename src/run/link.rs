@@ -1,12 +1,14 @@
 //! The line to one host, for a whole run: one connection, a shell per user, and what is lost with them.
 
-use crate::transport::{Become, Connection, Keep, Local, Shell, Ssh, Stream, Target, fetch, live, write};
+use crate::transport::{
+    Become, Connection, Keep, Local, Shell, Ssh, Stream, Target, download, fetch, live, upload, write,
+};
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
-use stdlib::contract::{Command, Error, Kind, Output, Result, Step};
+use stdlib::contract::{Await, Command, Error, Kind, Output, Result, Step, refusal};
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
@@ -82,9 +84,16 @@ impl Link {
         manner: &Manner,
         sink: &(dyn Fn(Stream, &[u8]) + Send + Sync),
     ) -> Result<Output> {
-        self.freshen().await;
-        // A connection that cannot be made is one thing, a change that was lost on the way another.
-        self.connection().await?;
+        let parting = matches!(step, Step::Run(command) if command.may_disconnect);
+        if parting && matches!(self.place, Place::Local) {
+            return Err(Error::playbook("this is the machine that hlrun runs on: its reboot would end the run")
+                .hint("run hlrun on another machine for it, or leave it out: play(name, \"all:!thishost\", ...)"));
+        }
+        if !matches!(step, Step::Await(_)) {
+            self.freshen().await;
+            // A connection that cannot be made is one thing, a change that was lost on the way another.
+            self.connection().await?;
+        }
         let whom = manner.whom.as_ref();
         let group = AtomicU32::new(0);
         let done = match step {
@@ -94,12 +103,26 @@ impl Link {
                 let connection = self.connection().await?;
                 self.bounded(write(&shell, &*connection, whom, file, &group), manner, &group).await
             }
-            Step::Fetch(file) => {
+            Step::Upload(files) => {
+                let shell = self.shell(whom).await?;
+                let connection = self.connection().await?;
+                self.bounded(upload(&shell, &*connection, whom, files, &group), manner, &group).await
+            }
+            Step::Fetch(file) if file.files.is_empty() => {
                 let connection = self.connection().await?;
                 self.bounded(fetch(&*connection, whom, file, &group), manner, &group).await
             }
+            Step::Fetch(files) => {
+                let connection = self.connection().await?;
+                self.bounded(download(&*connection, whom, files, &group), manner, &group).await
+            }
+            Step::Await(wait) => return self.wait_for(wait, manner, sink).await,
         };
-        done.map_err(|error| match error.kind {
+        done.or_else(|error| match error.kind {
+            Kind::Unreachable | Kind::Timeout if parting => Ok(Output::default()),
+            _ => Err(error),
+        })
+        .map_err(|error| match error.kind {
             Kind::Unreachable => {
                 let message = format!("{}; it is not known whether this was finished: {}", error.message, step.line());
                 let mut error = error;
@@ -108,6 +131,19 @@ impl Link {
             }
             _ => error,
         })
+    }
+
+    /// Ask something beside what is under way, on a channel of its own, and not for long.
+    pub async fn aside(&self, command: &Command, whom: Option<&Become>) -> Result<Output> {
+        let connection = self.connection().await?;
+        let unwatched = AtomicU32::new(0);
+        let answer = live(&*connection, whom, command, None, &|_, _| {}, Keep::All, &unwatched);
+        tokio::time::timeout(ASIDE, answer).await.map_err(|_| late(ASIDE))?
+    }
+
+    /// Whether the host is this machine.
+    pub fn is_local(&self) -> bool {
+        matches!(self.place, Place::Local)
     }
 
     async fn run(
@@ -138,6 +174,49 @@ impl Link {
                 self.shells.lock().await.remove(&manner.whom);
                 self.end(shell.group(), whom).await;
                 Err(interrupted())
+            }
+        }
+    }
+
+    /// Ask over fresh connections, once a second, until the answer is yes or the time is over. `sink` hears what
+    /// it waits for, whenever that changes.
+    async fn wait_for(
+        &self,
+        wait: &Await,
+        manner: &Manner,
+        sink: &(dyn Fn(Stream, &[u8]) + Send + Sync),
+    ) -> Result<Output> {
+        let began = Instant::now();
+        let mut told = String::new();
+        loop {
+            let left = wait.timeout.saturating_sub(began.elapsed()).max(Duration::from_secs(1));
+            self.renew().await;
+            let manner = Manner { timeout: Some(left.min(ANSWER)), ..manner.clone() };
+            let asked =
+                tokio::time::timeout(left + Duration::from_secs(1), self.run(&wait.until, &manner, &|_, _| {})).await;
+            let asked = asked.unwrap_or_else(|_| Err(Error::new(Kind::Unreachable, "it does not answer")));
+            let why = match &asked {
+                Ok(output) if wait.until.accepts(output.code) => return asked,
+                Ok(output) => refusal(&wait.until, output).message.clone(),
+                Err(error) if error.kind == Kind::Interrupted => return asked,
+                Err(error) => error.message.clone(),
+            };
+            if began.elapsed() >= wait.timeout {
+                let gone = |error: Error| {
+                    let within = format!("unreachable {} s after {}", wait.timeout.as_secs(), wait.after);
+                    Error::new(Kind::Unreachable, format!("{within}: {}", error.message)).hint(
+                        "look at its console; when it is back, run this again: what was finished is not done twice",
+                    )
+                };
+                return asked.map_err(gone);
+            }
+            if why != told {
+                sink(Stream::Stderr, format!("waiting after {}: {why}\n", wait.after).as_bytes());
+                told = why;
+            }
+            tokio::select! {
+                () = tokio::time::sleep(Duration::from_secs(1)) => {}
+                () = self.cancel.cancelled() => return Err(interrupted()),
             }
         }
     }
@@ -218,6 +297,14 @@ to KILL "$1""#;
         Ok(connection)
     }
 
+    /// Give the connection up, so that the next one is fresh: a warm one may be that of a machine that is gone.
+    async fn renew(&self) {
+        self.shells.lock().await.clear();
+        if let Some(connection) = self.connection.lock().await.take() {
+            connection.close().await;
+        }
+    }
+
     /// Forget a connection that is dead; whether there was one.
     async fn forget(&self) -> bool {
         self.shells.lock().await.clear();
@@ -235,6 +322,11 @@ to KILL "$1""#;
         }
     }
 }
+
+/// The longest that a question beside what is under way may take.
+const ASIDE: Duration = Duration::from_secs(10);
+/// How long a question may take that is asked while waiting.
+const ANSWER: Duration = Duration::from_secs(10);
 
 /// The longest time that a timer takes.
 const FOREVER: Duration = Duration::from_secs(365 * 86_400);

@@ -1,6 +1,7 @@
 //! One entry point: a playbook, an inventory and options in; events and a summary out.
 
 mod ahead;
+mod follow;
 mod journal;
 mod lines;
 mod link;
@@ -11,9 +12,11 @@ mod playing;
 mod session;
 mod shared;
 mod stage;
+mod stuck;
 mod tags;
 
-pub use journal::{read as read_run, runs};
+pub use follow::Follow;
+pub use journal::{find as find_run, is_running, read as read_run, runs};
 pub use link::human;
 pub use options::{Options, runtime_dir, state_dir};
 pub use owed::{Debt, Debts};
@@ -183,6 +186,7 @@ impl Runtime {
                 });
             }
         }
+        errors.extend(self.inventory.test_vault());
         if errors.is_empty() { Ok(()) } else { Err(errors) }
     }
 
@@ -196,6 +200,8 @@ impl Runtime {
             }
         }
         let bus = Bus::new(&id, std::mem::take(&mut self.listeners));
+        let hide = bus.clone();
+        self.inventory.vault().watch(move |secret| hide.hide(secret));
         let limit = self.options.limit.as_ref().map(|pattern| self.inventory.select(pattern).unwrap_or_default());
         let limit: Option<BTreeSet<String>> = limit.map(|hosts| hosts.into_iter().collect());
         let hosts = self.inventory.hosts().into_iter().map(str::to_owned);
@@ -250,9 +256,14 @@ fn identity(path: &Path) -> String {
 
 /// A parameter as the journal may keep it: what is called a secret is none there.
 fn journaled(name: &str, value: Value) -> Value {
+    if is_secret(name) { Value::String("‹secret›".to_owned()) } else { value }
+}
+
+/// Whether a name says that its value is a secret.
+pub fn is_secret(name: &str) -> bool {
     let name = name.to_lowercase();
-    let secret = ["password", "passwd", "secret", "token", "api_key", "apikey"];
-    if secret.iter().any(|word| name.contains(word)) { Value::String("‹secret›".to_owned()) } else { value }
+    let words = ["password", "passwd", "secret", "token", "api_key", "apikey"];
+    words.iter().any(|word| name.contains(word)) || name.ends_with("_pass")
 }
 
 /// Where files of the controller are looked for: beside the playbook, in its `files`, `templates` and

@@ -6,6 +6,7 @@ use super::lines::Lines;
 use super::link::{Link, Manner, interrupted, scoped};
 use super::playing::PlayState;
 use super::shared::Shared;
+use super::stuck::{self, Call};
 use crate::inventory::Overlay;
 use crate::report::Event;
 use crate::script::{Actor, Patience, PlaySpec, Scope};
@@ -16,8 +17,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use stdlib::contract::{
-    Asset, Command, Entry, Error, Fetch, Host, Kind, Look, Mode, Outcome, Output, Record, Result, Site, Source, Status,
-    Step, Write,
+    Asset, Await, Command, Entry, Error, Fetch, Host, Kind, Look, Mode, Outcome, Output, Record, Result, Site, Source,
+    Status, Step, Upload, Write,
 };
 
 /// A host in a play.
@@ -36,8 +37,10 @@ pub(super) struct Session {
 struct Now {
     scopes: Vec<Scope>,
     tasks: Vec<(String, Vec<String>)>,
-    /// The operation under way, for the live output.
+    /// The operation under way, for the live output: what it is called on, and where.
     operation: String,
+    subject: String,
+    at: Site,
     /// Whether the call under way asked for its content to be withheld.
     sensitive: bool,
     /// Whether an operation reads, rather than a question of the playbook's own.
@@ -137,6 +140,13 @@ impl Session {
         write
     }
 
+    /// An upload whose directory on the controller is named by its full path.
+    fn rooted(&self, upload: &Upload) -> Upload {
+        let found = find(&upload.src, &self.run.roots);
+        let src = found.map_or_else(|| upload.src.clone(), |found| found.to_string_lossy().into_owned());
+        Upload { src, ..upload.clone() }
+    }
+
     /// A fetch to a place beside the playbook, where it is looked for too.
     fn placed(&self, fetch: &Fetch) -> Fetch {
         let beside = self.run.roots.first().map(|root| root.join(&fetch.dest));
@@ -151,6 +161,20 @@ impl Session {
     fn tags(&self) -> Vec<String> {
         let now = self.now();
         self.play.spec.tags.iter().chain(now.tasks.iter().flat_map(|(_, tags)| tags)).cloned().collect()
+    }
+
+    /// Tell what the call under way waits for, if it takes much longer than usual. It goes on all the same.
+    async fn watch(&self) -> std::convert::Infallible {
+        if let (Ok(link), Ok(manner)) = (&self.link, self.manner(None)) {
+            let call = {
+                let now = self.now();
+                let (operation, subject, at) = (now.operation.clone(), now.subject.clone(), now.at.clone());
+                Call { host: self.host.clone(), operation, subject, at }
+            };
+            let quiet = self.withheld();
+            stuck::watch(&self.run, link, manner.whom.as_ref(), &call, quiet).await;
+        }
+        std::future::pending().await
     }
 
     /// The host whose play this belongs to.
@@ -246,8 +270,13 @@ impl Host for Session {
         let step = match step {
             Step::Run(command) => Step::Run(self.dressed(command)),
             Step::Write(write) => Step::Write(self.found(write)),
+            Step::Upload(upload) => Step::Upload(self.rooted(upload)),
             Step::Fetch(fetch) => Step::Fetch(self.placed(fetch)),
+            Step::Await(wait) => Step::Await(Await { until: self.dressed(&wait.until), ..wait.clone() }),
         };
+        if matches!(step, Step::Await(_)) {
+            self.run.unlearn(&self.host);
+        }
         let quiet = self.withheld();
         let operation = self.now().operation.clone();
         let lines = Lines::new();
@@ -348,9 +377,12 @@ impl Actor for Session {
         if let Some(reason) = self.run.step(task.as_deref(), &entry.path(), subject, at)? {
             return Ok(Some(reason));
         }
-        self.now().operation = entry.path();
-        self.now().sensitive = false;
         let (host, operation, subject) = (self.host.clone(), entry.path(), self.shown(subject));
+        {
+            let mut now = self.now();
+            (now.operation, now.subject, now.at) = (operation.clone(), subject.clone(), at.clone());
+            now.sensitive = false;
+        }
         self.run.bus.emit(Event::TaskStart { host, operation, subject, task, at: at.clone() });
         Ok(None)
     }
@@ -362,7 +394,13 @@ impl Actor for Session {
         self.ahead().begin();
         self.now().sensitive = args.get("sensitive") == Some(&Value::Bool(true));
         self.now().operating = true;
-        let outcome = self.run.wait(entry.typed.conduct(args.clone(), self, mode, any_code));
+        let work = entry.typed.conduct(args.clone(), self, mode, any_code);
+        let outcome = self.run.wait(async {
+            tokio::select! {
+                outcome = work => outcome,
+                never = self.watch() => match never {},
+            }
+        });
         self.now().operating = false;
         let outcome = outcome?;
         if matches!(outcome.status, Status::Ok | Status::Changed) {

@@ -183,6 +183,13 @@ impl Shared {
         Ok(())
     }
 
+    /// What a host said of itself may be different now.
+    pub fn unlearn(&self, host: &str) {
+        let mut state = self.state();
+        state.facts.remove(host);
+        state.asked.remove(host);
+    }
+
     /// Tasks before `--start-at-task` are left out, on each host.
     pub fn start_at(&self, host: &str, task: &str) {
         if self.options.start_at_task.as_deref() == Some(task) {

@@ -4,7 +4,7 @@ use super::listing;
 use crate::bail;
 use crate::contract::{Command, Look, Operation, Result, Step};
 use crate::shared::stat::{self, Kind};
-use crate::shared::{HostPath, Id, Mode};
+use crate::shared::{HostPath, Id, Mode, mountinfo};
 use futures_util::try_join;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -239,7 +239,8 @@ impl Operation for Directory {
 
 /// Make sure there is nothing at a path: a file, a link, or a directory with all it contains.
 ///
-/// The root, system directories and home directories' parent are refused, and so is a path with `..`.
+/// The root, system directories and home directories' parent are refused, and so is a path with `..`, or one with
+/// something mounted at it or below it: what that contains belongs to another file system.
 ///
 /// ```rhai
 /// file::absent("/opt/old-app");
@@ -247,9 +248,13 @@ impl Operation for Directory {
 /// ```transcript
 /// ? LC_ALL=C stat -c %a:%U:%G:%u:%g:%s:%Y:%F -- /opt/old-app
 /// = 755:root:root:0:0:4096:1749081600:directory
+/// ? grep -F -e ' /opt/old-app' /proc/self/mountinfo
+/// * 1
 /// ! rm -rf -- /opt/old-app
 /// ? LC_ALL=C stat -c %a:%U:%G:%u:%g:%s:%Y:%F -- /opt/old-app
 /// - stat: cannot statx '/opt/old-app': No such file or directory
+/// * 1
+/// ? grep -F -e ' /opt/old-app' /proc/self/mountinfo
 /// * 1
 /// ```
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -289,8 +294,13 @@ impl Operation for Absent {
     }
 
     async fn read(&self, host: &dyn Look) -> Result<AbsentState> {
-        let found = stat::answer(&self.path, &host.run(&stat::command(&self.path)).await?);
-        match found {
+        let (stat, mounts) = (stat::command(&self.path), mountinfo::below(&self.path));
+        let (found, mounts) = try_join!(host.run(&stat), host.run(&mounts))?;
+        if let Some(at) = mountinfo::below_answer(&self.path, &mounts).first() {
+            bail!("something is mounted at {at}: what it contains would be deleted with {}", self.path;
+                hint: "mount::absent(\"{at}\") first, or mount::unmounted(\"{at}\")");
+        }
+        match stat::answer(&self.path, &found) {
             Ok(found) => Ok(AbsentState { kind: found.map(|found| found.kind) }),
             // Nothing can be below what is no directory.
             Err(error) if error.message.ends_with("no directory") => Ok(AbsentState { kind: None }),

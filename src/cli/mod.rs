@@ -10,6 +10,8 @@ mod extra;
 mod hosts;
 mod logs;
 mod owed;
+mod record;
+mod repl;
 mod run;
 mod runs;
 mod screen;
@@ -76,6 +78,8 @@ pub fn main(argv: Vec<OsString>) -> u8 {
         args::Subcommand::Why(args) => why::why(&args),
         args::Subcommand::Vault(args) => vault::vault(&args),
         args::Subcommand::Exec(args) => exec::exec(args, project),
+        args::Subcommand::Repl(args) => repl::repl(&args, project),
+        args::Subcommand::Record(args) => record::record(&args, project),
         args::Subcommand::Docs(args) => docs::docs(&args),
         args::Subcommand::Runs(args) => runs::runs(&args),
         args::Subcommand::Owed(args) => owed::owed(&args),

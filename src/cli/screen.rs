@@ -58,6 +58,7 @@ pub fn view(output: &OutputArgs, check: bool) -> View {
         color: output.color().wanted(),
         live: terminal && std::env::var("TERM").is_ok_and(|term| term != "dumb"),
         terse: false,
+        prompt: false,
         width: width(),
     }
 }

@@ -5,8 +5,8 @@ use crate::transport::{
 };
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 use stdlib::contract::{Await, Command, Error, Kind, Output, Result, Step, refusal};
 use tokio::sync::Mutex;
@@ -34,28 +34,38 @@ pub struct Manner {
 pub struct Link {
     place: Place,
     runtime: PathBuf,
-    cancel: CancellationToken,
-    connected: Box<dyn Fn(Duration) + Send + Sync>,
+    watch: std::sync::Mutex<Watch>,
     connection: Mutex<Option<Arc<dyn Connection>>>,
     shells: Mutex<HashMap<Option<Become>, Arc<Shell>>>,
 }
 
+/// Who watches over a line: the run that uses it.
+#[derive(Clone)]
+pub struct Watch {
+    /// Stops what is under way.
+    pub cancel: CancellationToken,
+    /// Is told how long connecting took.
+    pub connected: Arc<dyn Fn(Duration) + Send + Sync>,
+}
+
 impl Link {
-    /// A line that connects when it is first used, and tells `connected` how long that took.
-    pub fn new(
-        place: Place,
-        runtime: PathBuf,
-        cancel: CancellationToken,
-        connected: impl Fn(Duration) + Send + Sync + 'static,
-    ) -> Link {
-        Link {
-            place,
-            runtime,
-            cancel,
-            connected: Box::new(connected),
-            connection: Mutex::default(),
-            shells: Mutex::default(),
-        }
+    /// A line that connects when it is first used.
+    pub fn new(place: Place, runtime: PathBuf, watch: Watch) -> Link {
+        let watch = std::sync::Mutex::new(watch);
+        Link { place, runtime, watch, connection: Mutex::default(), shells: Mutex::default() }
+    }
+
+    /// Another run uses the line from now on.
+    pub fn hand_over(&self, watch: Watch) {
+        *self.watch.lock().unwrap_or_else(PoisonError::into_inner) = watch;
+    }
+
+    fn watch(&self) -> Watch {
+        self.watch.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn cancel(&self) -> CancellationToken {
+        self.watch().cancel
     }
 
     /// Who we are on the host, if that is known without asking.
@@ -163,6 +173,7 @@ impl Link {
         }
         let shell = self.shell(whom).await?;
         let limit = manner.timeout.unwrap_or(Duration::MAX);
+        let cancel = self.cancel();
         tokio::select! {
             answer = shell.run(command) => answer,
             () = tokio::time::sleep(limit.min(FOREVER)) => {
@@ -170,7 +181,7 @@ impl Link {
                 self.end(shell.group(), whom).await;
                 Err(late(limit))
             }
-            () = self.cancel.cancelled() => {
+            () = cancel.cancelled() => {
                 self.shells.lock().await.remove(&manner.whom);
                 self.end(shell.group(), whom).await;
                 Err(interrupted())
@@ -214,9 +225,10 @@ impl Link {
                 sink(Stream::Stderr, format!("waiting after {}: {why}\n", wait.after).as_bytes());
                 told = why;
             }
+            let cancel = self.cancel();
             tokio::select! {
                 () = tokio::time::sleep(Duration::from_secs(1)) => {}
-                () = self.cancel.cancelled() => return Err(interrupted()),
+                () = cancel.cancelled() => return Err(interrupted()),
             }
         }
     }
@@ -229,13 +241,14 @@ impl Link {
         group: &AtomicU32,
     ) -> Result<Output> {
         let limit = manner.timeout.unwrap_or(Duration::MAX);
+        let cancel = self.cancel();
         tokio::select! {
             done = work => done,
             () = tokio::time::sleep(limit.min(FOREVER)) => {
                 self.end(group.load(Ordering::Relaxed), manner.whom.as_ref()).await;
                 Err(late(limit))
             }
-            () = self.cancel.cancelled() => {
+            () = cancel.cancelled() => {
                 self.end(group.load(Ordering::Relaxed), manner.whom.as_ref()).await;
                 Err(interrupted())
             }
@@ -271,9 +284,10 @@ to KILL "$1""#;
             return Ok(Arc::clone(shell));
         }
         let start = Shell::start(&*connection, whom.as_ref());
+        let cancel = self.cancel();
         let shell = tokio::select! {
             shell = start => Arc::new(shell?),
-            () = self.cancel.cancelled() => return Err(interrupted()),
+            () = cancel.cancelled() => return Err(interrupted()),
         };
         shells.insert(whom, Arc::clone(&shell));
         Ok(shell)
@@ -285,14 +299,15 @@ to KILL "$1""#;
             return Ok(Arc::clone(connection));
         }
         let began = Instant::now();
+        let cancel = self.cancel();
         let connection: Arc<dyn Connection> = match &self.place {
             Place::Local => Arc::new(Local),
             Place::Ssh(target) => tokio::select! {
                 made = Ssh::connect(target, &self.runtime) => Arc::new(made?),
-                () = self.cancel.cancelled() => return Err(interrupted()),
+                () = cancel.cancelled() => return Err(interrupted()),
             },
         };
-        (self.connected)(began.elapsed());
+        (self.watch().connected)(began.elapsed());
         *slot = Some(Arc::clone(&connection));
         Ok(connection)
     }

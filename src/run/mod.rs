@@ -1,32 +1,37 @@
 //! One entry point: a playbook, an inventory and options in; events and a summary out.
 
 mod ahead;
+mod console;
 mod follow;
 mod journal;
+mod keep;
 mod lines;
 mod link;
 mod lookups;
 mod options;
 mod owed;
 mod playing;
+mod record;
 mod session;
 mod shared;
 mod stage;
 mod stuck;
 mod tags;
 
+pub use console::{Console, Entered, Interrupter};
 pub use follow::Follow;
 pub use journal::{find as find_run, is_running, read as read_run, runs};
 pub use link::human;
 pub use options::{Options, runtime_dir, state_dir};
 pub use owed::{Debt, Debts};
+pub use record::Recorder;
 pub use stage::{Answer, Prompt};
 pub use tags::left_out;
 pub use tokio_util::sync::CancellationToken;
 
 use crate::inventory::Inventory;
 use crate::report::{Bus, Envelope, Event, Listener, Owed, Stats};
-use crate::script::{Known, Limits, Program, Stage, check, compile, compile_text};
+use crate::script::{Known, Limits, Program, Stage, Survey, check, compile, compile_text};
 use serde_json::Value;
 use shared::Shared;
 use std::collections::{BTreeMap, BTreeSet};
@@ -142,17 +147,8 @@ impl Runtime {
 
     /// Check a program against the inventory and the options: patterns, variables, tags, tasks, parameters.
     pub fn verify(&self, program: &Program) -> Result<(), Vec<Error>> {
-        let mut errors = Vec::new();
         let survey = &program.survey;
-        let mut variables = BTreeSet::new();
-        for host in self.inventory.hosts() {
-            match self.inventory.variables(host) {
-                Ok(vars) => variables.extend(vars.keys().cloned()),
-                Err(error) => errors.push(error),
-            }
-        }
-        let select = |pattern: &str| self.inventory.select(pattern);
-        errors.extend(check(survey, &Known { select: &select, variables: &variables }));
+        let mut errors = judge(&self.inventory, survey);
         if let Some(limit) = &self.options.limit {
             errors.extend(self.inventory.select(limit).err().map(|e| e.hint("it was given with --limit")));
         }
@@ -214,20 +210,20 @@ impl Runtime {
         let (name, digest, check) = (program.name.clone(), program.digest.clone(), self.options.check);
         bus.emit(Event::RunStart { playbook: name, digest, check, hosts, params });
         let roots = roots(&program.dir, self.options.project.as_deref());
-        let shared = Shared::new(
-            id.clone(),
-            playbook,
-            self.inventory,
-            self.options,
-            bus.clone(),
-            self.cancel,
-            roots,
-            limit,
-            self.prompt,
-        );
-        let (stats, owed, result) = match shared {
-            Ok(shared) => {
-                let shared = Arc::new(shared);
+        let (stats, owed, result) = match keep::Keep::new() {
+            Ok(keep) => {
+                let shared = Arc::new(Shared::new(
+                    id.clone(),
+                    playbook,
+                    self.inventory,
+                    self.options,
+                    bus.clone(),
+                    self.cancel,
+                    roots,
+                    limit,
+                    self.prompt,
+                    keep,
+                ));
                 let stage: Arc<dyn Stage> = Arc::new(Arc::clone(&shared));
                 let result = program.run(&stage);
                 (shared.stats(), shared.owed(&program.survey), result)
@@ -246,6 +242,21 @@ impl Runtime {
         let changed = stats.values().any(|s| s.changed > 0 || s.unknown > 0);
         Summary { run: id, exit, changed, stats, owed, error, value }
     }
+}
+
+/// What a script gets wrong about the inventory.
+fn judge(inventory: &Inventory, survey: &Survey) -> Vec<Error> {
+    let mut errors = Vec::new();
+    let mut variables = BTreeSet::new();
+    for host in inventory.hosts() {
+        match inventory.variables(host) {
+            Ok(vars) => variables.extend(vars.keys().cloned()),
+            Err(error) => errors.push(error),
+        }
+    }
+    let select = |pattern: &str| inventory.select(pattern);
+    errors.extend(check(survey, &Known { select: &select, variables: &variables }));
+    errors
 }
 
 /// The one name of a playbook, whatever way leads to it.

@@ -61,7 +61,7 @@ impl Session {
         }
         let scopes = vec![play.spec.scope.clone()];
         let now = Mutex::new(Now { scopes, ..Now::default() });
-        let state = run.options.state.as_deref().filter(|_| !play.spec.name.is_empty());
+        let state = run.options.state.as_deref().filter(|_| run.remembers && !play.spec.name.is_empty());
         let ahead = Mutex::new(Ahead::open(state, &run.playbook, &play.spec.name, host));
         Session { run, play, host: host.to_owned(), link, r#become, now, ahead }
     }
@@ -217,12 +217,12 @@ impl Look for Session {
     fn name(&self) -> &str {
         &self.host
     }
-    async fn run(&self, command: &Command) -> Result<Output> {
+    async fn run(&self, asked: &Command) -> Result<Output> {
         if self.run.cancel.is_cancelled() {
             return Err(interrupted());
         }
         let manner = self.manner(Some(self.run.options.read_timeout))?;
-        let (link, command) = (self.link()?, self.dressed(command));
+        let (link, command) = (self.link()?, self.dressed(asked));
         let operating = self.now().operating;
         if operating && !command.long && !self.withheld() {
             let foreseen = self.ahead().read(link, &command, &manner);
@@ -232,16 +232,32 @@ impl Look for Session {
                 return Ok(output);
             }
         }
-        link.read(&command, &manner).await
+        let answer = link.read(&command, &manner).await;
+        if let (Some(recorder), Ok(output)) = (&self.run.recorder, &answer) {
+            recorder.asked(asked, output, self.withheld());
+        }
+        answer
     }
     async fn asset(&self, path: &str) -> Result<Option<Asset>> {
-        asset(path, &self.run.roots)
+        let found = asset(path, &self.run.roots)?;
+        if let Some(recorder) = &self.run.recorder {
+            recorder.asset(path, found.as_ref(), self.withheld());
+        }
+        Ok(found)
     }
     async fn asset_tree(&self, path: &str) -> Result<Vec<Asset>> {
-        asset_tree(path, &self.run.roots)
+        let found = asset_tree(path, &self.run.roots)?;
+        if let Some(recorder) = &self.run.recorder {
+            recorder.tree(path, &found);
+        }
+        Ok(found)
     }
     async fn http_get(&self, url: &str) -> Result<Vec<u8>> {
-        http_get(url).await
+        let body = http_get(url).await?;
+        if let Some(recorder) = &self.run.recorder {
+            recorder.got(url, &body);
+        }
+        Ok(body)
     }
     async fn render(&self, name: &str, template: &str, vars: &BTreeMap<String, Value>) -> Result<String> {
         self.run.learn(&self.host, template, &self.play.spec.vars, self).await?;
@@ -267,6 +283,7 @@ impl Host for Session {
         }
         self.ahead().change();
         let manner = self.manner(None)?;
+        let told = step;
         let step = match step {
             Step::Run(command) => Step::Run(self.dressed(command)),
             Step::Write(write) => Step::Write(self.found(write)),
@@ -292,6 +309,9 @@ impl Host for Session {
         };
         let done = self.link()?.change(&step, &manner, &sink).await;
         lines.rest(&tell);
+        if let Some(recorder) = &self.run.recorder {
+            recorder.changed(told, &done, quiet);
+        }
         done
     }
     fn look(&self) -> &dyn Look {
@@ -441,6 +461,9 @@ impl Actor for Session {
             record.steps.clear();
             record.before = Value::Null;
             record.error = record.error.map(|error| withheld(&error));
+        }
+        if let Some(recorder) = self.run.recorder.as_ref().filter(|_| self.run.options.check) {
+            recorder.predicted(&record.steps);
         }
         let error = record.error.clone();
         let ignored = error.as_ref().is_some_and(|e| e.kind == Kind::Host || e.kind == Kind::Timeout)

@@ -1,6 +1,8 @@
 //! What several modules need. Modules use these; they never use each other.
 
 pub mod account;
+pub mod chance;
+pub mod crypt;
 mod duration;
 pub mod facts;
 mod given;

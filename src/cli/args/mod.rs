@@ -7,6 +7,7 @@ mod hosts;
 mod output;
 mod params;
 mod reach;
+mod repl;
 mod run;
 mod vault;
 
@@ -16,6 +17,7 @@ pub use hosts::{HostsArgs, WhyArgs};
 pub use output::{OutputArgs, color};
 pub use params::{given, taken, with_playbook};
 pub use reach::{ConnectionArgs, InventoryArgs, VaultArgs};
+pub use repl::{RecordArgs, ReplArgs};
 pub use run::{CheckArgs, ExecArgs, RunArgs};
 pub use vault::{EncryptString, RekeyArgs, VaultAction, VaultCommand, VaultFiles};
 
@@ -51,6 +53,10 @@ pub enum Subcommand {
     Vault(VaultCommand),
     /// Run one command on many hosts
     Exec(Box<ExecArgs>),
+    /// Run a script line by line, at a prompt or from a pipe
+    Repl(Box<ReplArgs>),
+    /// Run one operation on a host and print what was asked and done, as documentation shows it
+    Record(Box<RecordArgs>),
     /// Show what playbooks can do
     Docs(DocsArgs),
     /// List past runs

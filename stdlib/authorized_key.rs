@@ -16,20 +16,50 @@ use crate::shared::{HostPath, Id, Many};
 use file::{KeyFile, KeysState};
 use line::Line;
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer, de};
 
 /// Offers what this module has.
 pub fn register(module: &mut Module) {
     module.operation::<Present>().operation::<Absent>().fact::<Keys>();
 }
 
+/// Whether a text is keys themselves, and neither a URL nor a file.
+fn literal(source: &str) -> bool {
+    !is_url(source) && source.trim().contains(char::is_whitespace)
+}
+
+fn is_url(source: &str) -> bool {
+    source.starts_with("https://") || source.starts_with("http://")
+}
+
+/// A parameter that gives keys: what is no key is refused before any host is touched.
+fn sources<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Many<String>, D::Error> {
+    let sources = Many::<String>::deserialize(deserializer)?;
+    for source in sources.as_slice().iter().filter(|source| literal(source)) {
+        lines(source, "`key`").map_err(|error| de::Error::custom(&error.message))?;
+    }
+    Ok(sources)
+}
+
+/// The keys in a text.
+fn lines(text: &str, whence: &str) -> Result<Vec<Line>> {
+    let lines = text.lines().enumerate().filter(|(_, line)| line::says_something(line));
+    let key = |(number, line)| {
+        Line::new(line).map_err(|error| match text.trim().lines().nth(1) {
+            Some(_) => error.hint(format!("it is line {} of {whence}", number + 1)),
+            None => error,
+        })
+    };
+    lines.map(key).collect()
+}
+
 /// The keys that a parameter gives: themselves, by a URL, or by a file on the controller.
 async fn given(host: &dyn Look, sources: &Many<String>) -> Result<Vec<Line>> {
     let mut keys: Vec<Line> = Vec::new();
     for source in sources.as_slice() {
-        let (text, whence) = if source.starts_with("https://") || source.starts_with("http://") {
+        let (text, whence) = if is_url(source) {
             (String::from_utf8_lossy(&host.http_get(source).await?).into_owned(), source.as_str())
-        } else if source.trim().contains(char::is_whitespace) {
+        } else if literal(source) {
             (source.clone(), "`key`")
         } else {
             match host.asset(source).await?.and_then(|asset| asset.content).map(String::from_utf8) {
@@ -38,11 +68,7 @@ async fn given(host: &dyn Look, sources: &Many<String>) -> Result<Vec<Line>> {
                     hint: "a file is looked for beside the playbook, in its `files`, and in the project"),
             }
         };
-        for (number, line) in text.lines().enumerate().filter(|(_, line)| line::says_something(line)) {
-            let key = Line::new(line).map_err(|error| match text.lines().nth(1) {
-                Some(_) => error.hint(format!("it is line {} of {whence}", number + 1)),
-                None => error,
-            })?;
+        for key in lines(&text, whence)? {
             if !keys.iter().any(|known| known.same(&key)) {
                 keys.push(key);
             }
@@ -90,6 +116,7 @@ async fn given(host: &dyn Look, sources: &Many<String>) -> Result<Vec<Line>> {
 #[serde(deny_unknown_fields)]
 pub struct Present {
     /// The keys, one or a list: themselves, a URL, or a file on the controller. A text may have several lines.
+    #[serde(deserialize_with = "sources")]
     pub key: Many<String>,
     /// The user who may be logged in as.
     pub user: Id,
@@ -164,6 +191,7 @@ impl Operation for Present {
 #[serde(deny_unknown_fields)]
 pub struct Absent {
     /// The keys, one or a list: themselves, a URL, or a file on the controller.
+    #[serde(deserialize_with = "sources")]
     pub key: Many<String>,
     /// The user who may not be logged in as.
     pub user: Id,

@@ -58,19 +58,19 @@ pub struct Present {
     /// What runs.
     pub job: String,
     /// `0` to `59`, `*`, `*/5`, lists and ranges.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "schedule::minute")]
     pub minute: Field,
     /// `0` to `23`, `*`, `*/2`, lists and ranges.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "schedule::hour")]
     pub hour: Field,
     /// The day of the month: `1` to `31`, `*`, lists and ranges.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "schedule::day")]
     pub day: Field,
     /// `1` to `12` or `jan` to `dec`, `*`, lists and ranges.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "schedule::month")]
     pub month: Field,
     /// `0` (Sunday) to `7` (Sunday again) or `sun` to `sat`, `*`, lists and ranges.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "schedule::weekday")]
     pub weekday: Field,
     /// Instead of the five: a time that has a name.
     pub special_time: Option<Special>,

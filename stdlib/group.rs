@@ -243,3 +243,26 @@ impl Fact for Members {
         Ok(Some(primary.chain(group.members).collect()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    #[test]
+    fn every_state_can_be_reached() {
+        let state = |value: Value| serde_json::from_value::<GroupState>(value).unwrap();
+        let lines = |now, want, flags: &[&str]| -> Vec<String> {
+            state(now).steps(&state(want), "media", flags).iter().map(Step::line).collect()
+        };
+        let none = || json!({ "exists": false });
+        let full = || json!({ "exists": true, "gid": 1500, "members": { "a": true, "b": true } });
+        assert_eq!(lines(none(), full(), &["-r"]), ["groupadd -r -g 1500 media", "gpasswd -M a,b media"]);
+        assert_eq!(lines(full(), none(), &["-f"]), ["groupdel -f media"]);
+        assert_eq!(
+            lines(json!({ "exists": true, "gid": 7 }), json!({ "exists": true, "gid": 8 }), &["-r", "-o"]),
+            ["groupmod -o -g 8 media"]
+        );
+        assert!(lines(none(), none(), &[]).is_empty());
+    }
+}

@@ -286,3 +286,29 @@ impl Fact for IsLoaded {
         host.succeeds(&find(&self.name)).await
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn undo_unloads_what_was_loaded_and_loads_what_was_not() {
+        let loaded: Loaded =
+            serde_json::from_value(json!({ "name": "dummy", "persistent": true, "params": "numdummies=2" })).unwrap();
+        let before = ModuleState { loaded: Some(false), ..ModuleState::default() };
+        let after = loaded.want(&before).unwrap();
+        let lines = |now: &ModuleState, want: &ModuleState| -> Vec<String> {
+            loaded.steps(now, want).unwrap().iter().map(Step::line).collect()
+        };
+        assert_eq!(
+            lines(&before, &after),
+            ["modprobe -- dummy numdummies=2", "write /etc/modprobe.d/dummy.conf", "write /etc/modules-load.d/dummy.conf"]
+        );
+        let files = Files::of(&after.files);
+        assert_eq!(
+            lines(&ModuleState { all: files, ..after }, &before),
+            ["modprobe -r -- dummy", "rm -f -- /etc/modprobe.d/dummy.conf", "rm -f -- /etc/modules-load.d/dummy.conf"]
+        );
+    }
+}

@@ -61,10 +61,10 @@ pub struct SysctlState {
 /// = 644:root:root:0:0:17:1749081600:regular file
 /// ? find /etc/sysctl.d/99-hlrun.conf -maxdepth 0 -type f -exec cat '{}' ';'
 /// = vm.swappiness=10
+/// ! sysctl -w net.ipv4.ip_forward=1
 /// ! write /etc/sysctl.d/99-hlrun.conf
 /// + vm.swappiness=10
 /// + net.ipv4.ip_forward=1
-/// ! sysctl -w net.ipv4.ip_forward=1
 /// ? cat -- /proc/sys/net/ipv4/ip_forward
 /// = 1
 /// ? LC_ALL=C stat -c %a:%U:%G:%u:%g:%s:%Y:%F -- /etc/sysctl.d/99-hlrun.conf
@@ -115,13 +115,12 @@ impl Operation for Set {
     }
 
     fn steps(&self, now: &SysctlState, want: &SysctlState) -> Result<Vec<Step>> {
-        let mut steps = now.file.steps(&self.file, &want.file, None, &Keep::default())?;
-        if now.file.content == want.file.content {
-            steps.clear();
-        }
+        let mut steps: Vec<Step> = Vec::new();
+        // What the kernel refuses is not written.
         if let Some(value) = want.running.as_ref().filter(|_| now.running != want.running) {
             steps.push(Command::new("sysctl").args(["-w".to_owned(), format!("{}={value}", self.name.name())]).into());
         }
+        steps.extend(now.file.steps(&self.file, &want.file, None, &Keep::default())?);
         Ok(steps)
     }
 
@@ -207,5 +206,30 @@ impl Fact for Value {
 
     async fn ask(&self, host: &dyn Look) -> Result<Option<String>> {
         running(&self.name, &host.run(&Command::new("cat").args(["--", &self.name.path()])).await?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn undo_puts_both_values_back() {
+        let set: Set = serde_json::from_value(json!({ "name": "vm.swappiness", "value": 10 })).unwrap();
+        let before = SysctlState { running: Some("60".to_owned()), file: FileState::default() };
+        let after = set.want(&before).unwrap();
+        assert_eq!(after.running.as_deref(), Some("10"));
+        let back: Vec<String> = set.steps(&after, &before).unwrap().iter().map(Step::line).collect();
+        assert_eq!(back, ["sysctl -w vm.swappiness=60", "rm -f -- /etc/sysctl.d/99-hlrun.conf"]);
+    }
+
+    #[test]
+    fn a_parameter_that_there_is_not_is_left_alone_where_that_is_allowed() {
+        let set: Set = serde_json::from_value(json!({ "name": "net.x", "value": 1, "ignore_errors": true })).unwrap();
+        let want = set.want(&SysctlState::default()).unwrap();
+        assert_eq!(want.running, None);
+        let steps: Vec<String> = set.steps(&SysctlState::default(), &want).unwrap().iter().map(Step::line).collect();
+        assert_eq!(steps, ["write /etc/sysctl.d/99-hlrun.conf"]);
     }
 }

@@ -103,6 +103,7 @@ pub struct Present {
     /// The login shell.
     pub shell: Option<String>,
     /// The hash of the password; `"*"` or `"!"` is one that nobody can give.
+    #[serde(default, deserialize_with = "hash::given")]
     pub password: Option<String>,
     /// When the password is set.
     #[serde(default)]
@@ -213,9 +214,6 @@ impl Operation for Present {
         if self.ssh_key_file.as_ref().is_some_and(|file| file.is_empty() || file.starts_with(['/', '~'])) {
             bail!(playbook: "`ssh_key_file` is a path from the home directory, such as \".ssh/id_rsa\"");
         }
-        if let Some(password) = &self.password {
-            hash::check(password)?;
-        }
         if let Some(given) = &self.groups {
             let names = given.as_slice().iter().flat_map(|names| names.split(',')).map(str::trim);
             let names = names.filter(|name| !name.is_empty()).map(|name| (name.to_owned(), true));
@@ -250,7 +248,7 @@ impl Operation for Present {
             (None, Some(given)) if want.password != now.password => Some(hash::locked(given)),
             _ => now.locked,
         };
-        if want.locked == Some(false) && want.password.as_deref().unwrap_or("") == "" && !now.exists {
+        if want.locked == Some(false) && want.password.as_deref().unwrap_or_default().is_empty() && !now.exists {
             bail!(playbook: "a new user without a password cannot be unlocked: anybody could log in";
                 hint: "give `password`, or leave `password_lock` out");
         }

@@ -57,7 +57,7 @@ fn stdlib_is_pure() {
     let forbidden = [
         "rhai",
         "tokio",
-        "openssh",
+        "openssh::",
         "bollard",
         "reqwest",
         "git2",

@@ -186,3 +186,44 @@ impl KeyFile {
 fn loose(mode: &str) -> bool {
     u32::from_str_radix(mode, 8).is_ok_and(|mode| mode & 0o022 != 0)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn lines(now: Value, want: Value) -> Vec<String> {
+        let file = KeyFile {
+            path: HostPath::parse("/home/media/.ssh/authorized_keys").unwrap(),
+            directory: HostPath::parse("/home/media/.ssh").ok(),
+            user: serde_json::from_value(json!("media")).unwrap(),
+            group: Id::from(1000),
+            mode: Mode::octal(0o600),
+            strict: true,
+            follow: false,
+        };
+        let state = |value: Value| serde_json::from_value::<KeysState>(value).unwrap();
+        file.steps(&state(now), &state(want)).unwrap().iter().map(Step::line).collect()
+    }
+
+    #[test]
+    fn what_was_made_goes_again_and_what_was_loose_becomes_so() {
+        let file = |mode: &str, owner: &str, directory: Value| {
+            json!({ "content": FileState::text("key\n".to_owned()), "mode": mode, "owner": owner, "group": "1000", "directory": directory })
+        };
+        let strict = file("0600", "media", json!({ "mode": "0700", "owner": "media" }));
+        assert_eq!(
+            lines(strict.clone(), json!({ "directory": {} })),
+            ["rm -f -- /home/media/.ssh/authorized_keys", "rmdir -- /home/media/.ssh"]
+        );
+        assert_eq!(
+            lines(strict, file("0664", "root", json!({ "mode": "0777", "owner": "root" }))),
+            [
+                "chmod 00777 -- /home/media/.ssh",
+                "chown -h root:1000 -- /home/media/.ssh",
+                "chown -h root -- /home/media/.ssh/authorized_keys",
+                "chmod 0664 -- /home/media/.ssh/authorized_keys"
+            ]
+        );
+    }
+}

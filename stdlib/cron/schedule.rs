@@ -84,13 +84,40 @@ impl Special {
     }
 }
 
-/// A field's name, its least and greatest number, and the names that numbers have in it.
-type Range = (&'static str, u32, u32, &'static [&'static str]);
+/// The least and greatest number of a field, and the names that numbers have in it.
+type Range = (u32, u32, &'static [&'static str]);
 
 const MONTHS: &[&str] = &["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
 const DAYS: &[&str] = &["sun", "mon", "tue", "wed", "thu", "fri", "sat"];
-const RANGES: [Range; 5] =
-    [("minute", 0, 59, &[]), ("hour", 0, 23, &[]), ("day", 1, 31, &[]), ("month", 1, 12, MONTHS), ("weekday", 0, 7, DAYS)];
+
+/// Declares how each field is read: cron passes over a file with a time that it cannot read, so a wrong one is an
+/// error before any host is touched.
+macro_rules! fields {
+    ($($name:ident: $least:literal to $greatest:literal $names:expr;)*) => {
+        $(pub fn $name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Field, D::Error> {
+            checked(deserializer, ($least, $greatest, $names))
+        })*
+    };
+}
+
+fields! {
+    minute: 0 to 59 &[];
+    hour: 0 to 23 &[];
+    day: 1 to 31 &[];
+    month: 1 to 12 MONTHS;
+    weekday: 0 to 7 DAYS;
+}
+
+fn checked<'de, D: Deserializer<'de>>(deserializer: D, range: Range) -> Result<Field, D::Error> {
+    let field = Field::deserialize(deserializer)?;
+    if field.0.split(',').all(|part| valid(part, range)) {
+        return Ok(field);
+    }
+    let (text, (least, greatest, _)) = (&field.0, range);
+    Err(de::Error::custom(format!(
+        "\"{text}\" is no time: write {least} to {greatest}, \"*\", \"*/2\", \"{least}-{greatest}\", or several with commas"
+    )))
+}
 
 /// When a job runs, as a playbook gives it.
 pub struct Schedule<'a> {
@@ -101,28 +128,19 @@ pub struct Schedule<'a> {
 }
 
 impl Schedule<'_> {
-    /// As it stands in the line. cron passes over a file with a time that it cannot read, so a wrong one is
-    /// an error here.
+    /// As it stands in the line.
     pub fn text(&self) -> Result<String> {
         let fields: Vec<&str> = self.fields.iter().map(|field| field.0.as_str()).collect();
-        if let Some(special) = self.special {
-            return match fields.iter().all(|field| *field == "*") {
-                true => Ok(format!("@{}", special.as_str())),
-                false => bail!(playbook: "`special_time` and `minute`, `hour`, `day`, `month` or `weekday` both say when: give one of them"),
-            };
+        match self.special {
+            None => Ok(fields.join(" ")),
+            Some(special) if fields.iter().all(|field| *field == "*") => Ok(format!("@{}", special.as_str())),
+            Some(_) => bail!(playbook: "`special_time` and `minute`, `hour`, `day`, `month` or `weekday` both say when: give one of them"),
         }
-        for (field, range) in fields.iter().zip(RANGES) {
-            if !field.split(',').all(|part| valid(part, range)) {
-                bail!(playbook: "`{}`: \"{field}\" is no time", range.0;
-                    hint: "write {} to {}, \"*\", \"*/2\", \"{}-{}\", or several with commas between", range.1, range.2, range.1, range.2);
-            }
-        }
-        Ok(fields.join(" "))
     }
 }
 
 /// Whether a part of a field is one that cron reads.
-fn valid(part: &str, (_, least, greatest, names): Range) -> bool {
+fn valid(part: &str, (least, greatest, names): Range) -> bool {
     let number = |text: &str| {
         let named = || names.iter().position(|name| text.eq_ignore_ascii_case(name)).and_then(|i| u32::try_from(i).ok());
         let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
@@ -141,25 +159,30 @@ fn valid(part: &str, (_, least, greatest, names): Range) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use crate::cron::Present;
+    use serde_json::json;
 
-    fn text(fields: [&str; 5], special: Option<Special>) -> Result<String> {
-        let fields = fields.map(|field| Field(field.to_owned()));
-        let [a, b, c, d, e] = &fields;
-        Schedule { fields: [a, b, c, d, e], special }.text()
+    fn line(time: &str, special: Option<&str>) -> Option<String> {
+        let fields: Vec<&str> = time.split(' ').collect();
+        let mut given = json!({ "name": "a", "job": "true", "special_time": special });
+        for (name, field) in ["minute", "hour", "day", "month", "weekday"].iter().zip(fields) {
+            given[name] = json!(field);
+        }
+        serde_json::from_value::<Present>(given).ok()?.line().ok()
     }
 
     #[test]
     fn a_time_is_one_that_cron_reads() {
         for good in ["0 0 1 1 0", "*/5 8-18/2 1,15 jan-MAR mon,fri", "59 23 31 12 7", "0~59 * * * sun"] {
-            let fields: Vec<&str> = good.split(' ').collect();
-            assert_eq!(text(fields.try_into().unwrap(), None).unwrap(), good);
+            assert_eq!(line(good, None), Some(format!("{good} true")));
         }
-        for wrong in ["60 * * * *", "* 24 * * *", "* * 0 * *", "* * * 13 *", "* * * * 8", "*/0 * * * *", "5-1 * * * *", "a * * * *", "5/2 * * * *", "1,,2 * * * *", "-1 * * * *"] {
-            let fields: Vec<&str> = wrong.split(' ').collect();
-            assert!(text(fields.try_into().unwrap(), None).is_err(), "{wrong}");
+        for wrong in [
+            "60 * * * *", "* 24 * * *", "* * 0 * *", "* * * 13 *", "* * * * 8", "*/0 * * * *", "5-1 * * * *", "a * * * *",
+            "5/2 * * * *", "1,,2 * * * *", "-1 * * * *",
+        ] {
+            assert_eq!(line(wrong, None), None, "{wrong}");
         }
-        assert_eq!(text(["*"; 5], Some(Special::Reboot)).unwrap(), "@reboot");
-        assert!(text(["1", "*", "*", "*", "*"], Some(Special::Daily)).is_err());
+        assert_eq!(line("* * * * *", Some("reboot")).as_deref(), Some("@reboot true"));
+        assert_eq!(line("1 * * * *", Some("daily")), None);
     }
 }

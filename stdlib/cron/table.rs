@@ -42,6 +42,9 @@ pub fn explain(error: Error) -> Error {
     if error.message.contains("must be privileged") {
         return error.hint("within(#{ become: \"root\" }, || ...) may write another user's crontab");
     }
+    if error.message.contains("nknown") && error.message.contains("user") {
+        return error.hint("user::present(name) makes him");
+    }
     error
 }
 
@@ -132,5 +135,35 @@ impl Table {
             "/etc/cron.d" => error.hint(NOT_INSTALLED),
             _ => error,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_comes_and_goes_where_it_is() {
+        let some = FileState { content: Some(FileState::text("x\n".to_owned())), ..FileState::default() };
+        let none = FileState::default();
+        let user = AccountName::parse("media").unwrap();
+        let lines = |table: &Table, now, want| -> Vec<String> {
+            table.steps(now, want).unwrap().iter().map(Step::line).collect()
+        };
+        let mine = Table::new(None, None, false).unwrap();
+        assert_eq!(lines(&mine, &none, &some), ["crontab -"]);
+        let his = Table::new(Some(&user), None, true).unwrap();
+        let backup = r#"sh -c 'f=$(mktemp /tmp/crontab.XXXXXX) && crontab "$@" >"$f" && echo "$f"' sh -l -u media"#;
+        assert_eq!(lines(&his, &some, &none), [backup, "crontab -r -u media"]);
+        let file = Table::new(Some(&user), Some("homelab"), true).unwrap();
+        assert_eq!(lines(&file, &none, &some), ["write /etc/cron.d/homelab"]);
+        assert_eq!(lines(&file, &some, &none), ["rm -f -- /etc/cron.d/homelab"]);
+    }
+
+    #[test]
+    fn a_file_that_cron_never_reads_is_refused() {
+        let wrong = |file: &str| Table::new(None, Some(file), false).and_then(|table| table.check()).is_err();
+        assert!(["", "a.b", "a b", "/etc/crontab", "/etc/cron.d/x~"].into_iter().all(wrong));
+        assert!(!["homelab", "/etc/cron.d/home_lab-1", "/srv/my.cron"].into_iter().any(wrong));
     }
 }

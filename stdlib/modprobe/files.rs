@@ -101,6 +101,12 @@ impl Files {
         Ok(Files(files))
     }
 
+    /// Files with nothing but these lines.
+    #[cfg(test)]
+    pub fn of(lines: &Lines) -> Files {
+        Files(lines.clone())
+    }
+
     fn lines(&self, about: impl Fn(&str, &[&str]) -> bool) -> Lines {
         let chosen = |path: &str, line: &str| {
             let line = line.split(['#', ';']).next().unwrap_or_default();

@@ -9,6 +9,7 @@ use crate::shared::account::{getent, groups, users};
 use futures_util::try_join;
 use schemars::JsonSchema;
 use serde::Deserialize;
+use std::collections::BTreeMap;
 
 /// Make sure a user does not exist.
 ///
@@ -62,15 +63,15 @@ impl Operation for Absent {
             return Ok(UserState { found: Found { primary: None, namesake }, ..UserState::default() });
         };
         let primary = groups.iter().find(|group| group.gid == user.gid).map(|group| group.name.clone());
-        let member = |members: &[String]| members.iter().any(|member| *member == user.name);
+        let member = |members: &[String]| members.contains(&user.name);
         let others = groups.iter().filter(|group| group.gid != user.gid && member(&group.members));
         Ok(UserState {
             exists: true,
             uid: Some(user.uid),
             gid: Some(user.gid),
             group: primary.clone().or(Some(user.gid.to_string())),
-            groups: Some(others.map(|group| (group.name.clone(), true)).collect()),
-            comment: Some(user.comment),
+            groups: Some(others.map(|group| (group.name.clone(), true)).collect()).filter(|g: &BTreeMap<_, _>| !g.is_empty()),
+            comment: Some(user.comment).filter(|comment| !comment.is_empty()),
             home: Some(user.home),
             home_exists,
             shell: Some(user.shell),

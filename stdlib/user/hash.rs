@@ -1,20 +1,25 @@
 //! Hashes of passwords, as `/etc/shadow` keeps them.
 
-use crate::bail;
-use crate::contract::Result;
+use serde::{Deserialize, Deserializer, de};
 
-/// Refuses what is no hash: a password in the clear would be stored as it is, and nobody could log in. The
-/// error never repeats it.
-pub fn check(password: &str) -> Result<()> {
-    let hash = unlocked(password);
-    let crypt = |hash: &str| hash.starts_with('$') && hash.matches('$').count() >= 3;
-    let des = |hash: &str| hash.len() == 13 && hash.chars().all(|c| c.is_ascii_alphanumeric() || "./".contains(c));
-    let none = !password.is_empty() && ["", "*", "x"].contains(&hash);
-    if password.contains([':', '\n', '\0']) || !(none || crypt(hash) || des(hash)) {
-        bail!(playbook: "`password` is no hash of a password";
-            hint: "`mkpasswd -m yescrypt` or `openssl passwd -6` makes one; \"*\" is a password that nobody can give");
+/// A parameter that is a hash, refused before any host is touched if it is none: a password in the clear would
+/// be stored as it is, and nobody could log in. The error never repeats it.
+pub fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    let given = Option::<String>::deserialize(deserializer)?;
+    match given.as_deref().is_none_or(valid) {
+        true => Ok(given),
+        false => Err(de::Error::custom(
+            "this is no hash of a password: `mkpasswd -m yescrypt` or `openssl passwd -6` makes one, and \"*\" is a \
+             password that nobody can give",
+        )),
     }
-    Ok(())
+}
+
+fn valid(password: &str) -> bool {
+    let hash = unlocked(password);
+    let crypt = hash.starts_with('$') && hash.matches('$').count() >= 3;
+    let none = !password.is_empty() && ["", "*"].contains(&hash);
+    !password.contains([':', '\n', '\0']) && (none || crypt)
 }
 
 /// Whether a lock is put before a hash.

@@ -1,8 +1,8 @@
 //! Reading inventory files and the variables beside them. Everything that is wrong comes back at once.
 
-use super::lookup;
 use super::model::{Data, Definition, Group, Inventory, VarsDir};
 use super::source::{self, Source};
+use crate::lookup;
 use serde_json::{Map, Value};
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -6,7 +6,6 @@
 mod connection;
 mod lazy;
 mod load;
-mod lookup;
 mod model;
 mod range;
 mod select;

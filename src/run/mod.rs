@@ -4,7 +4,6 @@ mod ahead;
 mod journal;
 mod lines;
 mod link;
-mod lookups;
 mod options;
 mod owed;
 mod playing;

@@ -62,7 +62,7 @@ impl Shared {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
         let runtime = runtime.map_err(|e| Error::bug(format!("no async runtime: {e}")))?;
         let debts = options.state.as_deref().map(Debts::open);
-        let templates = super::lookups::engine(&roots);
+        let templates = crate::lookup::engine(&roots);
         let state = Mutex::default();
         if let Some(password) = &options.become_password {
             bus.hide(password);

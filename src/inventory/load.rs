@@ -2,9 +2,10 @@
 
 use super::files::{self, Form};
 use super::keys::Vault;
+use super::misspelt;
 use super::model::{Data, Definition, Group, Inventory};
 use super::source::{self, Source};
-use super::{lookup, misspelt};
+use crate::lookup;
 use serde_json::{Map, Value};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -14,7 +14,6 @@ mod layer;
 mod lazy;
 mod literal;
 mod load;
-mod lookup;
 mod misspelt;
 mod model;
 mod range;

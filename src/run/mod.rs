@@ -7,7 +7,6 @@ mod journal;
 mod keep;
 mod lines;
 mod link;
-mod lookups;
 mod options;
 mod owed;
 mod playing;

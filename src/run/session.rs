@@ -159,7 +159,8 @@ impl Session {
         Fetch { dest, ..fetch.clone() }
     }
 
-    fn overlay(&self, locals: serde_json::Map<String, Value>) -> Overlay {
+    fn overlay(&self, mut locals: serde_json::Map<String, Value>) -> Overlay {
+        locals.insert("ansible_check_mode".to_owned(), self.run.options.check.into());
         Overlay { facts: self.run.facts(&self.host), vars: self.play.spec.vars.clone(), locals }
     }
 

@@ -66,7 +66,7 @@ impl Shared {
         keep: Arc<Keep>,
     ) -> Shared {
         let debts = options.state.as_deref().map(Debts::open);
-        let templates = super::lookups::engine(&roots);
+        let templates = crate::lookup::engine(&roots);
         let state = Mutex::default();
         if let Some(password) = &options.become_password {
             bus.hide(password);

@@ -8,8 +8,7 @@ use super::{
 use crate::contract::{Error, Result};
 use jiff::Zoned;
 use minijinja::syntax::SyntaxConfig;
-use minijinja::value::{Kwargs, Rest};
-use minijinja::{Environment, ErrorKind, State, UndefinedBehavior, Value};
+use minijinja::{Environment, UndefinedBehavior, Value};
 use serde_json::{Map, Value as Json};
 use std::collections::BTreeSet;
 use std::sync::{Arc, LazyLock};
@@ -24,12 +23,16 @@ pub struct Ask {
     pub name: String,
     /// What it is given.
     pub terms: Vec<Json>,
-    /// Its named arguments.
+    /// Its named arguments, without `wantlist` and `errors`.
     pub options: Map<String, Json>,
+    /// Whether nothing may be changed.
+    pub check: bool,
+    /// The playbook's directory.
+    pub beside: Option<String>,
 }
 
-/// Answers a lookup; the error is the reader's own.
-pub type Lookup = dyn Fn(&Ask) -> Result<Json> + Send + Sync;
+/// Answers a lookup, once for each of its terms as a rule; the error is the reader's own.
+pub type Lookup = dyn Fn(&Ask) -> Result<Vec<Json>> + Send + Sync;
 /// Finds the template that an `include`, `import` or `extends` names.
 pub type Load = dyn Fn(&str) -> Result<Option<String>> + Send + Sync;
 
@@ -98,7 +101,7 @@ impl Engine {
         });
         env.add_global("omit", OMIT);
         super::filters::add(&mut env, hooks.world);
-        add_lookups(&mut env, hooks.lookup);
+        super::lookups::add(&mut env, hooks.lookup);
         if let Some(load) = hooks.load {
             env.set_loader(move |name| match load(name) {
                 Ok(text) => Ok(text.map(|text| prepare(&text, false))),
@@ -230,56 +233,4 @@ fn header<'a>(name: &str, text: &'a str) -> Result<(Option<Header>, &'a str)> {
         }
     }
     Ok((Some(header), body))
-}
-
-fn add_lookups(env: &mut Environment<'static>, hook: Option<Arc<Lookup>>) {
-    let answer = move |state: &State, name: &str, terms: Vec<Value>, options: Kwargs| {
-        let name = name.strip_prefix("ansible.builtin.").unwrap_or(name);
-        if name == "vars" {
-            let values = terms.iter().map(|term| {
-                let found = state.lookup(term.as_str().unwrap_or_default()).filter(|v| !v.is_undefined());
-                match found {
-                    Some(value) => Ok(value),
-                    None => options.get::<Value>("default").map_err(|_| {
-                        minijinja::Error::new(ErrorKind::UndefinedError, format!("no variable named {term}"))
-                    }),
-                }
-            });
-            return values.collect::<std::result::Result<Vec<Value>, _>>();
-        }
-        let Some(hook) = &hook else {
-            let wrong = Error::playbook(format!("`lookup('{name}', ...)` cannot be answered here"));
-            return Err(super::wrapped(wrong.hint("give the value as a variable")));
-        };
-        let mut named = Map::new();
-        for key in options.args() {
-            named.insert(key.to_owned(), print::to_json(&options.get::<Value>(key)?)?);
-        }
-        let terms = terms.iter().map(print::to_json).collect::<std::result::Result<Vec<Json>, _>>()?;
-        let ask = Ask { name: name.to_owned(), terms, options: named };
-        match hook(&ask).map_err(super::wrapped)? {
-            Json::Array(items) => Ok(items.iter().map(print::from_json).collect()),
-            one => Ok(vec![print::from_json(&one)]),
-        }
-    };
-    let answer = Arc::new(answer);
-    let lookup = answer.clone();
-    env.add_function("lookup", move |state: &State, name: &str, terms: Rest<Value>, options: Kwargs| {
-        let list = options.get::<Option<bool>>("wantlist").ok().flatten().unwrap_or(false);
-        let mut values = lookup(state, name, terms.0, options)?;
-        Ok::<Value, minijinja::Error>(match values.len() {
-            1 if !list => values.remove(0),
-            _ if list => Value::from(values),
-            _ if values.iter().all(|v| v.as_str().is_some()) => {
-                Value::from(values.iter().filter_map(|v| v.as_str()).collect::<Vec<_>>().join(","))
-            }
-            _ => Value::from(values),
-        })
-    });
-    for name in ["query", "q"] {
-        let query = answer.clone();
-        env.add_function(name, move |state: &State, name: &str, terms: Rest<Value>, options: Kwargs| {
-            query(state, name, terms.0, options).map(Value::from)
-        });
-    }
 }

@@ -6,10 +6,12 @@
 mod engine;
 mod error;
 mod filters;
+mod lookups;
 mod prepare;
 mod print;
 
 pub use engine::{Ask, Engine, Hooks, OMIT, World, is_template, names, render};
 pub use error::{told, told_plainly, wrapped};
+pub use lookups::LOOKUPS;
 pub use minijinja;
 pub use print::{from_json, print, to_json};

@@ -89,6 +89,16 @@ fn strings(code: &str, variable: bool) -> String {
             (Some(mark), '\\') => match chars.peek().copied() {
                 Some(next) if next == mark => out.extend(chars.next()),
                 Some('\\') if !variable => out.extend(chars.next()),
+                // Python counts `\1` to `\377` in eights.
+                Some('0'..='7') if !variable => {
+                    let mut code = 0;
+                    for _ in 0..3 {
+                        let Some(digit) = chars.peek().and_then(|c| c.to_digit(8)) else { break };
+                        code = code * 8 + digit;
+                        chars.next();
+                    }
+                    out += &format!("u{code:04x}");
+                }
                 Some('n' | 't' | 'r' | 'x' | 'u' | '"' | '\'') if !variable => out.extend(chars.next()),
                 _ => out.push('\\'),
             },
@@ -214,6 +224,7 @@ mod tests {
                 "{% raw %}{{ a.b | d }}{% endraw %}{{ (a|default({})).b|d }}",
             ),
             (r"{{ x | r('\d\n') }}", false, r"{{ x | r('\\d\n') }}"),
+            (r"{{ x | r('\1\0011') }}", false, r"{{ x | r('\u0001\u00011') }}"),
             (r"{{ x | r('\d\\1\n') }}", true, r"{{ x | r('\\d\\\\1\\n') }}"),
             ("{{ (a - b) - (c | int) }}", false, "{{ (a - b) - (c | int) }}"),
             (

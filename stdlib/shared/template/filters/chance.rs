@@ -51,7 +51,7 @@ fn shuffle(_: &mut State, value: &Value, args: &Args) -> Answer {
 fn password_hash(_: &mut State, value: &Value, args: &Args) -> Answer {
     let scheme = Scheme::named(&args.text(0, "hashtype", "sha512")?).map_err(wrapped)?;
     let text = |place, name| -> Answer<Option<String>> {
-        Ok(args.get(place, name)?.filter(Value::is_true).map(|value| print(&value)).transpose()?)
+        args.get(place, name)?.filter(Value::is_true).map(|value| print(&value)).transpose()
     };
     let (salt, ident) = (text(1, "salt")?, text(4, "ident")?);
     let size = args.get(2, "salt_size")?.and_then(|size| whole(&size)).and_then(|size| usize::try_from(size).ok());

@@ -22,7 +22,21 @@ pub(super) const FILTERS: &[(&str, Filter)] = &[
     ("extract", extract),
     ("human_to_bytes", human_to_bytes),
     ("human_readable", human_readable),
+    ("log", |_, value, args| match args.get(0, "base")? {
+        Some(base) if number(&base)? == 10.0 => Ok(Value::from(number(value)?.log10())),
+        Some(base) => Ok(Value::from(number(value)?.ln() / number(&base)?.ln())),
+        None => Ok(Value::from(number(value)?.ln())),
+    }),
+    ("pow", |_, value, args| Ok(Value::from(number(value)?.powf(number(&args.need(0, "y")?)?)))),
+    ("root", |_, value, args| match args.number(0, "base", 2)? {
+        2 => Ok(Value::from(number(value)?.sqrt())),
+        base => Ok(Value::from(number(value)?.powf(1.0 / base as f64))),
+    }),
 ];
+
+fn number(value: &Value) -> Answer<f64> {
+    f64::try_from(value.clone()).map_err(|_| wrong(format!("{} is no number", value.kind())))
+}
 
 fn default(_: &mut State, value: &Value, args: &Args) -> Answer {
     let boolean = args.flag(1, "boolean", false)?;

@@ -45,7 +45,7 @@ pub(super) fn now(args: &Args) -> Answer {
 fn written(form: &str, time: &BrokenDownTime) -> Answer<String> {
     let config = Config::new().custom(PosixCustom::new());
     // Python's microseconds have six digits.
-    time.to_string_with_config(&config, &form.replace("%f", "%6f"))
+    time.to_string_with_config(&config, form.replace("%f", "%6f"))
         .map_err(|e| wrong(format!("`{form}` is no form of a time: {e}")))
 }
 

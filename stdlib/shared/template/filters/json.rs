@@ -23,7 +23,8 @@ fn from_json_text(_: &mut State, value: &Value, _: &Args) -> Answer {
 fn tojson(_: &mut State, value: &Value, args: &Args) -> Answer {
     let indent = args.get(0, "indent")?.and_then(|v| whole(&v)).map(|n| n.clamp(0, 64) as usize);
     let mut out = String::new();
-    write_json(&mut out, &to_json(value)?, indent, 0, true, true)?;
+    let comma = if indent.is_some() { "," } else { ", " };
+    write_json(&mut out, &to_json(value)?, &Form { indent, sort: true, ascii: true, comma, colon: ": " }, 0)?;
     let safe = out.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026").replace('\'', "\\u0027");
     Ok(Value::from(safe))
 }
@@ -36,50 +37,61 @@ fn json(value: &Value, args: &Args, nice: bool) -> Answer {
     };
     let ascii = args.flag(9, "ensure_ascii", true)?;
     let sort = args.flag(9, "sort_keys", nice)?;
-    args.get(9, "separators")?;
+    let separators = args.get(9, "separators")?.filter(|given| !given.is_none());
+    let separators = separators.map(|given| super::items(&given)?.iter().map(print).collect::<Answer<Vec<_>>>());
+    let separators = match separators.transpose()?.as_deref() {
+        None => None,
+        Some([comma, colon]) => Some((comma.clone(), colon.clone())),
+        Some(_) => return Err(wrong("`separators` are two: between items, and behind a key")),
+    };
     let mut out = String::new();
-    write_json(&mut out, &json, indent, 0, sort, ascii)?;
+    let (comma, colon) = match &separators {
+        Some((comma, colon)) => (comma.as_str(), colon.as_str()),
+        None => (if indent.is_some() { "," } else { ", " }, ": "),
+    };
+    write_json(&mut out, &json, &Form { indent, sort, ascii, comma, colon }, 0)?;
     Ok(Value::from(out))
 }
 
-fn write_json(
-    out: &mut String,
-    json: &Json,
+/// How JSON is written.
+struct Form<'a> {
     indent: Option<usize>,
-    level: usize,
     sort: bool,
     ascii: bool,
-) -> Answer<()> {
+    comma: &'a str,
+    colon: &'a str,
+}
+
+fn write_json(out: &mut String, json: &Json, form: &Form<'_>, level: usize) -> Answer<()> {
     let line = |out: &mut String, level: usize| {
-        if let Some(width) = indent {
+        if let Some(width) = form.indent {
             out.push('\n');
             out.push_str(&" ".repeat(width * level));
         }
     };
-    let comma = if indent.is_some() { "," } else { ", " };
     match json {
         Json::Array(items) if !items.is_empty() => {
             out.push('[');
             for (i, item) in items.iter().enumerate() {
-                out.push_str(if i > 0 { comma } else { "" });
+                out.push_str(if i > 0 { form.comma } else { "" });
                 line(out, level + 1);
-                write_json(out, item, indent, level + 1, sort, ascii)?;
+                write_json(out, item, form, level + 1)?;
             }
             line(out, level);
             out.push(']');
         }
         Json::Object(map) if !map.is_empty() => {
             let mut entries: Vec<_> = map.iter().collect();
-            if sort {
+            if form.sort {
                 entries.sort_by_key(|(key, _)| key.chars().collect::<Vec<_>>());
             }
             out.push('{');
             for (i, (key, value)) in entries.into_iter().enumerate() {
-                out.push_str(if i > 0 { comma } else { "" });
+                out.push_str(if i > 0 { form.comma } else { "" });
                 line(out, level + 1);
-                write_json(out, &Json::String(key.clone()), indent, level + 1, sort, ascii)?;
-                out.push_str(": ");
-                write_json(out, value, indent, level + 1, sort, ascii)?;
+                write_json(out, &Json::String(key.clone()), form, level + 1)?;
+                out.push_str(form.colon);
+                write_json(out, value, form, level + 1)?;
             }
             line(out, level);
             out.push('}');
@@ -91,7 +103,7 @@ fn write_json(
             let plain =
                 serde_json::to_string(text).map_err(|e| Error::new(ErrorKind::BadSerialization, e.to_string()))?;
             for c in plain.chars() {
-                if ascii && (!c.is_ascii() || c == '\u{7f}') {
+                if form.ascii && (!c.is_ascii() || c == '\u{7f}') {
                     let mut units = [0; 2];
                     for unit in c.encode_utf16(&mut units) {
                         let _ = write!(out, "\\u{unit:04x}");

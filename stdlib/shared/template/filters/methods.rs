@@ -70,6 +70,10 @@ pub(super) fn call(state: &mut State, value: &Value, method: &str, args: &[Value
             let place = items(value)?.iter().position(|item| item == wanted);
             place.map(Value::from).ok_or_else(|| wrong("it is not in the list"))
         }
+        (None, "count") if value.kind() == ValueKind::Seq => {
+            let wanted = args.first().ok_or_else(|| Error::from(ErrorKind::MissingArgument))?;
+            Ok(Value::from(items(value)?.iter().filter(|item| *item == wanted).count()))
+        }
         (None, "copy") => Ok(value.clone()),
         (None, "append" | "extend" | "insert" | "remove" | "pop" | "sort" | "reverse")
             if value.kind() == ValueKind::Seq =>

@@ -20,6 +20,8 @@ pub(super) const FILTERS: &[(&str, Filter)] = &[
     ("wordcount", |_, value, _| print(value).map(|t| Value::from(t.split_whitespace().count()))),
     ("center", center),
     ("percent", percent),
+    ("e", |_, value, _| escape(value)),
+    ("escape", |_, value, _| escape(value)),
     ("quote", quote),
     ("comment", comment),
     ("b64encode", b64encode),
@@ -128,6 +130,12 @@ fn percent(_: &mut State, value: &Value, args: &Args) -> Answer {
     let values = if given.is_tuple() { items(&given)? } else { vec![given] };
     let text = minijinja::formatting::format(minijinja::formatting::FormatStyle::Printf, &print(value)?, &values)?;
     Ok(Value::from(text))
+}
+
+/// As MarkupSafe escapes.
+fn escape(value: &Value) -> Answer {
+    let text = print(value)?.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    Ok(Value::from(text.replace('\'', "&#39;").replace('"', "&#34;")))
 }
 
 fn quote(_: &mut State, value: &Value, _: &Args) -> Answer {

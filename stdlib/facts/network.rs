@@ -153,7 +153,7 @@ fn resolver(text: &str) -> Resolver {
     let words = |line: &str| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
     let servers = after("nameserver ").filter_map(|line| words(line).into_iter().next());
     // The last one counts.
-    let search = after("search ").last().or(after("domain ").last());
+    let search = after("search ").next_back().or_else(|| after("domain ").next_back());
     Resolver { servers: servers.collect(), search: search.map(words).unwrap_or_default() }
 }
 

@@ -73,7 +73,7 @@ fn parse(answer: &str, path: &str, wanted: Wanted<'_>) -> MountState {
     let is = |word: &str| answer.lines().any(|line| line == word);
     let text: String = said("fstab ").map(|line| format!("{line}\n")).collect();
     let mounts: Vec<mountinfo::Mounted> = said("mount ").filter_map(mountinfo::Mounted::parse).collect();
-    let last = |mark: &'static str| said(mark).last().unwrap_or_default();
+    let last = |mark: &'static str| said(mark).next_back().unwrap_or_default();
     let live = mounts.last().map(|mount| {
         let bind = flag(wanted.opts, "bind") || flag(wanted.opts, "rbind");
         let src = if bind {

@@ -89,8 +89,11 @@ fn who_follows_a_run_that_is_killed_is_not_left_waiting() {
 #[test]
 fn two_runs_are_compared_call_by_call() {
     let dir = tempfile::tempdir().unwrap();
-    let play =
-        |text: &str| std::fs::write(dir.path().join("p.rhai"), format!("play(\"P\", \"all\", |h| {{ {text} }});"));
+    let made = dir.path().join("d").display().to_string();
+    let play = |text: &str| {
+        let text = format!("play(\"P\", \"all\", |h| {{ file::directory({made:?}); {text} }});");
+        std::fs::write(dir.path().join("p.rhai"), text).unwrap();
+    };
     let run = || said(hlrun(dir.path()).arg("p.rhai"), 0);
     play(r#"shell::run("echo one");"#);
     run();

@@ -43,7 +43,7 @@ fn stuck() {
         (
             "flock /srv/wait/lock true",
             "which `flock /srv/wait/lock sleep 600`",
-            "pkill -f '^sleep 60[0]'; pkill -f 'flock /srv/wai[t]'",
+            "pkill -f '^sleep 60[0]'; pkill -f 'flock /srv/wai[t]'; true",
         ),
     ];
     for (command, waits, release) in cases {

@@ -176,7 +176,7 @@ impl Page<'_> {
         let indent = group.entry.site.column.checked_sub(1)?;
         let value = &group.entry.value;
         match child(value, "hosts") {
-            Some(hosts) if self.starts_flow(&hosts.value) => self.into_flow(&hosts.value, &in_flow(name, vars)),
+            Some(hosts) if self.starts_flow(&hosts.value) => self.flowed(&hosts.value, &in_flow(name, vars)),
             Some(hosts) => {
                 let Data::Map(entries) = &hosts.value.data else {
                     let step = hosts.site.column.checked_sub(1)?.saturating_sub(indent).max(1);
@@ -187,7 +187,7 @@ impl Page<'_> {
                 let like = self.starts_flow(&last.value);
                 Some(self.after(self.end(last.site.line, margin), &lines(name, vars, margin, like)))
             }
-            None if self.starts_flow(value) => self.into_flow(value, &format!("hosts: {{ {} }}", in_flow(name, vars))),
+            None if self.starts_flow(value) => self.flowed(value, &format!("hosts: {{ {} }}", in_flow(name, vars))),
             None => {
                 let Data::Map(entries) = &value.data else {
                     let mut block = vec![format!("{}hosts:\n", " ".repeat(indent + 2))];
@@ -216,7 +216,7 @@ impl Page<'_> {
     }
 
     /// Put something first into a `{ }`.
-    fn into_flow(&self, node: &Node, what: &str) -> Option<String> {
+    fn flowed(&self, node: &Node, what: &str) -> Option<String> {
         let text = self.lines.concat();
         let open = self.offset(&node.site)? + 1;
         let (before, after) = text.split_at(open);

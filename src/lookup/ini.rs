@@ -65,7 +65,7 @@ fn inline(ask: &Ask, term: &str) -> (String, Ask) {
 /// The sections of a file, and the values of one of them, after those of `[DEFAULT]`.
 fn read(text: &str, wanted: &str, exact: bool) -> (Vec<String>, Vec<(String, String)>) {
     let (mut sections, mut here) = (Vec::new(), String::new());
-    let (mut common, mut own): (Vec<(String, String)>, Vec<(String, String)>) = Default::default();
+    let (mut common, mut own) = (Vec::<(String, String)>::new(), Vec::<(String, String)>::new());
     let mut open = false;
     for line in text.lines() {
         let trimmed = line.trim();

@@ -106,7 +106,13 @@ fn key(way: &Way, target: &Target, limit: Duration, mend: Mend) -> Result<(Findi
             true,
         ));
     }
-    let (known, shown) = (known(way), scan(way, limit)?);
+    let known = known(way);
+    let shown = match scan(way, limit) {
+        Ok(shown) => shown,
+        // A busy sshd turns away who only looks; ssh itself compares the key when we log in.
+        Err(_) if !known.is_empty() => return Ok((Finding::ok("host key", "known; compared at the login"), true)),
+        Err(error) => return Err(error),
+    };
     if let Some(same) = shown.iter().find(|key| known.contains(key)) {
         return Ok((Finding::ok("host key", same.fingerprint()?), true));
     }

@@ -15,12 +15,16 @@ mod fleet;
 mod hostile;
 #[path = "real/lab.rs"]
 mod lab;
+#[path = "real/machine.rs"]
+mod machine;
 #[path = "real/operations.rs"]
 mod operations;
 #[path = "real/packages.rs"]
 mod packages;
 #[path = "real/privilege.rs"]
 mod privilege;
+#[path = "pty/mod.rs"]
+mod pty;
 #[path = "real/semantics.rs"]
 mod semantics;
 
@@ -39,15 +43,18 @@ fn main() {
         packages::PROMISES,
         faults::PROMISES,
         hostile::PROMISES,
+        machine::PROMISES,
         privilege::PROMISES,
         semantics::PROMISES,
     ];
-    let trials = all.concat().into_iter().map(|(name, promise)| {
-        let trial = move || {
-            promise();
-            Ok(())
-        };
-        Trial::test(name, trial).with_ignored_flag(!lab)
-    });
-    libtest_mimic::run(&args, trials.collect()).exit();
+    let trials = all.concat().into_iter().map(|(name, promise)| trial(name, promise));
+    let trials = trials.chain(operations::promises().into_iter().map(|(name, promise)| trial(name, promise)));
+    libtest_mimic::run(&args, trials.map(|trial| trial.with_ignored_flag(!lab)).collect()).exit();
+}
+
+fn trial(name: impl Into<String>, promise: impl Fn() + Send + 'static) -> Trial {
+    Trial::test(name, move || {
+        promise();
+        Ok(())
+    })
 }

@@ -1,16 +1,16 @@
 //! `hlrun run`: a playbook, once.
 
 use super::args::{ConnectionArgs, InventoryArgs, RunArgs};
-use super::{USAGE, extra, screen};
+use super::{USAGE, extra, screen, secrets};
 use crate::inventory::Inventory;
 use crate::report::{JsonLines, Terminal};
 use crate::run::{Answer, CancellationToken, Options, Prompt, Runtime, Summary, left_out};
 use crate::script::{Limits, Program, inspect};
 use crate::transport::{HostKeys, Method};
 use serde_json::{Map, Value};
-use std::io::{BufRead, IsTerminal, Write};
-use std::os::unix::fs::PermissionsExt;
+use std::io::{BufRead, Write};
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::RecvTimeoutError;
 use std::time::Duration;
 use stdlib::contract::{Error, Result};
 use stdlib::shared::Span;
@@ -39,8 +39,11 @@ pub fn verify(inventory: &Inventory, options: Options, program: &Program) -> Vec
 
 /// The inventory that the flags name, with the variables beside a playbook.
 pub fn inventory(args: &InventoryArgs, beside: Option<&Path>) -> Result<Inventory, Vec<Error>> {
-    let extra = extra::extra_vars(&args.extra_vars)?;
-    Inventory::load(&args.inventory, beside, extra)
+    let vault = secrets::vault(&args.vault);
+    let extra = extra::extra_vars(&args.extra_vars, &vault)?;
+    let inventory = Inventory::load_with(&args.inventory, beside, extra, vault)?;
+    inventory.warnings().iter().for_each(screen::warn);
+    Ok(inventory)
 }
 
 /// The options that the flags name.
@@ -62,6 +65,7 @@ pub fn options(args: &ConnectionArgs, project: Option<PathBuf>) -> Result<Option
         },
         connect_timeout: span("timeout", &args.timeout)?.max(Duration::from_secs(1)),
         read_timeout: span("read-timeout", &args.read_timeout)?,
+        stuck_after: span("stuck-after", &args.stuck_after)?,
         persist: span("ssh-persist", &args.ssh_persist)?,
         project,
         ..Options::default()
@@ -69,32 +73,17 @@ pub fn options(args: &ConnectionArgs, project: Option<PathBuf>) -> Result<Option
 }
 
 /// The password for becoming another user: asked for once, or read from a file, or printed by a program.
-#[allow(clippy::disallowed_methods)] // a program of the user's own, on the controller
 fn become_password(args: &ConnectionArgs) -> Result<Option<String>> {
     if let Some(path) = &args.become_password_file {
-        let failed = |why: String| Error::playbook(format!("no password from {}: {why}", path.display()));
-        let meta = path.metadata().map_err(|e| failed(e.to_string()))?;
-        let text = if meta.permissions().mode() & 0o111 != 0 {
-            let full = std::path::absolute(path).map_err(|e| failed(e.to_string()))?;
-            let output = std::process::Command::new(full).stderr(std::process::Stdio::inherit()).output();
-            let output = output.map_err(|e| failed(e.to_string()))?;
-            if !output.status.success() {
-                return Err(failed(output.status.to_string()));
-            }
-            String::from_utf8_lossy(&output.stdout).into_owned()
-        } else {
-            std::fs::read_to_string(path).map_err(|e| failed(e.to_string()))?
-        };
-        return Ok(Some(text.trim_end_matches(['\n', '\r']).to_owned()));
+        let password = secrets::read(path, None)?;
+        return Ok(Some(String::from_utf8_lossy(&password).trim_end_matches(['\n', '\r']).to_owned()));
     }
     if !args.ask_become_pass {
         return Ok(None);
     }
-    if !std::io::stdin().is_terminal() {
-        return Err(Error::playbook("-K asks for a password, and there is no terminal to ask on")
-            .hint("give it with --become-password-file or HLRUN_BECOME_PASSWORD_FILE"));
-    }
-    rpassword::prompt_password("BECOME password: ").map(Some).map_err(|e| Error::playbook(format!("no password: {e}")))
+    secrets::ask("BECOME password: ").map(Some).map_err(|error| {
+        error.hint("-K asks for it; give it with --become-password-file or HLRUN_BECOME_PASSWORD_FILE")
+    })
 }
 
 /// Run a playbook. Returns the exit code.
@@ -156,7 +145,8 @@ pub fn run(
         runtime.listen(Terminal::new(view, move |file| sources.text(file)));
     }
     if args.step {
-        runtime.prompt(Prompt::new(ask));
+        let cancel = runtime.cancellation();
+        runtime.prompt(Prompt::new(move |question| ask(question, &cancel)));
     }
     watch(runtime.cancellation());
     finish(&runtime.run(program, &args.playbook), args.detailed_exitcode)
@@ -188,19 +178,29 @@ pub fn watch(cancel: CancellationToken) {
     });
 }
 
-fn ask(question: &str) -> Answer {
+/// Ask at the terminal; an interruption is an answer too.
+fn ask(question: &str, cancel: &CancellationToken) -> Answer {
     let mut err = std::io::stderr();
     let _ = write!(err, "{question} (N)o/(y)es/(c)ontinue/(q)uit: ");
     let _ = err.flush();
-    let mut line = String::new();
-    match std::io::stdin().lock().read_line(&mut line) {
-        Ok(0) | Err(_) => Answer::Quit,
-        Ok(_) => match line.trim().to_lowercase().as_str() {
-            "y" | "yes" => Answer::Yes,
-            "c" | "continue" => Answer::Continue,
-            "q" | "quit" => Answer::Quit,
-            _ => Answer::No,
-        },
+    let (typed, line) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let mut line = String::new();
+        let read = std::io::stdin().lock().read_line(&mut line);
+        drop(typed.send(read.ok().filter(|count| *count > 0).map(|_| line)));
+    });
+    let line = loop {
+        match line.recv_timeout(Duration::from_millis(50)) {
+            Ok(line) => break line,
+            Err(RecvTimeoutError::Timeout) if !cancel.is_cancelled() => {}
+            Err(_) => break None,
+        }
+    };
+    match line.as_deref().map(|line| line.trim().to_lowercase()).as_deref() {
+        None | Some("q" | "quit") => Answer::Quit,
+        Some("y" | "yes") => Answer::Yes,
+        Some("c" | "continue") => Answer::Continue,
+        Some(_) => Answer::No,
     }
 }
 

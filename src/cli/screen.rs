@@ -4,6 +4,7 @@ use super::WRONG;
 use super::args::OutputArgs;
 use crate::report::{Color, Paint, View, draw};
 use std::io::{IsTerminal, Write};
+use std::sync::{Mutex, PoisonError};
 use stdlib::contract::Error;
 
 /// A line on standard output. A reader that went away is no error.
@@ -14,6 +15,11 @@ pub fn out(line: &str) {
 /// A line on standard error.
 pub fn err(line: &str) {
     let _ = writeln!(std::io::stderr().lock(), "{line}");
+}
+
+/// Take away what stands on the last line of the terminal.
+pub fn erase() {
+    let _ = write!(std::io::stderr().lock(), "\r\x1b[K");
 }
 
 /// Errors found before anything was touched, each with its place. Returns the exit code.
@@ -27,6 +33,18 @@ pub fn fail(errors: &[Error]) -> u8 {
     let count = if errors.len() == 1 { "1 error".to_owned() } else { format!("{} errors", errors.len()) };
     err(&format!("{count}, no host was touched"));
     WRONG
+}
+
+/// Something odd that works all the same, with its place. Told once.
+pub fn warn(warning: &Error) {
+    static TOLD: Mutex<Vec<String>> = Mutex::new(Vec::new());
+    let lines = draw(warning, &|file| std::fs::read_to_string(file).ok());
+    let text = lines.join("\n").replacen("error:", "warning:", 1);
+    let mut told = TOLD.lock().unwrap_or_else(PoisonError::into_inner);
+    if !told.contains(&text) {
+        err(&text);
+        told.push(text);
+    }
 }
 
 /// How wide the screen is: COLUMNS, or the terminal's own word, or 80.
@@ -45,6 +63,7 @@ pub fn view(output: &OutputArgs, check: bool) -> View {
         color: output.color().wanted(),
         live: terminal && std::env::var("TERM").is_ok_and(|term| term != "dumb"),
         terse: false,
+        prompt: false,
         width: width(),
     }
 }

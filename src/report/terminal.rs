@@ -3,7 +3,7 @@
 use super::event::{Envelope, Event, Stats};
 use super::live::Live;
 use super::style::Paint;
-use super::words::{first_line, hosts, seconds, shorten, verdict};
+use super::words::{first_line, hosts, is_action, seconds, shorten, verdict};
 use super::{Listener, recap};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
@@ -25,6 +25,8 @@ pub struct View {
     pub live: bool,
     /// Nothing but what commands print, and failures.
     pub terse: bool,
+    /// It is the answer to a line at a prompt: no headings, no recap, and what was ok is an answer too.
+    pub prompt: bool,
     /// How wide the screen is.
     pub width: usize,
 }
@@ -54,6 +56,8 @@ pub struct Terminal {
     reported: Vec<String>,
     titled: Option<String>,
     play: Option<String>,
+    /// Whether it was told what an interruption has stopped.
+    interrupted: bool,
 }
 
 /// The same news of several hosts.
@@ -91,12 +95,13 @@ impl Terminal {
             reported: Vec::new(),
             titled: None,
             play: None,
+            interrupted: false,
         }
     }
 
     fn say(&mut self, line: &str) {
         self.live.clear();
-        let mark = if self.view.check { self.paint.dim("[check] ") } else { String::new() };
+        let mark = if self.view.check && !self.view.prompt { self.paint.dim("[check] ") } else { String::new() };
         let mut out = std::io::stdout().lock();
         // A reader that went away (`| head`) is not our error.
         let _ = writeln!(out, "{mark}{line}");
@@ -109,7 +114,7 @@ impl Terminal {
 
     /// The play's heading, once something in it is worth a line.
     fn title(&mut self) {
-        if let Some(play) = self.play.clone().filter(|_| !self.view.terse)
+        if let Some(play) = self.play.clone().filter(|_| !self.view.terse && !self.view.prompt)
             && self.titled.as_ref() != Some(&play)
         {
             let line = self.paint.bold(&format!("PLAY [{play}]"));
@@ -137,11 +142,12 @@ impl Terminal {
             *self.changes.entry(record.host.clone()).or_default() += 1;
         }
         let quiet = matches!(record.status, Status::Ok | Status::Skipped);
-        if self.view.terse || (quiet && self.view.verbose == 0) {
+        if self.view.terse || (quiet && self.view.verbose == 0 && !self.view.prompt) {
             return;
         }
         let interrupted = record.error.as_ref().is_some_and(|e| e.kind == stdlib::contract::Kind::Interrupted);
         if interrupted {
+            self.interrupted = true;
             let word = self.paint.purple(&format!("{:<12}", "interrupted"));
             let what = format!("{} {}", record.operation, shorten(&record.subject, 100));
             let lines = vec![self.paint.dim("  it was ended; whether it was finished is not known")];
@@ -248,6 +254,10 @@ impl Terminal {
         if let Some(error) = error {
             let told = self.reported.iter().any(|message| *message == error.message);
             let told = told || (self.view.terse && !self.reported.is_empty());
+            if self.view.prompt && error.kind == stdlib::contract::Kind::Interrupted && !self.interrupted {
+                let line = self.paint.purple("interrupted");
+                self.say(&line);
+            }
             if !told && error.kind != stdlib::contract::Kind::Interrupted {
                 // Why the rest of a play was left out is one line: what went wrong was drawn above.
                 let stops = error.operation.is_none() && !self.reported.is_empty();
@@ -259,6 +269,9 @@ impl Terminal {
         }
         if stats.is_empty() || (self.view.terse && exit == 0) {
             return;
+        }
+        if self.view.prompt {
+            return self.tell_owed(owed);
         }
         self.say("");
         let verdict = verdict(self.view.check, exit, stats, &self.changes, duration_ms);
@@ -284,16 +297,7 @@ impl Terminal {
             };
             self.say(&line);
         }
-        for owed in owed {
-            let fate = match owed.payable {
-                true => "the next run of this playbook pays it",
-                false => "no handler written out in this playbook pays it: do it by hand, then hlrun owed --forget",
-            };
-            let what = format!("{} on {} (play \"{}\", run {})", owed.handler, owed.host, owed.play, owed.run);
-            let line = format!("owed: {what}; {fate}");
-            let line = self.paint.purple(&line);
-            self.say(&line);
-        }
+        self.tell_owed(owed);
         let mut slow = std::mem::take(&mut self.slow);
         slow.retain(|(ms, _)| *ms >= 1000);
         slow.sort();
@@ -310,6 +314,19 @@ impl Terminal {
             );
         }
     }
+
+    fn tell_owed(&mut self, owed: &[super::Owed]) {
+        for owed in owed {
+            let fate = match owed.payable {
+                true => "the next run of this playbook pays it",
+                false => "no handler written out in this playbook pays it: do it by hand, then hlrun owed --forget",
+            };
+            let what = format!("{} on {} (play \"{}\", run {})", owed.handler, owed.host, owed.play, owed.run);
+            let line = format!("owed: {what}; {fate}");
+            let line = self.paint.purple(&line);
+            self.say(&line);
+        }
+    }
 }
 
 impl Listener for Terminal {
@@ -322,6 +339,7 @@ impl Listener for Terminal {
                 self.ended.clear();
                 self.play = Some(play.clone());
                 self.titled = None;
+                self.live.play(play, hosts.len());
                 if hosts.is_empty() {
                     let line = format!("play \"{play}\": no hosts left to run on");
                     let line = self.paint.purple(&line);
@@ -336,14 +354,16 @@ impl Listener for Terminal {
                 let what = format!("{operation} {}", shorten(subject, 40));
                 self.live.begin(host, &task.as_ref().map_or(what.clone(), |task| format!("{task}: {what}")));
             }
-            Event::TaskOutput { host, text, stream, .. } => {
+            Event::TaskOutput { host, text, stream, operation } => {
                 self.live.output(host, text);
-                if self.view.verbose >= 1 {
+                if self.view.verbose >= 1 || (self.view.prompt && is_action(operation)) {
                     self.flush(true);
                     self.title();
                     let mark = if stream == "stderr" { "!" } else { "|" };
+                    let alone = self.view.prompt && self.batch.len() == 1;
                     for line in text.lines() {
-                        let line = format!("{} {line}", self.paint.dim(&format!("{host} {mark}")));
+                        let whose = if alone { mark.to_owned() } else { format!("{host} {mark}") };
+                        let line = format!("{} {line}", self.paint.dim(&whose));
                         self.say(&line);
                     }
                 }
@@ -352,6 +372,18 @@ impl Listener for Terminal {
                 let line = format!("retrying: {host}  {operation} {subject} ({left} left): {}", first_line(reason));
                 let line = self.paint.purple(&line);
                 self.warn(&line);
+            }
+            Event::TaskStuck { host, operation, subject, duration_ms, usual_ms, waits, hint } => {
+                let usual = usual_ms.map(|ms| format!(", usually {}", seconds(ms))).unwrap_or_default();
+                let what = format!("{operation} {}", shorten(subject, 60));
+                let line = format!("waiting: {host}  {} ({}{usual})", what.trim_end(), seconds(*duration_ms));
+                let line = self.paint.purple(&line);
+                self.warn(&line);
+                self.warn(&format!("  it waits for {waits}"));
+                if let Some(hint) = hint {
+                    let line = self.paint.error(&format!("hint: {hint}"));
+                    self.warn(&format!("  {line}"));
+                }
             }
             Event::TaskEnd { record } => self.record(record),
             Event::Print { host, text } => {
@@ -373,7 +405,7 @@ impl Listener for Terminal {
                 self.say(&line);
             }
             Event::HostEnd { host, error, .. } => {
-                self.live.done(host);
+                self.live.ended(host);
                 self.ended.insert(host.clone());
                 if let Some(error) = error {
                     let key = format!("{:?} {} {:?}", error.at, error.message, error.hints);
@@ -389,9 +421,10 @@ impl Listener for Terminal {
                 self.live.clear();
                 self.end(*exit, stats, owed, *duration_ms, error.as_deref());
             }
-            Event::RunStart { .. } | Event::HostConnect { .. } => {}
+            Event::RunStart { .. } | Event::HostConnect { .. } | Event::Value { .. } => {}
         }
         self.flush(false);
+        self.live.refresh();
     }
     fn settle(&mut self) {
         self.flush(true);

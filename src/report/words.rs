@@ -2,6 +2,7 @@
 
 use super::event::Stats;
 use std::collections::BTreeMap;
+use stdlib::contract::Role;
 
 pub(super) fn verdict(
     check: bool,
@@ -43,7 +44,8 @@ pub(super) fn verdict(
     format!("{sign} {}", parts.join(" · "))
 }
 
-pub(super) fn seconds(ms: u64) -> String {
+/// A span of time as people say it.
+pub fn seconds(ms: u64) -> String {
     match ms {
         0..10_000 => format!("{:.1} s", ms as f64 / 1000.0),
         _ => format!("{} s", ms / 1000),
@@ -72,4 +74,20 @@ pub(super) fn first_line(text: &str) -> &str {
 pub(super) fn shorten(text: &str, most: usize) -> String {
     let text = first_line(text);
     if text.chars().count() <= most { text.to_owned() } else { text.chars().take(most - 1).chain(['…']).collect() }
+}
+
+fn role(operation: &str) -> Option<Role> {
+    let (module, name) = operation.split_once("::")?;
+    let module = stdlib::modules().iter().find(|known| known.name == module)?;
+    module.entries.iter().find(|entry| entry.name == name).map(|entry| entry.role)
+}
+
+/// Whether an operation, such as `apt::version`, only asks.
+pub fn is_question(operation: &str) -> bool {
+    role(operation) == Some(Role::Fact)
+}
+
+/// Whether what an operation prints is what it is called for.
+pub(super) fn is_action(operation: &str) -> bool {
+    role(operation) == Some(Role::Action)
 }

@@ -27,6 +27,8 @@ impl Journal {
         private(&dir).map_err(failed)?;
         prune(&dir);
         let file = File::create_new(dir.join(format!("{run}.jsonl"))).map_err(failed)?;
+        // Held as long as the run lasts, however it ends: it tells a run that goes on from one that was cut off.
+        file.lock().map_err(failed)?;
         Ok(Journal { file: BufWriter::new(file) })
     }
 }
@@ -78,6 +80,10 @@ impl Listener for Journal {
             let _ = self.file.flush();
         }
     }
+    // Whoever follows a run wants to see what its hosts are at.
+    fn idle(&mut self) {
+        let _ = self.file.flush();
+    }
 }
 
 /// The ids of the runs that are kept, newest first.
@@ -90,29 +96,37 @@ pub fn runs(state: &Path) -> Vec<String> {
     ids
 }
 
-/// The events of a run; its id may be shortened as long as it stays unique, and `last` is the newest. A line
-/// that cannot be read (a crash in the middle of it) is left out.
-pub fn read(state: &Path, run: &str) -> Result<Vec<Envelope>> {
+/// Whether a run goes on.
+pub fn is_running(state: &Path, id: &str) -> bool {
+    let file = File::open(state.join("runs").join(format!("{id}.jsonl")));
+    file.is_ok_and(|file| matches!(file.try_lock_shared(), Err(std::fs::TryLockError::WouldBlock)))
+}
+
+/// The full id of a run: it may be shortened as long as it stays unique, and `last` is the newest.
+pub fn find(state: &Path, run: &str) -> Result<String> {
     let ids = runs(state);
     let found: Vec<&String> = match run {
         "last" => ids.first().into_iter().collect(),
         _ => ids.iter().filter(|id| id.starts_with(run) || id.ends_with(run)).collect(),
     };
-    let id = match found.as_slice() {
-        [one] => one,
+    match found.as_slice() {
+        [one] => Ok((*one).clone()),
         [] => {
             let error = Error::playbook(format!("there is no run `{run}`"));
-            return Err(match nearest(run, ids.iter().map(String::as_str)) {
+            Err(match nearest(run, ids.iter().map(String::as_str)) {
                 Some(near) => error.hint(format!("did you mean {near}?")),
                 None => error.hint("hlrun runs lists them"),
-            });
+            })
         }
         several => {
-            return Err(
-                Error::playbook(format!("`{run}` is the beginning of {} runs", several.len())).hint("give more of it")
-            );
+            Err(Error::playbook(format!("`{run}` is the beginning of {} runs", several.len())).hint("give more of it"))
         }
-    };
+    }
+}
+
+/// The events of a run. A line that cannot be read (a crash in the middle of it) is left out.
+pub fn read(state: &Path, run: &str) -> Result<Vec<Envelope>> {
+    let id = find(state, run)?;
     let path = state.join("runs").join(format!("{id}.jsonl"));
     let text =
         std::fs::read_to_string(&path).map_err(|e| Error::playbook(format!("cannot read {}: {e}", path.display())))?;

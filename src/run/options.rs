@@ -40,6 +40,9 @@ pub struct Options {
     pub connect_timeout: Duration,
     /// The longest that a read may take, unless the scope says otherwise.
     pub read_timeout: Duration,
+    /// How long a call may take, where earlier runs tell nothing, until the host is asked what it waits for;
+    /// zero asks never.
+    pub stuck_after: Duration,
     /// How long connections stay warm after the run.
     pub persist: Duration,
     /// Values for the playbook's `param`s.
@@ -73,6 +76,7 @@ impl Default for Options {
             host_keys: HostKeys::Strict,
             connect_timeout: Duration::from_secs(10),
             read_timeout: Duration::from_secs(60),
+            stuck_after: Duration::from_secs(60),
             persist: Duration::from_secs(60),
             params: Map::new(),
             skip_owed: false,

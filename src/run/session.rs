@@ -6,6 +6,7 @@ use super::lines::Lines;
 use super::link::{Link, Manner, interrupted, scoped};
 use super::playing::PlayState;
 use super::shared::Shared;
+use super::stuck::{self, Call};
 use crate::inventory::Overlay;
 use crate::report::Event;
 use crate::script::{Actor, Patience, PlaySpec, Scope};
@@ -16,8 +17,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use stdlib::contract::{
-    Asset, Command, Entry, Error, Fetch, Host, Kind, Look, Mode, Outcome, Output, Record, Result, Site, Source, Status,
-    Step, Write,
+    Asset, Await, Command, Entry, Error, Fetch, Host, Kind, Look, Mode, Outcome, Output, Record, Result, Site, Source,
+    Status, Step, Upload, Write,
 };
 
 /// A host in a play.
@@ -36,8 +37,10 @@ pub(super) struct Session {
 struct Now {
     scopes: Vec<Scope>,
     tasks: Vec<(String, Vec<String>)>,
-    /// The operation under way, for the live output.
+    /// The operation under way, for the live output: what it is called on, and where.
     operation: String,
+    subject: String,
+    at: Site,
     /// Whether the call under way asked for its content to be withheld.
     sensitive: bool,
     /// Whether an operation reads, rather than a question of the playbook's own.
@@ -58,7 +61,7 @@ impl Session {
         }
         let scopes = vec![play.spec.scope.clone()];
         let now = Mutex::new(Now { scopes, ..Now::default() });
-        let state = run.options.state.as_deref().filter(|_| !play.spec.name.is_empty());
+        let state = run.options.state.as_deref().filter(|_| run.remembers && !play.spec.name.is_empty());
         let ahead = Mutex::new(Ahead::open(state, &run.playbook, &play.spec.name, host));
         Session { run, play, host: host.to_owned(), link, r#become, now, ahead }
     }
@@ -137,6 +140,13 @@ impl Session {
         write
     }
 
+    /// An upload whose directory on the controller is named by its full path.
+    fn rooted(&self, upload: &Upload) -> Upload {
+        let found = find(&upload.src, &self.run.roots);
+        let src = found.map_or_else(|| upload.src.clone(), |found| found.to_string_lossy().into_owned());
+        Upload { src, ..upload.clone() }
+    }
+
     /// A fetch to a place beside the playbook, where it is looked for too.
     fn placed(&self, fetch: &Fetch) -> Fetch {
         let beside = self.run.roots.first().map(|root| root.join(&fetch.dest));
@@ -154,6 +164,20 @@ impl Session {
         self.play.spec.tags.iter().chain(now.tasks.iter().flat_map(|(_, tags)| tags)).cloned().collect()
     }
 
+    /// Tell what the call under way waits for, if it takes much longer than usual. It goes on all the same.
+    async fn watch(&self) -> std::convert::Infallible {
+        if let (Ok(link), Ok(manner)) = (&self.link, self.manner(None)) {
+            let call = {
+                let now = self.now();
+                let (operation, subject, at) = (now.operation.clone(), now.subject.clone(), now.at.clone());
+                Call { host: self.host.clone(), operation, subject, at }
+            };
+            let quiet = self.withheld();
+            stuck::watch(&self.run, link, manner.whom.as_ref(), &call, quiet).await;
+        }
+        std::future::pending().await
+    }
+
     /// The host whose play this belongs to.
     fn origin(&self) -> &str {
         self.play.spec.origin.as_deref().unwrap_or(&self.host)
@@ -164,7 +188,8 @@ impl Session {
     }
 }
 
-fn method(method: crate::inventory::Method) -> Method {
+/// The program that the inventory names.
+pub(super) fn method(method: crate::inventory::Method) -> Method {
     match method {
         crate::inventory::Method::Sudo => Method::Sudo,
         crate::inventory::Method::Su => Method::Su,
@@ -194,31 +219,47 @@ impl Look for Session {
     fn name(&self) -> &str {
         &self.host
     }
-    async fn run(&self, command: &Command) -> Result<Output> {
+    async fn run(&self, asked: &Command) -> Result<Output> {
         if self.run.cancel.is_cancelled() {
             return Err(interrupted());
         }
         let manner = self.manner(Some(self.run.options.read_timeout))?;
-        let (link, command) = (self.link()?, self.dressed(command));
+        let (link, command) = (self.link()?, self.dressed(asked));
         let operating = self.now().operating;
         if operating && !command.long && !self.withheld() {
             let foreseen = self.ahead().read(link, &command, &manner);
             if let Some(answer) = foreseen
-                && let Ok(Ok(output)) = answer.await
+                && let Some(output) = answer.fresh().await
             {
                 return Ok(output);
             }
         }
-        link.read(&command, &manner).await
+        let answer = link.read(&command, &manner).await;
+        if let (Some(recorder), Ok(output)) = (&self.run.recorder, &answer) {
+            recorder.asked(asked, output, self.withheld());
+        }
+        answer
     }
     async fn asset(&self, path: &str) -> Result<Option<Asset>> {
-        asset(path, &self.run.roots)
+        let found = asset(path, &self.run.roots)?;
+        if let Some(recorder) = &self.run.recorder {
+            recorder.asset(path, found.as_ref(), self.withheld());
+        }
+        Ok(found)
     }
     async fn asset_tree(&self, path: &str) -> Result<Vec<Asset>> {
-        asset_tree(path, &self.run.roots)
+        let found = asset_tree(path, &self.run.roots)?;
+        if let Some(recorder) = &self.run.recorder {
+            recorder.tree(path, &found);
+        }
+        Ok(found)
     }
     async fn http_get(&self, url: &str) -> Result<Vec<u8>> {
-        http_get(url).await
+        let body = http_get(url).await?;
+        if let Some(recorder) = &self.run.recorder {
+            recorder.got(url, &body);
+        }
+        Ok(body)
     }
     async fn render(&self, name: &str, template: &str, vars: &BTreeMap<String, Value>) -> Result<String> {
         self.run.learn(&self.host, template, &self.play.spec.vars, self).await?;
@@ -244,11 +285,17 @@ impl Host for Session {
         }
         self.ahead().change();
         let manner = self.manner(None)?;
+        let told = step;
         let step = match step {
             Step::Run(command) => Step::Run(self.dressed(command)),
             Step::Write(write) => Step::Write(self.found(write)),
+            Step::Upload(upload) => Step::Upload(self.rooted(upload)),
             Step::Fetch(fetch) => Step::Fetch(self.placed(fetch)),
+            Step::Await(wait) => Step::Await(Await { until: self.dressed(&wait.until), ..wait.clone() }),
         };
+        if matches!(step, Step::Await(_)) {
+            self.run.unlearn(&self.host);
+        }
         let quiet = self.withheld();
         let operation = self.now().operation.clone();
         let lines = Lines::new();
@@ -264,6 +311,9 @@ impl Host for Session {
         };
         let done = self.link()?.change(&step, &manner, &sink).await;
         lines.rest(&tell);
+        if let Some(recorder) = &self.run.recorder {
+            recorder.changed(told, &done, quiet);
+        }
         done
     }
     fn look(&self) -> &dyn Look {
@@ -349,9 +399,12 @@ impl Actor for Session {
         if let Some(reason) = self.run.step(task.as_deref(), &entry.path(), subject, at)? {
             return Ok(Some(reason));
         }
-        self.now().operation = entry.path();
-        self.now().sensitive = false;
         let (host, operation, subject) = (self.host.clone(), entry.path(), self.shown(subject));
+        {
+            let mut now = self.now();
+            (now.operation, now.subject, now.at) = (operation.clone(), subject.clone(), at.clone());
+            now.sensitive = false;
+        }
         self.run.bus.emit(Event::TaskStart { host, operation, subject, task, at: at.clone() });
         Ok(None)
     }
@@ -363,7 +416,13 @@ impl Actor for Session {
         self.ahead().begin();
         self.now().sensitive = args.get("sensitive") == Some(&Value::Bool(true));
         self.now().operating = true;
-        let outcome = self.run.wait(entry.typed.conduct(args.clone(), self, mode, any_code));
+        let work = entry.typed.conduct(args.clone(), self, mode, any_code);
+        let outcome = self.run.wait(async {
+            tokio::select! {
+                outcome = work => outcome,
+                never = self.watch() => match never {},
+            }
+        });
         self.now().operating = false;
         let outcome = outcome?;
         if matches!(outcome.status, Status::Ok | Status::Changed) {
@@ -404,6 +463,9 @@ impl Actor for Session {
             record.steps.clear();
             record.before = Value::Null;
             record.error = record.error.map(|error| withheld(&error));
+        }
+        if let Some(recorder) = self.run.recorder.as_ref().filter(|_| self.run.options.check) {
+            recorder.predicted(&record.steps);
         }
         let error = record.error.clone();
         let ignored = error.as_ref().is_some_and(|e| e.kind == Kind::Host || e.kind == Kind::Timeout)

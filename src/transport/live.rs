@@ -99,33 +99,101 @@ async fn drain<R: AsyncRead + Unpin>(
     end: &[u8],
 ) -> Result<(Vec<u8>, Option<i32>)> {
     let mut kept = Vec::new();
-    let mut pass = |bytes: &[u8]| {
+    // Whether the newline that may begin the marker was shown already: a line is to be seen when it is
+    // printed, not when the next one comes. A file on its way is not for eyes.
+    let mut ahead = false;
+    let mut within_line = false;
+    loop {
+        let at = memmem::find(from.ahead(), end);
+        let sure = at.unwrap_or_else(|| from.ahead().len() - begun(from.ahead(), end));
+        let rest = from.ahead().split_off(sure);
+        let bytes = std::mem::replace(from.ahead(), rest);
         if !bytes.is_empty() {
-            sink(stream, bytes);
+            let fresh = &bytes[usize::from(ahead)..];
+            if !fresh.is_empty() {
+                sink(stream, fresh);
+            }
+            (ahead, within_line) = (false, bytes.last() != Some(&b'\n'));
             if keep == Keep::All {
-                kept.extend_from_slice(bytes);
+                kept.extend_from_slice(&bytes);
             }
         }
-    };
-    loop {
-        if let Some(at) = memmem::find(from.ahead(), end) {
-            let rest = from.ahead().split_off(at);
-            pass(from.ahead());
-            *from.ahead() = rest;
+        if at.is_some() {
             let _ = from.until(end).await;
             let code = from.until(b"\n").await.ok();
             let code = code.and_then(|code| String::from_utf8_lossy(&code).trim().parse().ok());
             return Ok((kept, code));
         }
-        // The marker may have begun: its length stays behind.
-        let sure = from.ahead().len().saturating_sub(end.len() - 1);
-        let rest = from.ahead().split_off(sure);
-        pass(from.ahead());
-        *from.ahead() = rest;
+        if keep == Keep::All && within_line && !ahead && !from.ahead().is_empty() {
+            sink(stream, b"\n");
+            ahead = true;
+        }
         if from.fill().await.map_err(lost)? == 0 {
             let last = std::mem::take(from.ahead());
-            pass(&last);
+            if last.len() > usize::from(ahead) {
+                sink(stream, &last[usize::from(ahead)..]);
+            }
+            if keep == Keep::All {
+                kept.extend_from_slice(&last);
+            }
             return Ok((kept, None));
         }
+    }
+}
+
+/// How many bytes at the end may be the beginning of the marker.
+fn begun(bytes: &[u8], end: &[u8]) -> usize {
+    let longest = bytes.len().min(end.len() - 1);
+    (1..=longest).rev().find(|n| bytes.ends_with(&end[..*n])).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Mutex;
+
+    /// What is shown of pieces that come one after the other, and what is kept.
+    fn drained(pieces: &[&str]) -> (Vec<String>, String, Option<i32>) {
+        let (mut host, ours) = tokio::io::duplex(1024);
+        let shown: Mutex<Vec<String>> = Mutex::default();
+        let sink = |_: Stream, bytes: &[u8]| shown.lock().unwrap().push(String::from_utf8_lossy(bytes).into_owned());
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        #[allow(clippy::disallowed_methods)] // the test's own async runtime
+        let (kept, code) = runtime.block_on(async {
+            let print = async {
+                for piece in pieces {
+                    host.write_all(piece.as_bytes()).await.unwrap();
+                    // The other side reads what there is before more comes.
+                    for _ in 0..8 {
+                        tokio::task::yield_now().await;
+                    }
+                }
+                drop(host);
+            };
+            let drain = drain(Scanner::new(ours), Stream::Stdout, &sink, Keep::All, b"\nMARK ");
+            tokio::join!(drain, print).0.unwrap()
+        });
+        (shown.into_inner().unwrap(), String::from_utf8(kept).unwrap(), code)
+    }
+
+    #[test]
+    fn a_line_is_shown_when_it_is_printed() {
+        for (pieces, shown, kept) in [
+            (&["one\n", "two\n", "\nMARK 0\n"][..], &["one", "\n", "two", "\n"][..], "one\ntwo\n"),
+            (&["one", "\n\nMA", "RK 0\n"], &["one", "\n"], "one\n"),
+            (&["one", "\nMARK 0\n"], &["one"], "one"),
+            (&["\n", "\n", "a\n\n", "\nMARK 0\n"], &["\n", "\na\n"], "\n\na\n\n"),
+            (&["a\nMARS\n", "\nMARK 0\n"], &["a\nMARS", "\n"], "a\nMARS\n"),
+        ] {
+            let (seen, found, code) = drained(pieces);
+            assert_eq!((found.as_str(), code), (kept, Some(0)), "{pieces:?}");
+            let told = seen.concat();
+            assert_eq!(told.trim_end_matches('\n'), kept.trim_end_matches('\n'), "{pieces:?}: {seen:?}");
+            assert!(seen.concat().starts_with(&shown.concat()), "{pieces:?}: {seen:?}");
+        }
+        let (seen, ..) = drained(&["one\n", "\nMARK 0\n"]);
+        assert_eq!(seen, ["one", "\n"]);
+        let (seen, kept, code) = drained(&["lost\n"]);
+        assert_eq!((seen.concat().as_str(), kept.as_str(), code), ("lost\n", "lost\n", None));
     }
 }

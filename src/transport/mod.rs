@@ -8,11 +8,13 @@ mod elevate;
 mod files;
 mod frame;
 mod http;
+pub mod keys;
 mod live;
 mod local;
 mod scan;
 mod shell;
 mod ssh;
+mod tree;
 
 pub use elevate::{Become, Method};
 pub use files::{asset, asset_tree, fetch, find, write};
@@ -21,6 +23,7 @@ pub use live::{Keep, Sink, Stream, live};
 pub use local::Local;
 pub use shell::Shell;
 pub use ssh::{HostKeys, Ssh, Target, close_idle, config_lines};
+pub use tree::{download, upload};
 
 use async_trait::async_trait;
 use futures_util::future::BoxFuture;
@@ -46,6 +49,8 @@ pub trait Connection: Send + Sync {
     async fn open(&self) -> Result<Channel>;
     /// Whether the connection still answers.
     async fn alive(&self) -> bool;
+    /// Give it up, for the runs to come too: the next connection is a fresh one.
+    async fn close(&self);
 }
 
 /// What the `sh` of every channel runs first: read one line, undo its escapes, and become that script.

@@ -17,4 +17,4 @@ pub use host::{Asset, Host, Look, Output, refusal};
 pub use module::{Entry, Module, Parameter, Role, Typed};
 pub use operation::{Action, Fact, Need, Operation, Refresh};
 pub use record::{Record, Status};
-pub use step::{Command, Fetch, Source, Step, Write, quote};
+pub use step::{Await, Command, Fetch, Source, Step, Upload, Write, quote};

@@ -30,6 +30,9 @@ pub struct Command {
     /// Whether it may take long: it gets a channel of its own and its output is shown live.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub long: bool,
+    /// Whether it may end the connection it came over, as a reboot does: then no answer is no failure.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub may_disconnect: bool,
 }
 
 impl Command {
@@ -80,6 +83,11 @@ impl Command {
     /// Shown live, on a channel of its own.
     pub fn long(mut self) -> Command {
         self.long = true;
+        self
+    }
+    /// It may end the connection it came over.
+    pub fn may_disconnect(mut self) -> Command {
+        self.may_disconnect = true;
         self
     }
     /// Whether an exit code means success.
@@ -147,13 +155,45 @@ pub struct Write {
     pub sensitive: bool,
 }
 
+/// Files of the controller to be put below a directory of the host: all in one stream, each whole and at
+/// once.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Upload {
+    /// The directory on the host; it exists, and so do those below it that the files lie in.
+    pub dest: String,
+    /// The directory on the controller.
+    pub src: String,
+    /// What is copied: paths below both directories, and the octal permissions of each.
+    pub files: BTreeMap<String, String>,
+    /// The owner; nothing keeps what is there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
+    /// The group; nothing keeps what is there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
+}
+
 /// A file or tree to be brought to the controller.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Fetch {
-    /// The file on the host.
+    /// The file or directory on the host.
     pub path: String,
-    /// The file on the controller.
+    /// The file or directory on the controller.
     pub dest: String,
+    /// Of a directory, the files below it that are brought.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<String>,
+}
+
+/// Something to wait for: a question that is asked over fresh connections until the answer is yes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Await {
+    /// After what it is waited, as a person would say it: `its reboot`.
+    pub after: String,
+    /// The question; it only reads. An exit code that it accepts is a yes.
+    pub until: Command,
+    /// The longest to wait.
+    pub timeout: Duration,
 }
 
 /// One effect, as data.
@@ -164,8 +204,12 @@ pub enum Step {
     Run(Command),
     /// Write a file.
     Write(Write),
-    /// Bring a file to the controller.
+    /// Write many files.
+    Upload(Upload),
+    /// Bring files to the controller.
     Fetch(Fetch),
+    /// Wait until the host answers again, and as it should.
+    Await(Await),
 }
 
 impl Step {
@@ -195,7 +239,18 @@ impl Step {
                 }
                 line
             }
+            Step::Upload(upload) => {
+                let mut line = format!("upload {} from={}", quote(&upload.dest), quote(&upload.src));
+                if let Some(owner) = &upload.owner {
+                    line += &format!(" owner={owner}");
+                }
+                if let Some(group) = &upload.group {
+                    line += &format!(" group={group}");
+                }
+                line
+            }
             Step::Fetch(fetch) => format!("fetch {} to={}", quote(&fetch.path), quote(&fetch.dest)),
+            Step::Await(wait) => format!("await within={}s {}", wait.timeout.as_secs(), wait.until.line()),
         }
     }
 }
@@ -203,6 +258,12 @@ impl Step {
 impl From<Command> for Step {
     fn from(command: Command) -> Step {
         Step::Run(command)
+    }
+}
+
+impl From<Await> for Step {
+    fn from(wait: Await) -> Step {
+        Step::Await(wait)
     }
 }
 

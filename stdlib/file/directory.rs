@@ -4,7 +4,7 @@ use super::listing;
 use crate::bail;
 use crate::contract::{Command, Look, Operation, Result, Step};
 use crate::shared::stat::{self, Kind};
-use crate::shared::{HostPath, Id, Mode};
+use crate::shared::{HostPath, Id, Mode, mountinfo};
 use futures_util::try_join;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -12,7 +12,8 @@ use std::collections::BTreeMap;
 
 /// Make sure a directory exists, with these permissions and this owner.
 ///
-/// Directories above it are created as needed. A symbolic link to a directory counts as one.
+/// Directories above it are created as needed, with the same permissions and owner. A symbolic link to a
+/// directory counts as one.
 ///
 /// ```rhai
 /// file::directory("/srv/media", #{ owner: "media", mode: "0750" });
@@ -21,6 +22,8 @@ use std::collections::BTreeMap;
 /// ? LC_ALL=C stat -c %a:%U:%G:%u:%g:%s:%Y:%F -- /srv/media
 /// - stat: cannot statx '/srv/media': No such file or directory
 /// * 1
+/// ? stat -L -c %n -- /srv
+/// = /srv
 /// ! mkdir -p -m 00750 -- /srv/media
 /// ! chown -h media -- /srv/media
 /// ? LC_ALL=C stat -c %a:%U:%G:%u:%g:%s:%Y:%F -- /srv/media
@@ -53,9 +56,24 @@ pub struct DirectoryState {
     owner: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     group: Option<String>,
+    /// The directories above it that are not there either, the uppermost first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    lacks: Vec<String>,
     /// What lies below it and has other attributes, as `KIND MODE OWNER:GROUP`.
     #[serde(default)]
     unlike: BTreeMap<String, String>,
+}
+
+/// The directories above one that does not exist which do not exist either.
+async fn lacking(host: &dyn Look, path: &HostPath) -> Result<Vec<String>> {
+    let all = path.match_indices('/').map(|(at, _)| path[..at].to_owned()).filter(|above| !above.is_empty());
+    let all: Vec<String> = all.collect();
+    if all.is_empty() {
+        return Ok(all);
+    }
+    let command = Command::new("stat").args(["-L", "-c", "%n", "--"]).args(&all);
+    let there = host.run(&command.ok_codes([0, 1])).await?.text();
+    Ok(all.into_iter().filter(|above| there.lines().all(|line| line != above)).collect())
 }
 
 impl Directory {
@@ -154,7 +172,10 @@ impl Operation for Directory {
                 bail!("{} is a symbolic link to {real}, which does not exist", self.path);
             }
         }
-        let Some(found) = found else { return Ok(DirectoryState::default()) };
+        let Some(found) = found else {
+            let lacks = lacking(host, &self.path).await?;
+            return Ok(DirectoryState { lacks, ..DirectoryState::default() });
+        };
         if found.kind != Kind::Directory {
             bail!("{} is {}, not a directory", self.path, found.kind.words(); hint: "file::absent removes it");
         }
@@ -163,6 +184,7 @@ impl Operation for Directory {
             mode: self.mode.as_ref().map(|_| format!("{:04o}", found.mode)),
             owner: self.owner.as_ref().map(|id| found.owner_like(id)),
             group: self.group.as_ref().map(|id| found.group_like(id)),
+            lacks: Vec::new(),
             unlike: below.into_iter().filter_map(|(path, stat)| Some((path, self.unlike(&stat)?))).collect(),
         })
     }
@@ -174,13 +196,16 @@ impl Operation for Directory {
             mode: self.mode.as_ref().map(|mode| mode.of(bits.unwrap_or(0o755), true)),
             owner: self.owner.as_ref().map(|id| id.as_str().to_owned()),
             group: self.group.as_ref().map(|id| id.as_str().to_owned()),
+            lacks: Vec::new(),
             unlike: BTreeMap::new(),
         })
     }
 
     fn steps(&self, now: &DirectoryState, want: &DirectoryState) -> Result<Vec<Step>> {
         if !want.exists {
-            return Ok(Command::new("rmdir").args(["--", &self.path]).into());
+            let above = want.lacks.iter().rev().map(String::as_str);
+            let paths = std::iter::once(self.path.as_str()).chain(above);
+            return Ok(Command::new("rmdir").arg("--").args(paths).into());
         }
         let (owner, group) = (want.owner.as_deref(), want.group.as_deref());
         if !now.exists {
@@ -194,6 +219,8 @@ impl Operation for Directory {
             // A new owner takes the special bits away.
             let special = want.mode.as_deref().filter(|mode| !mode.starts_with('0'));
             steps.extend(self.set(&self.path, special, owner, group));
+            let above = now.lacks.iter();
+            steps.extend(above.flat_map(|above| self.set(above, want.mode.as_deref(), owner, group)));
             return Ok(steps);
         }
         let owner = owner.filter(|_| now.owner != want.owner);
@@ -212,7 +239,8 @@ impl Operation for Directory {
 
 /// Make sure there is nothing at a path: a file, a link, or a directory with all it contains.
 ///
-/// The root, system directories and home directories' parent are refused, and so is a path with `..`.
+/// The root, system directories and home directories' parent are refused, and so is a path with `..`, or one with
+/// something mounted at it or below it: what that contains belongs to another file system.
 ///
 /// ```rhai
 /// file::absent("/opt/old-app");
@@ -220,9 +248,13 @@ impl Operation for Directory {
 /// ```transcript
 /// ? LC_ALL=C stat -c %a:%U:%G:%u:%g:%s:%Y:%F -- /opt/old-app
 /// = 755:root:root:0:0:4096:1749081600:directory
+/// ? grep -F -e ' /opt/old-app' /proc/self/mountinfo
+/// * 1
 /// ! rm -rf -- /opt/old-app
 /// ? LC_ALL=C stat -c %a:%U:%G:%u:%g:%s:%Y:%F -- /opt/old-app
 /// - stat: cannot statx '/opt/old-app': No such file or directory
+/// * 1
+/// ? grep -F -e ' /opt/old-app' /proc/self/mountinfo
 /// * 1
 /// ```
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -262,8 +294,13 @@ impl Operation for Absent {
     }
 
     async fn read(&self, host: &dyn Look) -> Result<AbsentState> {
-        let found = stat::answer(&self.path, &host.run(&stat::command(&self.path)).await?);
-        match found {
+        let (stat, mounts) = (stat::command(&self.path), mountinfo::below(&self.path));
+        let (found, mounts) = try_join!(host.run(&stat), host.run(&mounts))?;
+        if let Some(at) = mountinfo::below_answer(&self.path, &mounts).first() {
+            bail!("something is mounted at {at}: what it contains would be deleted with {}", self.path;
+                hint: "mount::absent(\"{at}\") first, or mount::unmounted(\"{at}\")");
+        }
+        match stat::answer(&self.path, &found) {
             Ok(found) => Ok(AbsentState { kind: found.map(|found| found.kind) }),
             // Nothing can be below what is no directory.
             Err(error) if error.message.ends_with("no directory") => Ok(AbsentState { kind: None }),

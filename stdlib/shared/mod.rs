@@ -1,13 +1,16 @@
 //! What several modules need. Modules use these; they never use each other.
 
+pub mod account;
 pub mod chance;
 pub mod crypt;
 mod duration;
 pub mod facts;
 mod given;
+mod globs;
 mod id;
 mod many;
 mod mode;
+pub mod mountinfo;
 mod path;
 pub mod stat;
 pub mod template;
@@ -15,11 +18,13 @@ mod textfile;
 mod words;
 pub mod yaml;
 
+pub use account::AccountName;
 pub use duration::Span;
 pub use given::{Given, Loaded};
+pub use globs::Globs;
 pub use id::Id;
 pub use many::Many;
 pub use mode::Mode;
 pub use path::HostPath;
 pub use textfile::{Attributes, FileState, Keep, Reading, directory_of};
-pub use words::validation;
+pub use words::{validation, words};

@@ -12,7 +12,9 @@
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 SUITE=trixie
-PACKAGES=systemd,systemd-sysv,dbus,openssh-server,sudo,cron,iproute2,iputils-ping,procps,ca-certificates,apt-utils,nftables,kmod
+PACKAGES=systemd,systemd-sysv,dbus,openssh-server,sudo,cron,iproute2,iputils-ping,procps,ca-certificates,apt-utils,nftables,kmod,git,locales,tzdata
+
+PYTHON='python3 python3-apt python3-pip python3-venv'
 
 # Nearly `--privileged`, but without the machine's devices.
 RUN_FLAGS=(--cap-add ALL --security-opt seccomp=unconfined
@@ -63,7 +65,7 @@ image() {
   local flavour=$1 tag want ctx; lab_key
   case $flavour in
     base)   tag=lab/$SUITE; want=$(cat "$LAB/Dockerfile" "$LAB/lab-init" "$KEY.pub" - <<<"$SUITE $PACKAGES" | cksum) ;;
-    python) tag=lab/$SUITE-python; image base; want=$(docker image inspect -f '{{.Id}}' lab/$SUITE) ;;
+    python) tag=lab/$SUITE-python; image base; want="$(docker image inspect -f '{{.Id}}' lab/$SUITE) $PYTHON" ;;
     *) die "unknown image $flavour" ;;
   esac
   [ "$(docker image inspect -f '{{index .Config.Labels "recipe"}}' "$tag" 2>/dev/null)" != "$want" ] || return 0
@@ -79,7 +81,7 @@ image() {
   else # the network of this build is the machine's, for apt only
     cat >"$ctx/Dockerfile" <<D
 FROM lab/$SUITE
-RUN apt-get update -qq && apt-get install -y -qq --no-install-recommends python3 python3-apt \
+RUN apt-get update -qq && apt-get install -y -qq --no-install-recommends $PYTHON \
  && apt-get clean && rm -rf /var/lib/apt/lists/*
 D
     build "$tag" "$want" --network host "$ctx"

@@ -1,39 +1,78 @@
 //! Every operation on ten hosts: checked, applied, applied again. Check mode changes nothing and predicts
 //! exactly what is changed; what is applied stays applied.
 
-use super::lab::{HOSTS, Promise, Room, Undo, inside_all, toys};
+use super::lab::{HOSTS, PYTHON, Promise, Room, Undo, inside_all, python, toys};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use stdlib::contract::Role;
 
-pub const PROMISES: &[Promise] = &[
-    ("operations: files end as check mode predicts, and stay", || scene("file", FILES)),
-    ("operations: units end as check mode predicts, and stay", || scene("systemd", UNITS)),
-    ("operations: units of a user end as check mode predicts, and stay", || scene("user", USER)),
-    ("operations: packages end as check mode predicts, and stay", packages),
-    ("operations: none is left out here", complete),
-];
+pub const PROMISES: &[Promise] = &[("operations: none is left out here", complete)];
+
+/// One promise for each file of rows.
+pub fn promises() -> Vec<(String, impl Fn() + Send + 'static)> {
+    let promise = |script: Script| {
+        let name = format!("operations: {} end as check mode predicts, and stay", script.title);
+        (name, move || perform(&script))
+    };
+    scripts().into_iter().map(promise).collect()
+}
+
+/// A file `rows/NAME.rows`. Its head says, one line each and as often as need be: `title:` what it is about;
+/// `uses: toys` if it needs the packages of the toy repository, `uses: python` for one host that has Python; `clean:` a line of the script that takes back
+/// on a host what its rows leave there; `print:` a line of the script that prints what they could change, where
+/// [`FINGERPRINT`] does not. Scenes are parted by `---`: rows that depend on each other are in scenes apart.
+struct Script {
+    module: String,
+    title: String,
+    toys: bool,
+    hosts: &'static [&'static str],
+    clean: String,
+    print: String,
+    scenes: Vec<Vec<Row>>,
+}
 
 /// One use of an operation: `## name`, `$ what makes the host ready` (in `/srv/real/NAME`, which is `d` in
-/// the playbook), the playbook. Rows that depend on each other are in scenes apart, with `---` between them.
-#[derive(Clone)]
+/// the playbook), the playbook.
 struct Row {
-    name: &'static str,
+    name: String,
     before: String,
     does: String,
 }
 
-const FILES: &str = include_str!("file.rows");
-const UNITS: &str = include_str!("systemd.rows");
-const USER: &str = include_str!("user.rows");
-const PACKAGES: &str = include_str!("apt.rows");
+fn scripts() -> Vec<Script> {
+    let dir = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/real/rows");
+    let mut files: Vec<_> = std::fs::read_dir(dir).expect(dir).map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    files.iter().map(|path| script(path)).collect()
+}
 
-fn rows(text: &'static str) -> Vec<Row> {
-    let row = |text: &'static str| {
+fn script(path: &Path) -> Script {
+    let text = std::fs::read_to_string(path).unwrap();
+    let (head, scenes) = text.split_once("\n\n").expect("a head and an empty line");
+    let all = |key: &str| -> Vec<&str> {
+        head.lines().filter_map(|line| line.strip_prefix(key)?.strip_prefix(": ")).collect()
+    };
+    let known = ["title", "uses", "clean", "print"];
+    let odd = head.lines().find(|line| known.iter().all(|key| !line.starts_with(&format!("{key}: "))));
+    assert_eq!(odd, None, "{}: unknown in its head", path.display());
+    Script {
+        module: path.file_stem().unwrap().to_string_lossy().into_owned(),
+        title: all("title").join(" "),
+        toys: all("uses").contains(&"toys"),
+        hosts: if all("uses").contains(&"python") { &PYTHON } else { &HOSTS },
+        clean: all("clean").join("\n"),
+        print: all("print").join("\n"),
+        scenes: scenes.split("---\n").map(rows).collect(),
+    }
+}
+
+fn rows(text: &str) -> Vec<Row> {
+    let row = |text: &str| {
         let (name, rest) = text.split_once('\n').expect("a row");
-        let lines = rest.lines().filter(|line| *line != "---");
-        let (before, does): (Vec<_>, Vec<_>) = lines.partition(|line| line.starts_with("$ "));
+        let (before, does): (Vec<_>, Vec<_>) = rest.lines().partition(|line| line.starts_with("$ "));
         let before = before.iter().map(|line| format!("{}\n", &line[2..])).collect();
-        Row { name, before, does: does.join("\n") }
+        Row { name: name.to_owned(), before, does: does.join("\n") }
     };
     text.split("## ").skip(1).map(row).collect()
 }
@@ -41,6 +80,24 @@ fn rows(text: &'static str) -> Vec<Row> {
 const UNIT: &str = r#"
 unit_in() { mkdir -p $1; printf '[Service]\nExecStart=/bin/sleep inf\nExecReload=/bin/true\n[Install]\nWantedBy=multi-user.target\n' >$1/real-$2.service; }
 unit() { unit_in /etc/systemd/system $1; }
+wheels() { # toy 1.0 needs nothing, toy 2.0 needs helper
+    python3 - <<'PY'
+import zipfile
+for name, version, needs in ("toy", "1.0", ""), ("toy", "2.0", "Requires-Dist: helper\n"), ("helper", "0.5", ""):
+    with zipfile.ZipFile(f"{name}-{version}-py3-none-any.whl", "w") as wheel:
+        info, say = f"{name}-{version}.dist-info", wheel.writestr
+        say(f"{name}.py", f"version = '{version}'\n")
+        say(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n{needs}")
+        say(f"{info}/WHEEL", "Wheel-Version: 1.0\nGenerator: me\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        say(f"{info}/RECORD", "")
+PY
+}
+commit() { echo $1 >>work/file; git -C work add file; git -C work commit -qm $1; git -C work push -q ../app.git main; }
+repository() {
+    export GIT_AUTHOR_NAME=me GIT_AUTHOR_EMAIL=me GIT_COMMITTER_NAME=me GIT_COMMITTER_EMAIL=me
+    rm -rf work; git init -q --bare -b main app.git; git init -q -b main work
+    commit one; git -C work tag v1; commit two; git -C work push -q ../app.git main:next v1
+}
 "#;
 
 const CLEAN: &str = r#"
@@ -60,38 +117,49 @@ systemctl list-unit-files --no-legend --plain
 systemctl list-units --all --no-legend --plain 'real-*' 'toy*'
 "#;
 
-/// Check, apply, apply again, on all hosts.
-fn scene(module: &str, text: &'static str) {
-    let room = Room::with(&HOSTS);
-    let _clean = Undo(|| drop(inside_all(&HOSTS, CLEAN)));
-    for text in text.split("---\n") {
-        inside_all(&HOSTS, CLEAN);
-        rehearse(&room, module, &rows(text));
+/// Check, apply, apply again, scene by scene, on all hosts.
+fn perform(script: &Script) {
+    let room = Room::with(script.hosts);
+    if script.hosts == PYTHON {
+        python(PYTHON[0]);
+        room.inventory(&[(PYTHON[0], PYTHON[0], "root")]);
+    }
+    let clean = || {
+        inside_all(script.hosts, &format!("{CLEAN}{}", script.clean));
+        if script.toys {
+            toys(script.hosts);
+        }
+    };
+    let _clean = Undo(clean);
+    for rows in &script.scenes {
+        clean();
+        rehearse(&room, script, rows);
     }
 }
 
-fn rehearse(room: &Room, module: &str, rows: &[Row]) {
+fn rehearse(room: &Room, script: &Script, rows: &[Row]) {
+    let Script { module, print, hosts, .. } = script;
     let before = rows.iter().map(|row| format!("mkdir -p /srv/real/{0}; cd /srv/real/{0}\n{1}", row.name, row.before));
-    inside_all(&HOSTS, &format!("set -e\n{UNIT}{}", before.collect::<String>()));
+    inside_all(hosts, &format!("set -e\n{UNIT}{}", before.collect::<String>()));
     stock(room);
     let tasks = rows.iter().map(|Row { name, does, .. }| {
         format!("    task(\"{name}\", || {{ let d = \"/srv/real/{name}\"; {does} }});\n")
     });
     room.write("scene.rhai", format!("play(\"{module}\", \"all\", |host| {{\n{}}});\n", tasks.collect::<String>()));
 
-    let print = || inside_all(&HOSTS, FINGERPRINT);
+    let print = || inside_all(hosts, &format!("{FINGERPRINT}{print}"));
     let (before, here) = (print(), fetched(room));
     let check = room.hlrun(&["scene.rhai", "--json", "--check"]).exits(0);
-    for ((host, before), after) in HOSTS.iter().zip(&before).zip(print()) {
+    for ((host, before), after) in hosts.iter().zip(&before).zip(print()) {
         assert_eq!(difference(before, &after), "", "check mode changed {host}");
     }
     assert_eq!(here, fetched(room), "check mode changed the controller");
 
-    let actions = actions(room);
+    let actions = offered(Role::Action);
     let is_action = |record: &Value| actions.contains(record["operation"].as_str().expect("an operation"));
     let apply = room.hlrun(&["scene.rhai", "--json"]).exits(0);
     let (predicted, made) = (check.records(), apply.records());
-    assert_eq!(made.len(), rows.len() * HOSTS.len(), "records");
+    assert_eq!(made.len(), rows.len() * hosts.len(), "records");
     let unknown = predicted.iter().filter(|r| r["status"] == "unknown" && !is_action(r)).map(brief).collect::<Vec<_>>();
     assert!(unknown.is_empty(), "operations that check mode does not know: {unknown:#?}");
     let only = |records: &[Value], status: &str| -> BTreeMap<String, String> {
@@ -125,22 +193,13 @@ fn brief(record: &Value) -> String {
     format!("{} {} {} {} at {}", text("host"), text("task"), text("operation"), text("subject"), record["at"])
 }
 
-fn packages() {
-    let room = Room::with(&HOSTS);
-    let _clean = Undo(|| {
-        inside_all(&HOSTS, CLEAN);
-        toys(&HOSTS);
-    });
-    for text in PACKAGES.split("---\n") {
-        inside_all(&HOSTS, CLEAN);
-        toys(&HOSTS);
-        rehearse(&room, "apt", &rows(text));
-    }
-}
-
 /// The controller's files that the rows name.
 fn stock(room: &Room) {
     room.write("text.txt", "some text: ü\n");
+    room.write(
+        "keys.pub",
+        "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8g me@laptop\n",
+    );
     room.write("binary", (0..=255).collect::<Vec<u8>>());
     room.write("facts.j2", "{{ ansible_facts.hostname }} {{ ansible_os_family }} {{ inventory_hostname }}\n{% for n in names | sort %}\n- {{ n }}\n{% endfor %}\n");
     room.write("timer.j2", "[Timer]\nOnCalendar={{ when }}\n[Install]\nWantedBy=timers.target\n");
@@ -170,30 +229,15 @@ fn difference(a: &str, b: &str) -> String {
     gone.chain(b.difference(&a).map(|line| format!("+ {line}\n"))).collect()
 }
 
-/// What hlrun has, by what its documentation says of it.
-fn documented(room: &Room, role: &str) -> BTreeSet<String> {
-    let mut found = BTreeSet::new();
-    for module in ["file", "apt", "systemd", "shell"] {
-        let list = room.hlrun(&["docs", module]).exits(0).stdout;
-        let names =
-            list.lines().filter_map(|line| line.strip_prefix("  ")?.split(' ').next()).filter(|w| w.contains("::"));
-        for name in names {
-            if room.hlrun(&["docs", name]).exits(0).stdout.contains(role) {
-                found.insert(name.to_owned());
-            }
-        }
-    }
-    found
-}
-
-fn actions(room: &Room) -> BTreeSet<String> {
-    documented(room, "\n(action: ")
+/// What hlrun has of a kind.
+fn offered(role: Role) -> BTreeSet<String> {
+    let entries = stdlib::modules().iter().flat_map(|module| &module.entries);
+    entries.filter(|entry| entry.role == role).map(|entry| entry.path()).collect()
 }
 
 fn complete() {
-    let room = Room::with(&[]);
-    let rows: Vec<Row> = [FILES, UNITS, PACKAGES].into_iter().flat_map(rows).collect();
-    for operation in documented(&room, "\n(operation: ") {
-        assert!(rows.iter().any(|row| row.does.contains(&format!("{operation}("))), "no row for {operation}");
-    }
+    let rows: Vec<Row> = scripts().into_iter().flat_map(|script| script.scenes).flatten().collect();
+    let left_out = |operation: &String| !rows.iter().any(|row| row.does.contains(&format!("{operation}(")));
+    let left_out: Vec<_> = offered(Role::Operation).into_iter().filter(left_out).collect();
+    assert!(left_out.is_empty(), "without a row: {left_out:?}");
 }

@@ -23,17 +23,17 @@ use std::time::Duration;
 const LIMIT: Option<Duration> = Some(Duration::from_secs(5));
 
 /// What a program prints; a failure is an error.
-async fn ask(host: &dyn Look, program: &str, args: &[&str]) -> Result<String> {
+pub async fn ask(host: &dyn Look, program: &str, args: &[&str]) -> Result<String> {
     host.text(&Command::new(program).args(args.iter().copied()).timeout(LIMIT)).await
 }
 
 /// What a script of ours prints; a failure is an error.
-async fn script(host: &dyn Look, script: &str) -> Result<String> {
+pub async fn script(host: &dyn Look, script: &str) -> Result<String> {
     host.text(&Command::sh(script).timeout(LIMIT)).await
 }
 
 /// The error for an answer that is not what it should be.
-fn strange(what: &str, answer: &str) -> Error {
+pub fn strange(what: &str, answer: &str) -> Error {
     let start: String = answer.chars().take(80).collect();
     Error::host(format!("{what} answers something else than expected: `{}`", start.replace('\n', " ")))
 }

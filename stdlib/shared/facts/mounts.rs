@@ -1,8 +1,8 @@
-//! What is mounted, and how full it is. A dead NFS server never makes this wait: only local file systems are
-//! asked for their size, each for at most two seconds.
+//! What is mounted, and how full it is. A dead server or disk makes this wait for two seconds, and is named.
 
 use super::script;
 use crate::contract::{Look, Result};
+use crate::shared::mountinfo::unescape;
 use serde::Serialize;
 
 /// A mounted file system.
@@ -16,52 +16,45 @@ pub struct Mount {
     pub fstype: String,
     /// Its options.
     pub options: String,
-    /// Its size in bytes; nothing for a network file system.
+    /// Its size in bytes; nothing if it did not say.
     pub size: Option<u64>,
-    /// What is left in bytes for users other than root; nothing for a network file system.
+    /// What is left in bytes for users other than root; nothing if it did not say.
     pub free: Option<u64>,
+    /// Whether it did not answer within two seconds: its server or disk is dead.
+    pub hangs: bool,
 }
 
-/// Asks for all mounts of devices, pools and servers; the kernel's own file systems are left out.
+/// Asks for all mounts of devices, pools and servers; the kernel's own file systems are left out. All are asked at once,
+/// each for at most two seconds.
 pub async fn mounts(host: &dyn Look) -> Result<Vec<Mount>> {
-    let asked = "while read -r d p t o x; do case $t in \
-                 ext[234]|xfs|btrfs|zfs|vfat|exfat|f2fs|bcachefs|ntfs*|fuseblk|iso9660|jfs|reiserfs|erofs|ubifs) \
-                 s=$(timeout 2 stat -f -c \"%S %b %a\" \"$(printf %b \"$p\")\" 2>/dev/null);; \
-                 nfs*|cifs|smb3|9p|ceph|virtiofs|glusterfs|fuse.*|afs) s=;; *) continue;; esac; \
-                 echo \"$d $p $t $o $s\"; done </proc/mounts";
-    Ok(script(host, asked).await?.lines().filter_map(parse).collect())
+    let asked = r#"while read -r d p t o x; do case $t in ext[234]|xfs|btrfs|zfs|vfat|exfat|f2fs|bcachefs|ntfs*|fuseblk|iso9660|jfs|reiserfs|erofs|ubifs|nfs*|cifs|smb3|9p|ceph|virtiofs|glusterfs|fuse|fuse.*|afs) n=$((n+1)); { s=$(timeout -s KILL 2 stat -f -c "%S %b %a" "$(printf %b "$p")" 2>/dev/null); echo "$n $d $p $t $o $? $s"; } & ;; esac; done </proc/mounts; wait"#;
+    let answer = script(host, asked).await?;
+    let mut mounts: Vec<(u32, Mount)> = answer.lines().filter_map(parse).collect();
+    mounts.sort_by_key(|(at, _)| *at);
+    Ok(mounts.into_iter().map(|(_, mount)| mount).collect())
 }
 
-fn parse(line: &str) -> Option<Mount> {
+fn parse(line: &str) -> Option<(u32, Mount)> {
     let mut words = line.split(' ');
+    let at = words.next()?.parse().ok()?;
     let mut word = || words.next().map(unescape);
     let (device, path, fstype, options) = (word()?, word()?, word()?, word()?);
+    let code: i32 = words.next()?.parse().ok()?;
     let numbers: Vec<u64> = words.filter_map(|w| w.parse().ok()).collect();
     let (size, free) = match numbers[..] {
         [block, total, free] => (block.checked_mul(total), block.checked_mul(free)),
         _ => (None, None),
     };
-    Some(Mount { path, device, fstype, options, size, free })
-}
-
-/// The kernel writes a space as `\040`.
-fn unescape(word: &str) -> String {
-    let mut out: Vec<u8> = Vec::new();
-    let bytes = word.as_bytes();
-    let mut i = 0;
-    while let Some(byte) = bytes.get(i) {
-        let code = word.get(i + 1..i + 4).filter(|_| *byte == b'\\').and_then(|o| u8::from_str_radix(o, 8).ok());
-        out.push(code.unwrap_or(*byte));
-        i += if code.is_some() { 4 } else { 1 };
-    }
-    String::from_utf8_lossy(&out).into_owned()
+    // What a time limit ended: coreutils say so with 124 or 137, busybox with 143 or 137.
+    Some((at, Mount { path, device, fstype, options, size, free, hangs: [124, 137, 143].contains(&code) }))
 }
 
 #[cfg(test)]
 mod tests {
     #[test]
     fn names_with_spaces_are_read_back() {
-        let mount = super::parse(r"//nas/My\040Share /mnt/a\134b\040c cifs rw ").unwrap();
+        let (_, mount) = super::parse(r"1 //nas/My\040Share /mnt/a\134b\040c cifs rw 137 ").unwrap();
         assert_eq!((mount.device.as_str(), mount.path.as_str(), mount.size), ("//nas/My Share", r"/mnt/a\b c", None));
+        assert!(mount.hangs && !super::parse("2 / / ext4 rw 0 4096 2 1").unwrap().1.hangs);
     }
 }

@@ -1,0 +1,99 @@
+//! Disks, file systems, swap.
+
+use crate::contract::{Fact, Look, Result};
+use crate::shared::facts::{Mount, memory, mounts, script};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+fact! {
+    /// Ask what is mounted: devices, pools and servers, not the kernel's own file systems.
+    ///
+    /// Each has `path`, `device`, `fstype`, `options`, and `size` and `free` in bytes. One whose server or disk does not
+    /// answer within two seconds has `hangs`; its `size` and `free` are `()`. All are asked at the same time.
+    ///
+    /// ```rhai
+    /// for mount in facts::mounts() {
+    ///     if mount.hangs { warn(`${mount.path} hangs`); }
+    ///     else if mount.size != () && mount.free < mount.size / 10 { print(`${mount.path} is nearly full`); }
+    /// }
+    /// ```
+    /// ```transcript
+    /// ? sh -c 'while read -r d p t o x; do case $t in ext[234]|xfs|btrfs|zfs|vfat|exfat|f2fs|bcachefs|ntfs*|fuseblk|iso9660|jfs|reiserfs|erofs|ubifs|nfs*|cifs|smb3|9p|ceph|virtiofs|glusterfs|fuse|fuse.*|afs) n=$((n+1)); { s=$(timeout -s KILL 2 stat -f -c "%S %b %a" "$(printf %b "$p")" 2>/dev/null); echo "$n $d $p $t $o $? $s"; } & ;; esac; done </proc/mounts; wait' sh
+    /// = 1 /dev/sda1 / ext4 rw,relatime 0 4096 7738464 5120000
+    /// = 2 tank/media /tank/media zfs rw,xattr 0 131072 29000000 11000000
+    /// = 3 nas:/export /mnt/nas nfs4 rw,hard 137
+    /// ```
+    Mounts -> Vec<Mount>: |host| mounts(host).await?
+}
+
+fact! {
+    /// Ask for the disks of the machine.
+    ///
+    /// Each has `name` (`sda`, `nvme0n1`), `size` in bytes, `model`, `rotational` and `removable`. It is the kernel that is asked,
+    /// not the disks: one that is broken makes nothing wait.
+    ///
+    /// ```rhai
+    /// for disk in facts::disks() { print(`${disk.name}: ${disk.model}`); }
+    /// ```
+    /// ```transcript
+    /// ? sh -c 'for d in /sys/block/*; do n=${d##*/}; case $n in loop*|ram*|zram*|dm-*|md*|sr*|fd*|nbd*) continue;; esac; [ -e "$d" ] || continue; echo "$n $(cat $d/size) $(cat $d/queue/rotational) $(cat $d/removable) $(cat $d/device/model)"; done 2>/dev/null' sh
+    /// = nvme0n1 1953525168 0 0 Samsung SSD 980 1TB
+    /// = sda 7814037168 1 0 WDC WD40EFRX-68N
+    /// ```
+    Disks -> Vec<Disk>: |host| disks(&script(host, r#"for d in /sys/block/*; do n=${d##*/}; case $n in loop*|ram*|zram*|dm-*|md*|sr*|fd*|nbd*) continue;; esac; [ -e "$d" ] || continue; echo "$n $(cat $d/size) $(cat $d/queue/rotational) $(cat $d/removable) $(cat $d/device/model)"; done 2>/dev/null"#).await?)
+}
+
+fact! {
+    /// Ask for the swap space in MiB.
+    ///
+    /// ```rhai
+    /// if facts::swap_mb() == 0 { warn("no swap"); }
+    /// ```
+    /// ```transcript
+    /// ? grep -E '^(Mem|Swap)' /proc/meminfo
+    /// = MemTotal:       16316232 kB
+    /// = MemFree:         1204936 kB
+    /// = MemAvailable:   11842372 kB
+    /// = SwapTotal:       2097148 kB
+    /// = SwapFree:        1048574 kB
+    /// ```
+    SwapMb -> u64: |host| memory(host).await?.swap_total
+}
+
+fact! {
+    /// Ask for the swap space in MiB that is not used.
+    ///
+    /// ```rhai
+    /// facts::swap_free_mb();
+    /// ```
+    /// ```transcript
+    /// ? grep -E '^(Mem|Swap)' /proc/meminfo
+    /// = MemTotal:       16316232 kB
+    /// = MemFree:         1204936 kB
+    /// = MemAvailable:   11842372 kB
+    /// = SwapTotal:       2097148 kB
+    /// = SwapFree:        1048574 kB
+    /// ```
+    SwapFreeMb -> u64: |host| memory(host).await?.swap_free
+}
+
+/// A disk.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub struct Disk {
+    name: String,
+    size: u64,
+    model: String,
+    rotational: bool,
+    removable: bool,
+}
+
+fn disks(text: &str) -> Vec<Disk> {
+    let disk = |line: &str| {
+        let mut words = line.split_whitespace();
+        let (name, blocks) = (words.next()?, words.next()?.parse::<u64>().ok()?);
+        let (rotational, removable) = (words.next()? == "1", words.next()? == "1");
+        let model = words.collect::<Vec<_>>().join(" ");
+        Some(Disk { name: name.to_owned(), size: blocks.checked_mul(512)?, model, rotational, removable })
+    };
+    text.lines().filter_map(disk).collect()
+}

@@ -1,7 +1,7 @@
 //! The comforts of the command line that need more than one session: a new homelab, runs followed and compared,
 //! shells that ask, the manual.
 
-#![allow(clippy::unwrap_used, clippy::disallowed_methods)] // an integration test is no `cfg(test)` to clippy
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, clippy::print_stderr)] // an integration test is no `cfg(test)` to clippy
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -155,7 +155,7 @@ const TYPED: &[(&[&str], &[&str])] = &[
 /// A shell that is installed, asked by a script that prints an offer per line and `---` after each question.
 fn asked(shell: &str, args: &[&str], script: &str) {
     if Command::new(shell).arg("--version").output().is_err() {
-        println!("{shell} is not installed: not asked");
+        eprintln!("{shell} is not installed: not asked");
         return;
     }
     let (dir, path) = homelab();

@@ -33,7 +33,7 @@ pub enum FileType {
 /// file::find("/var/backups", #{ patterns: "*.tar.gz", age: "30d" });
 /// ```
 /// ```transcript
-/// ? find /var/backups/. -mindepth 1 -maxdepth 1 -type f ! -name '.*' '(' -name '*.tar.gz' ')' -mmin +43200 -exec env LC_ALL=C stat -c %a:%U:%G:%u:%g:%s:%Y:%F:%n '{}' +
+/// ? find /var/backups/. -mindepth 1 -maxdepth 1 -type f '!' -name '.*' '(' -name '*.tar.gz' ')' -mmin +43200 -exec env LC_ALL=C stat -c %a:%U:%G:%u:%g:%s:%Y:%F:%n '{}' +
 /// = 644:root:root:0:0:9:1749081600:regular file:/var/backups/./old one.tar.gz
 /// ```
 #[derive(Debug, Deserialize, JsonSchema)]

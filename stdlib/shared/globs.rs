@@ -45,7 +45,7 @@ mod tests {
             ("a/b/x.bak", true),
             ("cache", true),
             ("cache/x/y", true),
-            ("b/cache", true),
+            ("b/cache", false),
             ("a/x.log", true),
             ("a/b/x.log", false),
             (".git/config", true),

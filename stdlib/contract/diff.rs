@@ -99,6 +99,9 @@ fn short(value: &Value) -> String {
             let size = value.get("size").and_then(Value::as_u64).unwrap_or_default();
             format!("{size} bytes sha256:{}", &digest(value).unwrap_or_default().chars().take(12).collect::<String>())
         }
+        Value::Object(fields) => {
+            fields.iter().map(|(key, value)| format!("{key} {}", short(value))).collect::<Vec<_>>().join(", ")
+        }
         Value::Array(items) => items.iter().map(short).collect::<Vec<_>>().join(", "),
         other => other.to_string(),
     }

@@ -8,6 +8,7 @@ mod module;
 mod operation;
 mod record;
 pub mod replay;
+mod restore;
 mod step;
 
 pub use conduct::{Mode, Outcome, act, conduct};
@@ -17,4 +18,5 @@ pub use host::{Asset, Host, Look, Output, refusal};
 pub use module::{Entry, Module, Parameter, Role, Typed};
 pub use operation::{Action, Fact, Need, Operation, Refresh};
 pub use record::{Record, Status};
+pub use restore::{Back, KEPT, Keepsake, Past, Restored, restore};
 pub use step::{Command, Fetch, Source, Step, Write, quote};

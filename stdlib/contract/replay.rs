@@ -93,7 +93,7 @@ pub fn written(step: &Step) -> Vec<String> {
         Step::Write(write) => match &write.source {
             Source::Text(text) => text.lines().map(str::to_owned).collect(),
             Source::Bytes(bytes) => vec![format!("({} bytes)", bytes.len())],
-            Source::Asset(_) => Vec::new(),
+            Source::Asset(_) | Source::Kept(_) => Vec::new(),
         },
         _ => Vec::new(),
     }

@@ -2,9 +2,9 @@
 
 use super::listing;
 use crate::bail;
-use crate::contract::{Command, Look, Operation, Result, Step};
+use crate::contract::{Command, Keepsake, Look, Operation, Result, Step};
 use crate::shared::stat::{self, Kind};
-use crate::shared::{HostPath, Id, Mode};
+use crate::shared::{HostPath, Id, Mode, Relic};
 use futures_util::try_join;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -21,6 +21,8 @@ use std::collections::BTreeMap;
 /// ? LC_ALL=C stat -c %a:%U:%G:%u:%g:%s:%Y:%F -- /srv/media
 /// - stat: cannot statx '/srv/media': No such file or directory
 /// * 1
+/// ? sh -c 'd=$1; while p=${d%/*}; [ -n "$p" ] && [ ! -e "$p" ]; do d=$p; done; echo "$d"' sh /srv/media
+/// = /srv/media
 /// ! mkdir -p -m 00750 -- /srv/media
 /// ! chown -h media -- /srv/media
 /// ? LC_ALL=C stat -c %a:%U:%G:%u:%g:%s:%Y:%F -- /srv/media
@@ -53,6 +55,9 @@ pub struct DirectoryState {
     owner: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     group: Option<String>,
+    /// The topmost directory that has to be made for it, if that is not itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    missing: Option<String>,
     /// What lies below it and has other attributes, as `KIND MODE OWNER:GROUP`.
     #[serde(default)]
     unlike: BTreeMap<String, String>,
@@ -121,6 +126,9 @@ impl Directory {
     }
 }
 
+/// The topmost directory of a path that does not exist.
+const TOP: &str = r#"d=$1; while p=${d%/*}; [ -n "$p" ] && [ ! -e "$p" ]; do d=$p; done; echo "$d""#;
+
 /// The parts of `KIND MODE OWNER:GROUP`.
 fn attributes(was: &str) -> Option<(&str, u32, &str)> {
     let (kind, rest) = was.split_once(' ')?;
@@ -154,12 +162,17 @@ impl Operation for Directory {
                 bail!("{} is a symbolic link to {real}, which does not exist", self.path);
             }
         }
-        let Some(found) = found else { return Ok(DirectoryState::default()) };
+        let Some(found) = found else {
+            let top = host.text(&Command::sh(TOP).arg(self.path.as_str())).await?;
+            let missing = Some(top).filter(|top| top != self.path.as_str());
+            return Ok(DirectoryState { missing, ..DirectoryState::default() });
+        };
         if found.kind != Kind::Directory {
             bail!("{} is {}, not a directory", self.path, found.kind.words(); hint: "file::absent removes it");
         }
         Ok(DirectoryState {
             exists: true,
+            missing: None,
             mode: self.mode.as_ref().map(|_| format!("{:04o}", found.mode)),
             owner: self.owner.as_ref().map(|id| found.owner_like(id)),
             group: self.group.as_ref().map(|id| found.group_like(id)),
@@ -171,6 +184,7 @@ impl Operation for Directory {
         let bits = now.mode.as_deref().and_then(|mode| u32::from_str_radix(mode, 8).ok());
         Ok(DirectoryState {
             exists: true,
+            missing: None,
             mode: self.mode.as_ref().map(|mode| mode.of(bits.unwrap_or(0o755), true)),
             owner: self.owner.as_ref().map(|id| id.as_str().to_owned()),
             group: self.group.as_ref().map(|id| id.as_str().to_owned()),
@@ -180,7 +194,11 @@ impl Operation for Directory {
 
     fn steps(&self, now: &DirectoryState, want: &DirectoryState) -> Result<Vec<Step>> {
         if !want.exists {
-            return Ok(Command::new("rmdir").args(["--", &self.path]).into());
+            // From the innermost to the topmost that was made for it; what is not empty stays and says so.
+            let top = want.missing.as_deref().unwrap_or(&self.path);
+            let paths = std::iter::successors(Some(self.path.as_str()), |path| Some(path.rsplit_once('/')?.0));
+            let paths = paths.take_while(|path| path.starts_with(top));
+            return Ok(Command::new("rmdir").arg("--").args(paths).into());
         }
         let (owner, group) = (want.owner.as_deref(), want.group.as_deref());
         if !now.exists {
@@ -212,7 +230,8 @@ impl Operation for Directory {
 
 /// Make sure there is nothing at a path: a file, a link, or a directory with all it contains.
 ///
-/// The root, system directories and home directories' parent are refused, and so is a path with `..`.
+/// The root, system directories and home directories' parent are refused, and so is a path with `..`. What is
+/// at most 16 MiB is kept on the controller, so that undo can put it back.
 ///
 /// ```rhai
 /// file::absent("/opt/old-app");
@@ -220,6 +239,8 @@ impl Operation for Directory {
 /// ```transcript
 /// ? LC_ALL=C stat -c %a:%U:%G:%u:%g:%s:%Y:%F -- /opt/old-app
 /// = 755:root:root:0:0:4096:1749081600:directory
+/// ? sh -c 'k=$(du -skx -- "$1" | cut -f1) && [ "$k" -le "$2" ] && tar --sort=name --version >/dev/null 2>&1 || exit 3; cd -- "${1%/*}/" && { tar -c --sort=name --format=gnu --numeric-owner -f - -- "${1##*/}" || echo incomplete >&2; } | "$3"' sh /opt/old-app 16384 sha256sum
+/// = 7e9f7b3bb0d2f5b0a3a1c1f7c0f0a9b9e8d7c6b5a4938271605f4e3d2c1b0a99  -
 /// ! rm -rf -- /opt/old-app
 /// ? LC_ALL=C stat -c %a:%U:%G:%u:%g:%s:%Y:%F -- /opt/old-app
 /// - stat: cannot statx '/opt/old-app': No such file or directory
@@ -235,7 +256,7 @@ pub struct Absent {
 /// What is at a path.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct AbsentState {
-    kind: Option<Kind>,
+    there: Option<Relic>,
 }
 
 /// What no playbook means to delete.
@@ -248,7 +269,6 @@ const VITAL: &[&str] = &[
 
 impl Operation for Absent {
     type State = AbsentState;
-    const REVERSIBLE: bool = false;
 
     async fn prepare(&mut self, _host: &dyn Look) -> Result<()> {
         if self.path.split('/').any(|part| part == "..") {
@@ -262,24 +282,27 @@ impl Operation for Absent {
     }
 
     async fn read(&self, host: &dyn Look) -> Result<AbsentState> {
-        let found = stat::answer(&self.path, &host.run(&stat::command(&self.path)).await?);
-        match found {
-            Ok(found) => Ok(AbsentState { kind: found.map(|found| found.kind) }),
-            // Nothing can be below what is no directory.
-            Err(error) if error.message.ends_with("no directory") => Ok(AbsentState { kind: None }),
-            Err(error) => Err(error),
-        }
+        Ok(AbsentState { there: Relic::read(host, &self.path).await? })
     }
 
     fn want(&self, _now: &AbsentState) -> Result<AbsentState> {
-        Ok(AbsentState { kind: None })
+        Ok(AbsentState { there: None })
     }
 
     fn steps(&self, now: &AbsentState, want: &AbsentState) -> Result<Vec<Step>> {
-        if want.kind.is_some() {
-            bail!("{} was deleted, and what it contained was not kept", self.path);
+        let directory = now.there.as_ref().is_some_and(|there| there.kind == Kind::Directory);
+        let how = if directory { "-rf" } else { "-f" };
+        let mut steps: Vec<Step> = Vec::new();
+        if now.there.is_some() {
+            steps.push(Command::new("rm").args([how, "--", &self.path]).into());
         }
-        let how = if now.kind == Some(Kind::Directory) { "-rf" } else { "-f" };
-        Ok(Command::new("rm").args([how, "--", &self.path]).into())
+        if let Some(there) = &want.there {
+            steps.extend(there.steps(&self.path)?);
+        }
+        Ok(steps)
+    }
+
+    fn keeps(&self, now: &AbsentState, _want: &AbsentState) -> Vec<Keepsake> {
+        now.there.iter().flat_map(|there| there.keeps(&self.path)).collect()
     }
 }

@@ -41,7 +41,11 @@ pub enum Subcommand {
     Runs(RunsArgs),
     /// Show a past run
     Show(ShowArgs),
-    /// List handlers that were asked for and have not run
+    /// Take back what a run has changed
+    Undo(Box<UndoArgs>),
+    /// Go on where a run has stopped
+    Resume(ResumeArgs),
+    /// List what hosts are owed, or pay it
     Owed(OwedArgs),
     /// Show the configuration and where each value comes from
     Config,
@@ -193,6 +197,15 @@ pub struct RunArgs {
     /// Leave alone what earlier runs owe
     #[arg(long, env = "HLRUN_SKIP_OWED", value_parser = FalseyValueParser::new())]
     pub skip_owed: bool,
+    /// Run nothing but the handlers that earlier runs owe
+    #[arg(long, env = "HLRUN_ONLY_OWED", value_parser = FalseyValueParser::new(), conflicts_with = "skip_owed")]
+    pub only_owed: bool,
+    /// Go on where this run has stopped (`hlrun resume RUN` fills in the rest)
+    #[arg(long, env = "HLRUN_RESUME", value_name = "RUN")]
+    pub resume: Option<String>,
+    /// With --resume: of the hosts that did not come to their end, only these
+    #[arg(long, env = "HLRUN_RESUME_HOSTS", value_name = "HOSTS", value_delimiter = ',')]
+    pub resume_hosts: Vec<String>,
     #[command(flatten)]
     pub connection: ConnectionArgs,
     #[command(flatten)]
@@ -268,6 +281,70 @@ pub struct RunsArgs {
     pub json: bool,
 }
 
+/// Flags of `hlrun undo`.
+#[derive(Debug, Args)]
+#[command(after_help = UNDO)]
+pub struct UndoArgs {
+    /// The run, the beginning or end of its id, or `last`: the newest that was no dry run
+    #[arg(default_value = "last")]
+    pub run: String,
+    /// Only on these hosts
+    #[arg(long, visible_alias = "limit", value_name = "PATTERN")]
+    pub host: Option<String>,
+    /// Only these steps, by the numbers that the plan shows
+    #[arg(long, value_name = "N", value_delimiter = ',')]
+    pub step: Vec<usize>,
+    /// Show the plan, and do nothing
+    #[arg(short = 'C', long)]
+    pub check: bool,
+    /// Go back without asking
+    #[arg(short, long)]
+    pub yes: bool,
+    /// Go back where somebody has changed the same thing since, too
+    #[arg(long)]
+    pub force: bool,
+    /// Do not run handlers again
+    #[arg(long)]
+    pub no_handlers: bool,
+    #[command(flatten)]
+    pub inventory: InventoryArgs,
+    #[command(flatten)]
+    pub connection: ConnectionArgs,
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// What the help of `hlrun undo` ends with.
+const UNDO: &str = "Every host goes back from the last change to the first, through the same operations, and each \
+change is proved by reading again. Said before anything is done: what stays (actions such as shell::run; what was too \
+large to be kept), and what somebody has changed since, which is left alone unless --force. Handlers that the run has \
+run are run again at the end. An undo is a run like any other: `hlrun undo` once more takes it back.
+
+The inventory is the one that the run had, unless -i names another.
+
+Examples:
+  hlrun undo                      the newest run, after a look at the plan
+  hlrun undo last --check         only the plan
+  hlrun undo 20260314 --step 3    one step of a run, on all its hosts
+  hlrun undo last --host nas -y   one host, without a question";
+
+/// Flags of `hlrun resume`.
+#[derive(Debug, Args)]
+#[command(after_help = RESUME)]
+pub struct ResumeArgs {
+    /// The run, or the beginning or end of its id; without it, the newest that did not end well
+    pub run: Option<String>,
+    /// Of the hosts that did not come to their end, only these
+    #[arg(long, value_name = "HOSTS", value_delimiter = ',')]
+    pub host: Vec<String>,
+}
+
+/// What the help of `hlrun resume` ends with.
+const RESUME: &str = "The command line of the run is run again, in the same place. Every host goes on at its first call \
+that did not end; what came before is not done again: the script sees the results and answers that it saw then, so that \
+it takes the same way. Whatever stopped it may be mended first, but playbook, parameters, variables and templates must \
+be the same: what differs is said, and nothing is done.";
+
 /// Flags of `hlrun owed`.
 #[derive(Debug, Args)]
 pub struct OwedArgs {
@@ -280,6 +357,9 @@ pub struct OwedArgs {
     /// Forget them: they have been done by hand
     #[arg(long)]
     pub forget: bool,
+    /// Pay: run the handlers, go on with hosts that were unreachable
+    #[arg(long, conflicts_with = "forget")]
+    pub pay: bool,
 }
 
 /// Flags of `hlrun show`.

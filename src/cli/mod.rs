@@ -1,5 +1,6 @@
 //! The command line: one file per subcommand.
 
+mod again;
 mod args;
 mod check;
 mod config;
@@ -11,6 +12,7 @@ mod owed;
 mod run;
 mod runs;
 mod screen;
+mod undo;
 
 use clap::{CommandFactory, FromArgMatches};
 use std::ffi::OsString;
@@ -41,6 +43,7 @@ pub fn main(argv: Vec<OsString>) -> u8 {
         Ok(with) => with.unwrap_or(command),
         Err(errors) => return screen::fail(&errors),
     };
+    let typed = argv.clone();
     let matches = match command.try_get_matches_from(argv) {
         Ok(matches) => matches,
         Err(error) => {
@@ -64,13 +67,15 @@ pub fn main(argv: Vec<OsString>) -> u8 {
     match cli.command {
         args::Subcommand::Run(args) => {
             let given = args::given(&matches, &params);
-            run::run(args, program, given, project)
+            run::run(args, program, given, project, typed)
         }
         args::Subcommand::Check(args) => check::check(&args, project),
         args::Subcommand::Hosts(args) => hosts::hosts(&args),
         args::Subcommand::Exec(args) => exec::exec(args, project),
         args::Subcommand::Docs(args) => docs::docs(&args),
         args::Subcommand::Runs(args) => runs::runs(&args),
+        args::Subcommand::Undo(args) => undo::undo(*args, project),
+        args::Subcommand::Resume(args) => again::resume(&args),
         args::Subcommand::Owed(args) => owed::owed(&args),
         args::Subcommand::Show(args) => runs::show(&args),
         args::Subcommand::Config => config::show(found.as_ref(), &matches),

@@ -3,7 +3,7 @@
 use super::event::{Envelope, Event, Stats};
 use super::live::Live;
 use super::style::Paint;
-use super::words::{first_line, hosts, seconds, shorten, verdict};
+use super::words::{first_line, hosts, plural, seconds, shorten, verdict};
 use super::{Listener, recap};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
@@ -370,6 +370,11 @@ impl Listener for Terminal {
             }
             Event::Debt { host, handler, state, .. } => {
                 let line = format!("{state}: {handler} on {host}");
+                self.say(&line);
+            }
+            Event::HostResume { host, done } => {
+                let line = format!("resumes      {}  after {}", self.paint.bold(host), plural(*done, "finished call"));
+                self.title();
                 self.say(&line);
             }
             Event::HostEnd { host, error, .. } => {

@@ -15,7 +15,6 @@ pub(super) fn verdict(
     let unreachable = stats.values().filter(|s| s.unreachable > 0).count();
     let count: u64 = changes.values().sum();
     let unknown: u64 = stats.values().map(|s| s.unknown).sum();
-    let plural = |n: u64, word: &str| if n == 1 { format!("1 {word}") } else { format!("{n} {word}s") };
     let mut parts = Vec::new();
     if exit == 130 {
         parts.push("interrupted".to_owned());
@@ -41,6 +40,11 @@ pub(super) fn verdict(
     parts.push(seconds(duration_ms));
     let sign = if exit == 0 { "✓" } else { "✗" };
     format!("{sign} {}", parts.join(" · "))
+}
+
+/// A number of things.
+pub(super) fn plural(n: u64, word: &str) -> String {
+    if n == 1 { format!("1 {word}") } else { format!("{n} {word}s") }
 }
 
 pub(super) fn seconds(ms: u64) -> String {

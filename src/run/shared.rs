@@ -1,7 +1,10 @@
 //! What the hosts and plays of one run share.
 
 use super::link::{Link, Place};
+use super::memory::{Frame, Memory};
 use super::owed::{Debt, Debts};
+use super::resume::Replay;
+use super::vault::Vault;
 use super::{Options, stage::Prompt};
 use crate::inventory::{Connection, Inventory, Overlay};
 use crate::report::{Bus, Event, Owed, Stats};
@@ -31,6 +34,11 @@ pub(super) struct Shared {
     /// The hosts of `--limit`, if there is one.
     pub limit: Option<BTreeSet<String>>,
     pub prompt: Option<Prompt>,
+    /// What the run remembers, and where it keeps contents; nothing in check mode.
+    pub memory: Option<Memory>,
+    pub vault: Option<Arc<Vault>>,
+    /// What the run that is resumed saw.
+    pub replay: Option<Replay>,
     state: Mutex<State>,
 }
 
@@ -44,6 +52,8 @@ struct State {
     facts: HashMap<String, Map<String, Value>>,
     asked: HashMap<String, BTreeSet<String>>,
     owed: Vec<Owed>,
+    /// Why the run cannot go on where another one stopped.
+    diverged: Option<Error>,
 }
 
 impl Shared {
@@ -64,6 +74,26 @@ impl Shared {
         let debts = options.state.as_deref().map(Debts::open);
         let templates = super::lookups::engine(&roots);
         let state = Mutex::default();
+        let keeping = options.state.as_deref().filter(|_| !options.check);
+        let vault = options.state.as_deref().and_then(|dir| match Vault::open(dir) {
+            Ok(vault) => Some(Arc::new(vault)),
+            Err(error) => {
+                bus.emit(Event::Warning { message: format!("{}; this run cannot be undone", error.message) });
+                None
+            }
+        });
+        let memory = match (keeping, &vault) {
+            (Some(dir), Some(vault)) => {
+                vault.prune(super::journal::oldest(dir));
+                let begun = Memory::begin(dir, &id, Arc::clone(vault), bus.clone());
+                begun.inspect_err(|error| bus.emit(Event::Warning { message: error.message.clone() })).ok()
+            }
+            _ => None,
+        };
+        let replay = match (&options.resume, &options.state) {
+            (Some(resume), Some(dir)) => Some(Replay::open(dir, resume)?),
+            _ => None,
+        };
         if let Some(password) = &options.become_password {
             bus.hide(password);
         }
@@ -80,6 +110,9 @@ impl Shared {
             debts,
             limit,
             prompt,
+            memory,
+            vault,
+            replay,
             state,
         })
     }
@@ -130,6 +163,25 @@ impl Shared {
             connect_timeout: options.connect_timeout,
             persist: options.persist,
         }
+    }
+
+    /// Remember something of the run.
+    pub fn note(&self, frame: impl FnOnce() -> Frame) {
+        if let Some(memory) = &self.memory {
+            memory.note(&frame());
+        }
+    }
+
+    /// The playbook does not go the way it went in the run that is resumed: nothing more is done.
+    pub fn diverge(&self, error: Error) -> Error {
+        self.state().diverged.get_or_insert_with(|| error.clone());
+        self.cancel.cancel();
+        error
+    }
+
+    /// Why the run could not go on, if that is why it ended.
+    pub fn diverged(&self) -> Option<Error> {
+        self.state().diverged.clone()
     }
 
     /// Count something on a host.
@@ -300,6 +352,8 @@ impl Shared {
             let state = self.state();
             hosts.retain(|host| !state.lost.contains_key(host));
             hosts.retain(|host| self.limit.as_ref().is_none_or(|limit| limit.contains(host)));
+            hosts.retain(|host| self.replay.as_ref().is_none_or(|replay| !replay.left_alone.contains(host)));
+            hosts.retain(|host| !self.options.only_owed || !self.debts(&spec.name, host).is_empty());
         }
         match spec.order {
             Order::Inventory => {}

@@ -93,6 +93,7 @@ fn short(value: &Value) -> String {
         Value::Bool(true) => "yes".to_owned(),
         Value::Bool(false) => "no".to_owned(),
         Value::String(s) if s.is_empty() => "''".to_owned(),
+        Value::String(s) if s.len() == 64 && s.chars().all(|c| c.is_ascii_hexdigit()) => format!("sha256:{}", &s[..12]),
         Value::String(s) if s.contains('\n') => format!("{} lines", s.lines().count()),
         Value::String(s) => s.clone(),
         Value::Object(_) if digest(value).is_some() => {

@@ -1,7 +1,8 @@
 //! Modules as data: names, documentation, parameters, and the way to call what they offer.
 
 use super::{
-    Action, Back, Error, Fact, Host, Look, Mode, Operation, Outcome, Past, Restored, Result, act, conduct, nearest, restore,
+    Action, Back, Error, Fact, Host, Look, Mode, Operation, Outcome, Past, Restored, Result, act, conduct, nearest,
+    restore,
 };
 use async_trait::async_trait;
 use schemars::{JsonSchema, Schema, schema_for};

@@ -71,7 +71,8 @@ pub async fn restore<O: Operation>(mut op: O, past: &Past, host: &dyn Host, back
             if drift.is_empty() {
                 op.returnable(host.look(), &now, &want).await?;
             }
-            let outcome = Outcome { diff: changes, steps, before: current, sensitive, ..Outcome::new(Status::WouldChange) };
+            let outcome =
+                Outcome { diff: changes, steps, before: current, sensitive, ..Outcome::new(Status::WouldChange) };
             return Ok(Restored { outcome, drift, expected });
         }
         Back::Apply if !drift.is_empty() => {

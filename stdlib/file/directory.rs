@@ -43,6 +43,11 @@ pub struct Directory {
     /// executable only if they are so already.
     #[serde(default)]
     pub recurse: bool,
+    /// On the way back: the topmost directory that was made for it.
+    #[serde(skip)]
+    made: Option<String>,
+    #[serde(skip)]
+    back: bool,
 }
 
 /// A directory as it is or should be.
@@ -129,6 +134,9 @@ impl Directory {
 /// The topmost directory of a path that does not exist.
 const TOP: &str = r#"d=$1; while p=${d%/*}; [ -n "$p" ] && [ ! -e "$p" ]; do d=$p; done; echo "$d""#;
 
+/// Remove a directory, and those above it that are empty then.
+const REMOVE: &str = r#"rmdir -- "$1" || exit; shift; for d; do rmdir -- "$d" 2>/dev/null || break; done"#;
+
 /// The parts of `KIND MODE OWNER:GROUP`.
 fn attributes(was: &str) -> Option<(&str, u32, &str)> {
     let (kind, rest) = was.split_once(' ')?;
@@ -163,6 +171,9 @@ impl Operation for Directory {
             }
         }
         let Some(found) = found else {
+            if self.back {
+                return Ok(DirectoryState::default());
+            }
             let top = host.text(&Command::sh(TOP).arg(self.path.as_str())).await?;
             let missing = Some(top).filter(|top| top != self.path.as_str());
             return Ok(DirectoryState { missing, ..DirectoryState::default() });
@@ -194,11 +205,13 @@ impl Operation for Directory {
 
     fn steps(&self, now: &DirectoryState, want: &DirectoryState) -> Result<Vec<Step>> {
         if !want.exists {
-            // From the innermost to the topmost that was made for it; what is not empty stays and says so.
-            let top = want.missing.as_deref().unwrap_or(&self.path);
+            let top = self.made.as_deref().unwrap_or(&self.path);
             let paths = std::iter::successors(Some(self.path.as_str()), |path| Some(path.rsplit_once('/')?.0));
-            let paths = paths.take_while(|path| path.starts_with(top));
-            return Ok(Command::new("rmdir").arg("--").args(paths).into());
+            let paths: Vec<&str> = paths.take_while(|path| path.starts_with(top)).collect();
+            return Ok(match paths.len() {
+                0 | 1 => Command::new("rmdir").args(["--", &self.path]).into(),
+                _ => Command::sh(REMOVE).args(paths).into(),
+            });
         }
         let (owner, group) = (want.owner.as_deref(), want.group.as_deref());
         if !now.exists {
@@ -225,6 +238,16 @@ impl Operation for Directory {
         let unlike: BTreeMap<_, _> = unlike.map(|(below, was)| (below.clone(), was.clone())).collect();
         steps.extend(self.alike(&unlike));
         Ok(steps)
+    }
+
+    async fn recall(
+        &mut self,
+        _host: &dyn Look,
+        before: DirectoryState,
+        _after: &DirectoryState,
+    ) -> Result<DirectoryState> {
+        (self.back, self.made) = (true, before.missing);
+        Ok(DirectoryState { missing: None, ..before })
     }
 }
 

@@ -179,7 +179,9 @@ impl FileState {
         let goes = self.content.as_ref().filter(|c| want.content.as_ref().is_none_or(|w| w.sha256 != c.sha256));
         let goes = goes.filter(|content| content.text.is_none());
         let at = self.real.as_deref().unwrap_or(path);
-        goes.map(|c| Keepsake { command: stat::content(at), sha256: c.sha256.clone(), size: c.size }).into_iter().collect()
+        goes.map(|c| Keepsake { command: stat::content(at), sha256: c.sha256.clone(), size: c.size })
+            .into_iter()
+            .collect()
     }
 
     /// The steps from this state to another. `source` is what the wanted content comes from; without it,

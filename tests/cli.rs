@@ -21,7 +21,7 @@ fn events(args: &[&str]) -> Vec<serde_json::Value> {
     let state = tempfile::tempdir().unwrap();
     let work = state.path().join("work");
     let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_hlrun"));
-    command.args(["playbooks/first.rhai", "--json"]).arg(format!("--dir={}", work.display())).args(args);
+    command.args(["playbooks/hello.rhai", "--json"]).arg(format!("--dir={}", work.display())).args(args);
     let output = command.env("XDG_STATE_HOME", state.path()).output().unwrap();
     std::io::stderr().write_all(&output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(0));

@@ -21,6 +21,8 @@ mod operations;
 mod packages;
 #[path = "real/privilege.rs"]
 mod privilege;
+#[path = "pty/mod.rs"]
+mod pty;
 #[path = "real/semantics.rs"]
 mod semantics;
 

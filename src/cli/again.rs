@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use stdlib::contract::{Error, Result};
 
 /// Flags that a command line loses when it is run again.
-const LOST: [&str; 3] = ["--resume", "--resume-hosts", "--only-owed"];
+const LOST: [&str; 3] = ["--resume", "--only-hosts", "--only-owed"];
 
 /// What a run remembers of the command line that started it.
 pub fn origin(typed: &[OsString], inventory: &InventoryArgs, beside: &Path) -> Origin {
@@ -76,7 +76,7 @@ pub fn resume(args: &ResumeArgs) -> u8 {
     let made = run.and_then(|run| {
         let mut more = vec!["--resume", run.as_str()];
         if !hosts.is_empty() {
-            more.extend(["--resume-hosts", hosts.as_str()]);
+            more.extend(["--only-hosts", hosts.as_str()]);
         }
         command(&run, &more)
     });

@@ -4,10 +4,12 @@ mod again;
 mod args;
 mod check;
 mod config;
+mod diff;
 mod docs;
 mod exec;
 mod extra;
 mod hosts;
+mod logs;
 mod owed;
 mod run;
 mod runs;
@@ -78,6 +80,8 @@ pub fn main(argv: Vec<OsString>) -> u8 {
         args::Subcommand::Resume(args) => again::resume(&args),
         args::Subcommand::Owed(args) => owed::owed(&args),
         args::Subcommand::Show(args) => runs::show(&args),
+        args::Subcommand::Logs(args) => logs::logs(&args),
+        args::Subcommand::Diff(args) => diff::diff(&args),
         args::Subcommand::Config => config::show(found.as_ref(), &matches),
         args::Subcommand::Disconnect => runs::disconnect(),
     }

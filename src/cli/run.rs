@@ -13,6 +13,7 @@ use std::ffi::OsString;
 use std::io::{BufRead, IsTerminal, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::RecvTimeoutError;
 use std::time::Duration;
 use stdlib::contract::{Error, Result};
 use stdlib::shared::Span;
@@ -64,6 +65,7 @@ pub fn options(args: &ConnectionArgs, project: Option<PathBuf>) -> Result<Option
         },
         connect_timeout: span("timeout", &args.timeout)?.max(Duration::from_secs(1)),
         read_timeout: span("read-timeout", &args.read_timeout)?,
+        stuck_after: span("stuck-after", &args.stuck_after)?,
         persist: span("ssh-persist", &args.ssh_persist)?,
         project,
         ..Options::default()
@@ -129,7 +131,7 @@ pub fn run(
         Err(error) => return screen::fail(&[error]),
     };
     let resume = match args.resume.as_deref().map(|run| find_run(&state_dir(), run)).transpose() {
-        Ok(run) => run.map(|run| Resume { run, hosts: of(&args.resume_hosts) }),
+        Ok(run) => run.map(|run| Resume { run, hosts: of(&args.only_hosts) }),
         Err(error) => return screen::fail(&[error]),
     };
     let options = Options {
@@ -141,6 +143,7 @@ pub fn run(
         step: args.step,
         skip_owed: args.skip_owed,
         only_owed: args.only_owed,
+        owed_hosts: of(&args.only_hosts),
         resume,
         origin: Some(super::again::origin(&typed, &args.inventory, beside)),
         params,
@@ -166,7 +169,8 @@ pub fn run(
         runtime.listen(Terminal::new(view, move |file| sources.text(file)));
     }
     if args.step {
-        runtime.prompt(Prompt::new(ask));
+        let cancel = runtime.cancellation();
+        runtime.prompt(Prompt::new(move |question| ask(question, &cancel)));
     }
     watch(runtime.cancellation());
     finish(&runtime.run(program, &args.playbook), args.detailed_exitcode)
@@ -203,19 +207,29 @@ pub fn watch(cancel: CancellationToken) {
     });
 }
 
-fn ask(question: &str) -> Answer {
+/// Ask at the terminal; an interruption is an answer too.
+fn ask(question: &str, cancel: &CancellationToken) -> Answer {
     let mut err = std::io::stderr();
     let _ = write!(err, "{question} (N)o/(y)es/(c)ontinue/(q)uit: ");
     let _ = err.flush();
-    let mut line = String::new();
-    match std::io::stdin().lock().read_line(&mut line) {
-        Ok(0) | Err(_) => Answer::Quit,
-        Ok(_) => match line.trim().to_lowercase().as_str() {
-            "y" | "yes" => Answer::Yes,
-            "c" | "continue" => Answer::Continue,
-            "q" | "quit" => Answer::Quit,
-            _ => Answer::No,
-        },
+    let (typed, line) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let mut line = String::new();
+        let read = std::io::stdin().lock().read_line(&mut line);
+        drop(typed.send(read.ok().filter(|count| *count > 0).map(|_| line)));
+    });
+    let line = loop {
+        match line.recv_timeout(Duration::from_millis(50)) {
+            Ok(line) => break line,
+            Err(RecvTimeoutError::Timeout) if !cancel.is_cancelled() => {}
+            Err(_) => break None,
+        }
+    };
+    match line.as_deref().map(|line| line.trim().to_lowercase()).as_deref() {
+        None | Some("q" | "quit") => Answer::Quit,
+        Some("y" | "yes") => Answer::Yes,
+        Some("c" | "continue") => Answer::Continue,
+        Some(_) => Answer::No,
     }
 }
 

@@ -3,7 +3,7 @@
 use super::args::{RunsArgs, ShowArgs};
 use super::screen;
 use crate::report::{Envelope, Event, JsonLines, Listener, Terminal};
-use crate::run::{read_run, runs as ids, runtime_dir, state_dir};
+use crate::run::{is_running, read_run, runs as ids, runtime_dir, state_dir};
 use crate::transport::close_idle;
 use serde_json::json;
 
@@ -29,6 +29,7 @@ pub fn runs(args: &RunsArgs) -> u8 {
             continue;
         }
         let result = match end {
+            None if is_running(&state, &id) => "running".to_owned(),
             None => "did not end".to_owned(),
             Some((exit, stats, ms)) => {
                 let changed: u64 = stats.values().map(|s| s.changed).sum();
@@ -68,13 +69,14 @@ pub fn show(args: &ShowArgs) -> u8 {
 }
 
 /// An event, if it is about the host; without one, any.
-fn narrowed(envelope: &Envelope, host: Option<&str>) -> Option<Envelope> {
+pub(super) fn narrowed(envelope: &Envelope, host: Option<&str>) -> Option<Envelope> {
     let Some(host) = host else { return Some(envelope.clone()) };
     let mut envelope = envelope.clone();
     let about = match &mut envelope.event {
         Event::TaskStart { host: h, .. }
         | Event::TaskOutput { host: h, .. }
         | Event::TaskRetry { host: h, .. }
+        | Event::TaskStuck { host: h, .. }
         | Event::HostConnect { host: h, .. }
         | Event::HostEnd { host: h, .. }
         | Event::Debt { host: h, .. }

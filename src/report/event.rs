@@ -124,6 +124,26 @@ pub enum Event {
         /// Why.
         reason: String,
     },
+    /// A call takes much longer than usual.
+    #[serde(rename = "task.stuck")]
+    TaskStuck {
+        /// The host.
+        host: String,
+        /// The operation.
+        operation: String,
+        /// What it is called on.
+        subject: String,
+        /// How long it has taken so far, in milliseconds.
+        duration_ms: u64,
+        /// How long it usually takes, in milliseconds, if earlier runs tell.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        usual_ms: Option<u64>,
+        /// What it waits for.
+        waits: String,
+        /// What can be done about it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        hint: Option<String>,
+    },
     /// A call ended.
     #[serde(rename = "task.end")]
     TaskEnd {

@@ -5,6 +5,7 @@ mod draw;
 mod event;
 mod jsonl;
 mod live;
+mod log;
 mod recap;
 mod style;
 mod terminal;
@@ -14,9 +15,11 @@ pub use bus::{Bus, Listener, timestamp};
 pub use draw::draw;
 pub use event::{Envelope, Event, Owed, Stats, VERSION};
 pub use jsonl::JsonLines;
+pub use log::log;
 pub use recap::recap;
 pub use style::{Color, Paint};
 pub use terminal::{Terminal, View};
+pub use words::seconds;
 
 /// The JSON Schema of one line of `--json` and of the journal.
 pub fn schema() -> serde_json::Value {

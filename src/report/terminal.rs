@@ -54,6 +54,8 @@ pub struct Terminal {
     reported: Vec<String>,
     titled: Option<String>,
     play: Option<String>,
+    /// Whether another run could go on where this one stops.
+    resumable: bool,
 }
 
 /// The same news of several hosts.
@@ -91,6 +93,7 @@ impl Terminal {
             reported: Vec::new(),
             titled: None,
             play: None,
+            resumable: false,
         }
     }
 
@@ -305,9 +308,10 @@ impl Terminal {
             self.say(&line);
         }
         if exit == 130 {
-            self.warn(
-                "interrupted: what is listed above is done; run it again to go on, finished work is not done twice",
-            );
+            self.warn("interrupted: what is listed above is done; hlrun resume goes on where it stopped");
+        } else if self.resumable && exit != 0 && exit != 70 {
+            let line = self.paint.dim("hlrun resume goes on where it stopped");
+            self.say(&line);
         }
     }
 }
@@ -322,6 +326,7 @@ impl Listener for Terminal {
                 self.ended.clear();
                 self.play = Some(play.clone());
                 self.titled = None;
+                self.live.play(play, hosts.len());
                 if hosts.is_empty() {
                     let line = format!("play \"{play}\": no hosts left to run on");
                     let line = self.paint.purple(&line);
@@ -353,6 +358,18 @@ impl Listener for Terminal {
                 let line = self.paint.purple(&line);
                 self.warn(&line);
             }
+            Event::TaskStuck { host, operation, subject, duration_ms, usual_ms, waits, hint } => {
+                let usual = usual_ms.map(|ms| format!(", usually {}", seconds(ms))).unwrap_or_default();
+                let what = format!("{operation} {}", shorten(subject, 60));
+                let line = format!("waiting: {host}  {} ({}{usual})", what.trim_end(), seconds(*duration_ms));
+                let line = self.paint.purple(&line);
+                self.warn(&line);
+                self.warn(&format!("  it waits for {waits}"));
+                if let Some(hint) = hint {
+                    let line = self.paint.error(&format!("hint: {hint}"));
+                    self.warn(&format!("  {line}"));
+                }
+            }
             Event::TaskEnd { record } => self.record(record),
             Event::Print { host, text } => {
                 let key = format!("print {}", envelope.seq);
@@ -378,7 +395,7 @@ impl Listener for Terminal {
                 self.say(&line);
             }
             Event::HostEnd { host, error, .. } => {
-                self.live.done(host);
+                self.live.ended(host);
                 self.ended.insert(host.clone());
                 if let Some(error) = error {
                     let key = format!("{:?} {} {:?}", error.at, error.message, error.hints);
@@ -394,9 +411,11 @@ impl Listener for Terminal {
                 self.live.clear();
                 self.end(*exit, stats, owed, *duration_ms, error.as_deref());
             }
-            Event::RunStart { .. } | Event::HostConnect { .. } => {}
+            Event::RunStart { check, undoes, .. } => self.resumable = !check && undoes.is_none(),
+            Event::HostConnect { .. } => {}
         }
         self.flush(false);
+        self.live.refresh();
     }
     fn settle(&mut self) {
         self.flush(true);

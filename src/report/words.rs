@@ -47,7 +47,8 @@ pub(super) fn plural(n: u64, word: &str) -> String {
     if n == 1 { format!("1 {word}") } else { format!("{n} {word}s") }
 }
 
-pub(super) fn seconds(ms: u64) -> String {
+/// A span of time as people say it.
+pub fn seconds(ms: u64) -> String {
     match ms {
         0..10_000 => format!("{:.1} s", ms as f64 / 1000.0),
         _ => format!("{} s", ms / 1000),

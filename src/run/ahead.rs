@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use stdlib::contract::{Command, Content, Output, Result};
 use tokio::task::JoinHandle;
 
-/// How long an answer given in advance counts.
+/// How long an answer given in advance counts, from when the host gave it.
 const FRESH: Duration = Duration::from_secs(5);
 
 /// Reads remembered per play and host.
@@ -42,8 +42,19 @@ pub(super) struct Ahead {
     asked: Vec<Ask>,
     /// The reads of the call under way since its last change: what it asks when nothing is to be done.
     call: Vec<Ask>,
-    answers: HashMap<Ask, JoinHandle<Result<Output>>>,
-    started: Option<Instant>,
+    answers: HashMap<Ask, Foreseen>,
+    started: bool,
+}
+
+/// An answer on its way.
+pub(super) struct Foreseen(JoinHandle<(Instant, Result<Output>)>);
+
+impl Foreseen {
+    /// The answer, if it came and still counts.
+    pub async fn fresh(self) -> Option<Output> {
+        let (answered, output) = self.0.await.ok()?;
+        output.ok().filter(|_| answered.elapsed() < FRESH)
+    }
 }
 
 /// The memory of one host and playbook: per play, what is asked.
@@ -63,19 +74,20 @@ impl Ahead {
         self.call.clear();
     }
 
-    /// A read of an operation. Its answer, if it was asked in advance and still counts.
-    pub fn read(&mut self, link: &Arc<Link>, command: &Command, manner: &Manner) -> Option<JoinHandle<Result<Output>>> {
+    /// A read of an operation. Its answer, if it was asked in advance.
+    pub fn read(&mut self, link: &Arc<Link>, command: &Command, manner: &Manner) -> Option<Foreseen> {
         let ask = Ask::new(command, manner);
-        if self.started.is_none() {
-            self.started = Some(Instant::now());
+        if !std::mem::replace(&mut self.started, true) {
             for known in self.known.iter().filter(|known| known.user == ask.user) {
                 let (link, command, manner) = (Arc::clone(link), known.command.clone(), manner.clone());
-                let answer = tokio::spawn(async move { link.read(&command, &manner).await });
-                self.answers.insert(known.clone(), answer);
+                let answer = tokio::spawn(async move {
+                    let output = link.read(&command, &manner).await;
+                    (Instant::now(), output)
+                });
+                self.answers.insert(known.clone(), Foreseen(answer));
             }
         }
-        let fresh = self.started.is_some_and(|started| started.elapsed() < FRESH);
-        let answer = self.answers.remove(&ask).filter(|_| fresh);
+        let answer = self.answers.remove(&ask);
         if !self.call.contains(&ask) {
             self.call.push(ask);
         }

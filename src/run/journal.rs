@@ -28,6 +28,8 @@ impl Journal {
         private(&dir).map_err(failed)?;
         prune(&dir);
         let file = File::create_new(dir.join(format!("{run}.jsonl"))).map_err(failed)?;
+        // Held as long as the run lasts, however it ends: it tells a run that goes on from one that was cut off.
+        file.lock().map_err(failed)?;
         Ok(Journal { file: BufWriter::new(file) })
     }
 }
@@ -80,6 +82,10 @@ impl Listener for Journal {
             let _ = self.file.flush();
         }
     }
+    // Whoever follows a run wants to see what its hosts are at.
+    fn idle(&mut self) {
+        let _ = self.file.flush();
+    }
 }
 
 /// The ids of the runs that are kept, newest first.
@@ -111,9 +117,32 @@ pub(super) fn ends(state: &Path, run: &str) -> Option<(Envelope, Option<Envelope
     Some((parse(text.lines().next()?)?, last))
 }
 
-/// The whole id of a run; it may be shortened as long as it stays unique, and `last` is the newest.
+/// Whether a run goes on.
+pub fn is_running(state: &Path, id: &str) -> bool {
+    let file = File::open(state.join("runs").join(format!("{id}.jsonl")));
+    file.is_ok_and(|file| matches!(file.try_lock_shared(), Err(std::fs::TryLockError::WouldBlock)))
+}
+
+/// The full id of a run: it may be shortened as long as it stays unique, and `last` is the newest.
 pub fn find(state: &Path, run: &str) -> Result<String> {
-    choose(runs(state), run)
+    let ids = runs(state);
+    let found: Vec<&String> = match run {
+        "last" => ids.first().into_iter().collect(),
+        _ => ids.iter().filter(|id| id.starts_with(run) || id.ends_with(run)).collect(),
+    };
+    match found.as_slice() {
+        [one] => Ok((*one).clone()),
+        [] => {
+            let error = Error::playbook(format!("there is no run `{run}`"));
+            Err(match nearest(run, ids.iter().map(String::as_str)) {
+                Some(near) => error.hint(format!("did you mean {near}?")),
+                None => error.hint("hlrun runs lists them"),
+            })
+        }
+        several => {
+            Err(Error::playbook(format!("`{run}` is the beginning of {} runs", several.len())).hint("give more of it"))
+        }
+    }
 }
 
 /// The same among those runs that made changes, or might have: `last` is the newest of them.
@@ -134,31 +163,11 @@ fn applied(state: &Path, id: &str) -> bool {
     ends(state, id).is_some_and(|(start, _)| matches!(start.event, Event::RunStart { check: false, .. }))
 }
 
-/// The events of a run; its id may be shortened as long as it stays unique, and `last` is the newest. A line
-/// that cannot be read (a crash in the middle of it) is left out.
+/// The events of a run. A line that cannot be read (a crash in the middle of it) is left out.
 pub fn read(state: &Path, run: &str) -> Result<Vec<Envelope>> {
-    let path = state.join("runs").join(format!("{}.jsonl", find(state, run)?));
+    let id = find(state, run)?;
+    let path = state.join("runs").join(format!("{id}.jsonl"));
     let text =
         std::fs::read_to_string(&path).map_err(|e| Error::playbook(format!("cannot read {}: {e}", path.display())))?;
     Ok(text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect())
-}
-
-fn choose(ids: Vec<String>, run: &str) -> Result<String> {
-    let found: Vec<&String> = match run {
-        "last" => ids.first().into_iter().collect(),
-        _ => ids.iter().filter(|id| id.starts_with(run) || id.ends_with(run)).collect(),
-    };
-    match found.as_slice() {
-        [one] => Ok((*one).clone()),
-        [] => {
-            let error = Error::playbook(format!("there is no run `{run}`"));
-            Err(match nearest(run, ids.iter().map(String::as_str)) {
-                Some(near) => error.hint(format!("did you mean {near}?")),
-                None => error.hint("hlrun runs lists them"),
-            })
-        }
-        several => {
-            Err(Error::playbook(format!("`{run}` is the beginning of {} runs", several.len())).hint("give more of it"))
-        }
-    }
 }

@@ -1,6 +1,6 @@
 //! The line to one host, for a whole run: one connection, a shell per user, and what is lost with them.
 
-use crate::transport::{Become, Connection, Keep, Local, Shell, Ssh, Stream, Target, fetch, live, write};
+use crate::transport::{Become, Connection, Keep, Local, Shell, Ssh, Stream, Target, download, fetch, live, upload, write};
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -94,9 +94,18 @@ impl Link {
                 let connection = self.connection().await?;
                 self.bounded(write(&shell, &*connection, whom, file, &group), manner, &group).await
             }
-            Step::Fetch(file) => {
+            Step::Upload(files) => {
+                let shell = self.shell(whom).await?;
+                let connection = self.connection().await?;
+                self.bounded(upload(&shell, &*connection, whom, files, &group), manner, &group).await
+            }
+            Step::Fetch(file) if file.files.is_empty() => {
                 let connection = self.connection().await?;
                 self.bounded(fetch(&*connection, whom, file, &group), manner, &group).await
+            }
+            Step::Fetch(files) => {
+                let connection = self.connection().await?;
+                self.bounded(download(&*connection, whom, files, &group), manner, &group).await
             }
         };
         done.map_err(|error| match error.kind {
@@ -108,6 +117,19 @@ impl Link {
             }
             _ => error,
         })
+    }
+
+    /// Ask something beside what is under way, on a channel of its own, and not for long.
+    pub async fn aside(&self, command: &Command, whom: Option<&Become>) -> Result<Output> {
+        let connection = self.connection().await?;
+        let unwatched = AtomicU32::new(0);
+        let answer = live(&*connection, whom, command, None, &|_, _| {}, Keep::All, &unwatched);
+        tokio::time::timeout(ASIDE, answer).await.map_err(|_| late(ASIDE))?
+    }
+
+    /// Whether the host is this machine.
+    pub fn is_local(&self) -> bool {
+        matches!(self.place, Place::Local)
     }
 
     async fn run(
@@ -235,6 +257,9 @@ to KILL "$1""#;
         }
     }
 }
+
+/// The longest that a question beside what is under way may take.
+const ASIDE: Duration = Duration::from_secs(10);
 
 /// The longest time that a timer takes.
 const FOREVER: Duration = Duration::from_secs(365 * 86_400);

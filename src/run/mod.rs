@@ -1,6 +1,7 @@
 //! One entry point: a playbook, an inventory and options in; events and a summary out.
 
 mod ahead;
+mod follow;
 mod journal;
 mod lines;
 mod link;
@@ -13,15 +14,17 @@ mod resume;
 mod session;
 mod shared;
 mod stage;
+mod stuck;
 mod tags;
 mod undo;
 mod vault;
 
-pub use journal::{find as find_run, find_applied, read as read_run, runs};
+pub use follow::Follow;
+pub use journal::{find as find_run, find_applied, is_running, read as read_run, runs};
 pub use link::human;
 pub use memory::Origin;
 pub use options::{Options, Resume, runtime_dir, state_dir};
-pub use owed::{Debt, Debts};
+pub use owed::{Debt, Debts, Owing};
 pub use stage::{Answer, Prompt};
 pub use tags::left_out;
 pub use tokio_util::sync::CancellationToken;
@@ -270,6 +273,7 @@ impl Runtime {
                     Some(error) => Err(error),
                     None => result,
                 };
+                shared.reckon(&result);
                 (shared.stats(), shared.owed(&program.survey), result)
             }
             Err(error) => (BTreeMap::new(), Vec::new(), Err(error)),

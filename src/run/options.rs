@@ -42,6 +42,9 @@ pub struct Options {
     pub connect_timeout: Duration,
     /// The longest that a read may take, unless the scope says otherwise.
     pub read_timeout: Duration,
+    /// How long a call may take, where earlier runs tell nothing, until the host is asked what it waits for;
+    /// zero asks never.
+    pub stuck_after: Duration,
     /// How long connections stay warm after the run.
     pub persist: Duration,
     /// Values for the playbook's `param`s.
@@ -50,6 +53,8 @@ pub struct Options {
     pub skip_owed: bool,
     /// Run nothing but the handlers that earlier runs owe.
     pub only_owed: bool,
+    /// And those of these hosts only.
+    pub owed_hosts: Option<BTreeSet<String>>,
     /// The run to go on from.
     pub resume: Option<Resume>,
     /// The command line that started this, for those that come after it.
@@ -90,10 +95,12 @@ impl Default for Options {
             host_keys: HostKeys::Strict,
             connect_timeout: Duration::from_secs(10),
             read_timeout: Duration::from_secs(60),
+            stuck_after: Duration::from_secs(60),
             persist: Duration::from_secs(60),
             params: Map::new(),
             skip_owed: false,
             only_owed: false,
+            owed_hosts: None,
             resume: None,
             origin: None,
             state: Some(state_dir()),

@@ -8,6 +8,7 @@ use super::memory::{Call, Frame, How};
 use super::playing::PlayState;
 use super::resume::{Key, tree_digest};
 use super::shared::Shared;
+use super::stuck;
 use crate::inventory::Overlay;
 use crate::report::Event;
 use crate::script::{Actor, Patience, PlaySpec, Scope};
@@ -19,7 +20,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use stdlib::contract::{
     Asset, Back, Command, Content, Entry, Error, Fetch, Host, KEPT, Keepsake, Kind, Look, Mode, Outcome, Output, Past,
-    Record, Restored, Result, Site, Source, Status, Step, Write,
+    Record, Restored, Result, Site, Source, Status, Step, Upload, Write,
 };
 
 /// A host in a play.
@@ -38,16 +39,17 @@ pub(super) struct Session {
 struct Now {
     scopes: Vec<Scope>,
     tasks: Vec<(String, Vec<String>)>,
-    /// The operation under way, for the live output.
+    /// The operation under way, for the live output: what it is called on, and where.
     operation: String,
+    subject: String,
+    at: Site,
     /// Whether the call under way asked for its content to be withheld.
     sensitive: bool,
     /// Whether an operation reads, rather than a question of the playbook's own.
     operating: bool,
     /// Failures that were thrown and may still be caught.
     thrown: u64,
-    /// The call under way: its place, its arguments, each try, and the controller's files it read.
-    at: Site,
+    /// The call under way: its arguments, each try, and the controller's files it read.
     args: Value,
     attempts: Vec<Result<Outcome>>,
     assets: BTreeMap<String, String>,
@@ -153,6 +155,13 @@ impl Session {
         Ok(write)
     }
 
+    /// An upload whose directory on the controller is named by its full path.
+    fn rooted(&self, upload: &Upload) -> Upload {
+        let found = find(&upload.src, &self.run.roots);
+        let src = found.map_or_else(|| upload.src.clone(), |found| found.to_string_lossy().into_owned());
+        Upload { src, ..upload.clone() }
+    }
+
     /// A fetch to a place beside the playbook, where it is looked for too.
     fn placed(&self, fetch: &Fetch) -> Fetch {
         let beside = self.run.roots.first().map(|root| root.join(&fetch.dest));
@@ -167,6 +176,20 @@ impl Session {
     fn tags(&self) -> Vec<String> {
         let now = self.now();
         self.play.spec.tags.iter().chain(now.tasks.iter().flat_map(|(_, tags)| tags)).cloned().collect()
+    }
+
+    /// Tell what the call under way waits for, if it takes much longer than usual. It goes on all the same.
+    async fn watch(&self) -> std::convert::Infallible {
+        if let (Ok(link), Ok(manner)) = (&self.link, self.manner(None)) {
+            let call = {
+                let now = self.now();
+                let (operation, subject, at) = (now.operation.clone(), now.subject.clone(), now.at.clone());
+                stuck::Call { host: self.host.clone(), operation, subject, at }
+            };
+            let quiet = self.withheld();
+            stuck::watch(&self.run, link, manner.whom.as_ref(), &call, quiet).await;
+        }
+        std::future::pending().await
     }
 
     /// The host whose play this belongs to.
@@ -295,7 +318,7 @@ impl Look for Session {
         if operating && !command.long && !self.withheld() {
             let foreseen = self.ahead().read(link, &command, &manner);
             if let Some(answer) = foreseen
-                && let Ok(Ok(output)) = answer.await
+                && let Some(output) = answer.fresh().await
             {
                 return Ok(output);
             }
@@ -343,6 +366,7 @@ impl Host for Session {
         let step = match step {
             Step::Run(command) => Step::Run(self.dressed(command)),
             Step::Write(write) => Step::Write(self.found(write)?),
+            Step::Upload(upload) => Step::Upload(self.rooted(upload)),
             Step::Fetch(fetch) => Step::Fetch(self.placed(fetch)),
         };
         let quiet = self.withheld();
@@ -474,8 +498,6 @@ impl Actor for Session {
         }
         {
             let mut now = self.now();
-            now.operation = entry.path();
-            now.sensitive = false;
             now.at = at.clone();
             now.attempts.clear();
             now.assets.clear();
@@ -485,6 +507,11 @@ impl Actor for Session {
         }
         self.goes_on();
         let (host, operation, subject) = (self.host.clone(), entry.path(), self.shown(subject));
+        {
+            let mut now = self.now();
+            (now.operation, now.subject, now.at) = (operation.clone(), subject.clone(), at.clone());
+            now.sensitive = false;
+        }
         self.run.bus.emit(Event::TaskStart { host, operation, subject, task, at: at.clone() });
         Ok(None)
     }
@@ -508,7 +535,13 @@ impl Actor for Session {
         }
         self.ahead().begin();
         self.now().operating = true;
-        let outcome = self.run.wait(entry.typed.conduct(args.clone(), self, mode, any_code));
+        let work = entry.typed.conduct(args.clone(), self, mode, any_code);
+        let outcome = self.run.wait(async {
+            tokio::select! {
+                outcome = work => outcome,
+                never = self.watch() => match never {},
+            }
+        });
         self.now().operating = false;
         self.now().attempts.push(outcome.clone());
         let outcome = outcome?;
@@ -670,7 +703,7 @@ impl Actor for Session {
             self.play.failed();
         }
         if !nested && word != "ok" {
-            self.run.lose(&self.host, word);
+            self.run.lose(&self.host, &self.play.spec.name, word);
         }
         let error = error.filter(|_| !nested);
         let (origin, ended) = (self.origin().to_owned(), word.to_owned());

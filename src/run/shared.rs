@@ -2,7 +2,7 @@
 
 use super::link::{Link, Place};
 use super::memory::{Frame, Memory};
-use super::owed::{Debt, Debts};
+use super::owed::{Debt, Debts, Owing};
 use super::resume::Replay;
 use super::vault::Vault;
 use super::{Options, stage::Prompt};
@@ -47,6 +47,8 @@ struct State {
     links: HashMap<String, Arc<Link>>,
     stats: BTreeMap<String, Stats>,
     lost: BTreeMap<String, &'static str>,
+    /// Hosts that could not be reached, and the play in which that was.
+    missed: BTreeMap<String, String>,
     pending: BTreeSet<String>,
     started: BTreeSet<String>,
     facts: HashMap<String, Map<String, Value>>,
@@ -194,9 +196,39 @@ impl Shared {
         self.state().stats.clone()
     }
 
-    /// A host that takes no further part.
-    pub fn lose(&self, host: &str, why: &'static str) {
-        self.state().lost.insert(host.to_owned(), why);
+    /// A host that takes no further part from a play on.
+    pub fn lose(&self, host: &str, play: &str, why: &'static str) {
+        let mut state = self.state();
+        state.lost.insert(host.to_owned(), why);
+        if why == "unreachable" {
+            state.missed.insert(host.to_owned(), play.to_owned());
+        }
+    }
+
+    /// At the end of a run: what hosts that could not be reached have missed is owed, and paid where a host came
+    /// to the end of the whole playbook.
+    pub fn reckon<T>(&self, result: &Result<T>) {
+        let options = &self.options;
+        let Some(debts) = self.debts.as_ref().filter(|_| !options.check) else { return };
+        let whole = options.tags.is_empty() && options.skip_tags.is_empty() && options.start_at_task.is_none();
+        let whole = whole && !options.only_owed && result.is_ok();
+        let state = self.state();
+        let known = debts.all();
+        let missed = |host: &String, play: &String| Debt {
+            kind: Owing::Missed,
+            ..self.debt(play, host, "", Value::Null)
+        };
+        for (host, stats) in &state.stats {
+            let done = match state.missed.get(host) {
+                Some(play) => debts.owe(missed(host, play)),
+                None if !whole || stats.failures > 0 => continue,
+                None if known.iter().all(|d| d.kind != Owing::Missed || d.host != *host) => continue,
+                None => debts.pay(&missed(host, &String::new())),
+            };
+            if let Err(error) = done {
+                self.bus.emit(Event::Warning { message: error.message.clone() });
+            }
+        }
     }
 
     /// Whether a change on the host was only predicted.
@@ -265,6 +297,7 @@ impl Shared {
     fn debt(&self, play: &str, host: &str, handler: &str, captures: Value) -> Debt {
         let word = str::to_owned;
         Debt {
+            kind: Owing::Handler,
             playbook: self.playbook.clone(),
             play: word(play),
             host: word(host),
@@ -327,6 +360,7 @@ impl Shared {
             return Vec::new();
         }
         let all = self.debts.as_ref().map(Debts::all).unwrap_or_default().into_iter();
+        let all = all.filter(|d| d.kind == Owing::Handler);
         let mine = all.filter(|d| d.playbook == self.playbook && d.play == play && d.host == host && d.run != self.id);
         mine.map(|d| (d.handler, d.captures)).collect()
     }
@@ -334,7 +368,8 @@ impl Shared {
     /// What is owed at the end: by this run, and by earlier ones of the same playbook.
     pub fn owed(&self, survey: &Survey) -> Vec<Owed> {
         let Some(debts) = &self.debts else { return self.state().owed.clone() };
-        let mine = debts.all().into_iter().filter(|d| d.playbook == self.playbook);
+        let all = debts.all().into_iter().filter(|d| d.kind == Owing::Handler);
+        let mine = all.filter(|d| d.playbook == self.playbook);
         mine.map(|d| Owed {
             payable: survey.pays(&d.play, &d.handler, &d.captures),
             host: d.host,
@@ -353,7 +388,10 @@ impl Shared {
             hosts.retain(|host| !state.lost.contains_key(host));
             hosts.retain(|host| self.limit.as_ref().is_none_or(|limit| limit.contains(host)));
             hosts.retain(|host| self.replay.as_ref().is_none_or(|replay| !replay.left_alone.contains(host)));
-            hosts.retain(|host| !self.options.only_owed || !self.debts(&spec.name, host).is_empty());
+            if self.options.only_owed {
+                let among = |host: &String| self.options.owed_hosts.as_ref().is_none_or(|hosts| hosts.contains(host));
+                hosts.retain(|host| among(host) && !self.debts(&spec.name, host).is_empty());
+            }
         }
         match spec.order {
             Order::Inventory => {}

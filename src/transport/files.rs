@@ -2,7 +2,9 @@
 
 use super::{Become, Connection, Keep, Shell, live};
 use sha2::{Digest, Sha256};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 use std::sync::atomic::AtomicU32;
 use stdlib::contract::{Asset, Command, Error, Fetch, Output, Result, Source, Write, nearest};
 
@@ -119,38 +121,66 @@ pub async fn fetch(
 ) -> Result<Output> {
     let dest = Path::new(&fetch.dest);
     let failed = |e: std::io::Error| Error::playbook(format!("cannot write {} on the controller: {e}", dest.display()));
-    if let Some(dir) = dest.parent() {
-        std::fs::create_dir_all(dir).map_err(failed)?;
+    let part = Part::beside(dest).map_err(failed)?;
+    let command = Command::new("cat").arg("--").arg(&fetch.path);
+    let output = stream(connection, whom, &command, &part.file, group).await?.map_err(failed)?;
+    if !output.success() {
+        let said = output.stderr_text();
+        return Err(Error::host(format!("cannot read {}: {}", fetch.path, said.trim())).with_output(&output));
     }
-    let part = dest.with_file_name(format!(".hlrun.{}.{}.tmp", std::process::id(), super::nonce()));
-    let file = std::sync::Mutex::new((std::fs::File::create(&part).map_err(failed)?, Ok(())));
+    part.keep().map_err(failed)?;
+    Ok(output)
+}
+
+/// Run a command whose standard output goes into a file of the controller; the inner result is that of writing.
+pub(super) async fn stream(
+    connection: &dyn Connection,
+    whom: Option<&Become>,
+    command: &Command,
+    file: &std::fs::File,
+    group: &AtomicU32,
+) -> Result<std::io::Result<Output>> {
+    let written = Mutex::new(Ok(()));
     let sink = |stream: super::Stream, bytes: &[u8]| {
-        use std::io::Write;
-        if stream == super::Stream::Stdout {
-            let mut file = file.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-            if file.1.is_ok() {
-                file.1 = file.0.write_all(bytes);
-            }
+        let mut written = written.lock().unwrap_or_else(PoisonError::into_inner);
+        if stream == super::Stream::Stdout && written.is_ok() {
+            let mut file: &std::fs::File = file;
+            *written = file.write_all(bytes);
         }
     };
-    let command = Command::new("cat").arg("--").arg(&fetch.path);
-    let output = live(connection, whom, &command, None, &sink, Keep::Nothing, group).await;
-    let (written, ended) = file.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
-    let done =
-        match output {
-            Ok(output) if output.success() => ended
-                .and_then(|()| written.sync_all())
-                .and_then(|()| std::fs::rename(&part, dest))
-                .map_err(failed)
-                .map(|()| output),
-            Ok(output) => Err(Error::host(format!("cannot read {}: {}", fetch.path, output.stderr_text().trim()))
-                .with_output(&output)),
-            Err(error) => Err(error),
-        };
-    if done.is_err() {
-        let _ = std::fs::remove_file(&part);
+    let output = live(connection, whom, command, None, &sink, Keep::Nothing, group).await?;
+    Ok(written.into_inner().unwrap_or_else(PoisonError::into_inner).map(|()| output))
+}
+
+/// A file of the controller on its way: beside its place, and gone again unless it is kept.
+pub(super) struct Part {
+    /// What is written.
+    pub file: std::fs::File,
+    path: PathBuf,
+    place: PathBuf,
+}
+
+impl Part {
+    /// Begin one, in a directory that is made if need be.
+    pub fn beside(place: &Path) -> std::io::Result<Part> {
+        if let Some(dir) = place.parent() {
+            std::fs::create_dir_all(dir)?;
+        }
+        let path = place.with_file_name(format!(".hlrun.{}.{}.tmp", std::process::id(), super::nonce()));
+        let file = std::fs::File::options().read(true).write(true).create_new(true).open(&path)?;
+        Ok(Part { file, path, place: place.to_owned() })
     }
-    done.map(|output| Output { stdout: Vec::new(), ..output })
+    /// Put it in its place.
+    pub fn keep(self) -> std::io::Result<()> {
+        self.file.sync_all()?;
+        std::fs::rename(&self.path, &self.place)
+    }
+}
+
+impl Drop for Part {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.path); // after a rename there is none
+    }
 }
 
 /// A file on the controller, looked for in these directories in turn. Nothing if there is none.
@@ -228,6 +258,6 @@ fn describe(path: &Path, name: String, contents: bool) -> Result<Asset> {
     Ok(asset)
 }
 
-fn unreadable(path: &str, error: &std::io::Error) -> Error {
+pub(super) fn unreadable(path: &str, error: &std::io::Error) -> Error {
     Error::playbook(format!("cannot read {path} on the controller: {error}"))
 }

@@ -13,6 +13,7 @@ mod local;
 mod scan;
 mod shell;
 mod ssh;
+mod tree;
 
 pub use elevate::{Become, Method};
 pub use files::{asset, asset_tree, fetch, find, write};
@@ -20,6 +21,7 @@ pub use http::get as http_get;
 pub use live::{Keep, Sink, Stream, live};
 pub use local::Local;
 pub use shell::Shell;
+pub use tree::{download, upload};
 pub use ssh::{HostKeys, Ssh, Target, close_idle, config_lines};
 
 use async_trait::async_trait;

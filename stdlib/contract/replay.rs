@@ -6,7 +6,8 @@
 //! - cannot open 'tank/media'                       a line it printed to standard error
 //! * 1                                              the code it exited with, if not 0
 //! ! zfs snapshot tank/media@nightly                a change
-//! + content                                        a line of the file that a `! write` puts there
+//! + content                                        a line of the file that a `! write` puts there, or a
+//!                                                  file that an `! upload` or `! fetch` carries
 //! ```
 //! Reads between two changes may come in any order and more than once. A text that does not end in a
 //! newline ends with a line `\`.
@@ -95,7 +96,9 @@ pub fn written(step: &Step) -> Vec<String> {
             Source::Bytes(bytes) => vec![format!("({} bytes)", bytes.len())],
             Source::Asset(_) | Source::Kept(_) => Vec::new(),
         },
-        _ => Vec::new(),
+        Step::Upload(upload) => upload.files.iter().map(|(below, mode)| format!("{mode} {below}")).collect(),
+        Step::Fetch(fetch) => fetch.files.clone(),
+        Step::Run(_) => Vec::new(),
     }
 }
 

@@ -149,13 +149,34 @@ pub struct Write {
     pub sensitive: bool,
 }
 
+/// Files of the controller to be put below a directory of the host: all in one stream, each whole and at
+/// once.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Upload {
+    /// The directory on the host; it exists, and so do those below it that the files lie in.
+    pub dest: String,
+    /// The directory on the controller.
+    pub src: String,
+    /// What is copied: paths below both directories, and the octal permissions of each.
+    pub files: BTreeMap<String, String>,
+    /// The owner; nothing keeps what is there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
+    /// The group; nothing keeps what is there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
+}
+
 /// A file or tree to be brought to the controller.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Fetch {
-    /// The file on the host.
+    /// The file or directory on the host.
     pub path: String,
-    /// The file on the controller.
+    /// The file or directory on the controller.
     pub dest: String,
+    /// Of a directory, the files below it that are brought.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<String>,
 }
 
 /// One effect, as data.
@@ -166,7 +187,9 @@ pub enum Step {
     Run(Command),
     /// Write a file.
     Write(Write),
-    /// Bring a file to the controller.
+    /// Write many files.
+    Upload(Upload),
+    /// Bring files to the controller.
     Fetch(Fetch),
 }
 
@@ -196,6 +219,16 @@ impl Step {
                 }
                 if let Some(validate) = &write.validate {
                     line += &format!(" validate={}", quote(&validate.line()));
+                }
+                line
+            }
+            Step::Upload(upload) => {
+                let mut line = format!("upload {} from={}", quote(&upload.dest), quote(&upload.src));
+                if let Some(owner) = &upload.owner {
+                    line += &format!(" owner={owner}");
+                }
+                if let Some(group) = &upload.group {
+                    line += &format!(" group={group}");
                 }
                 line
             }

@@ -43,7 +43,8 @@ pub struct Block {
     /// The lines.
     #[serde(default)]
     pub block: String,
-    /// The line before and after the block; `{mark}` becomes `BEGIN` and `END`.
+    /// The line before and after the block; `{mark}` becomes `BEGIN` and `END`. By default it is Ansible's own,
+    /// `# {mark} ANSIBLE MANAGED BLOCK`, so that blocks which Ansible made are found.
     #[serde(default = "marker")]
     pub marker: String,
     /// Add a new block after the last line that matches this pattern; `"BOF"` is the beginning of the
@@ -74,7 +75,7 @@ pub struct Block {
 }
 
 fn marker() -> String {
-    "# {mark} HLRUN MANAGED BLOCK".to_owned()
+    "# {mark} ANSIBLE MANAGED BLOCK".to_owned()
 }
 
 fn yes() -> bool {

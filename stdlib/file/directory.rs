@@ -12,7 +12,8 @@ use std::collections::BTreeMap;
 
 /// Make sure a directory exists, with these permissions and this owner.
 ///
-/// Directories above it are created as needed. A symbolic link to a directory counts as one.
+/// Directories above it are created as needed, with the same permissions and owner. A symbolic link to a
+/// directory counts as one.
 ///
 /// ```rhai
 /// file::directory("/srv/media", #{ owner: "media", mode: "0750" });
@@ -21,8 +22,8 @@ use std::collections::BTreeMap;
 /// ? LC_ALL=C stat -c %a:%U:%G:%u:%g:%s:%Y:%F -- /srv/media
 /// - stat: cannot statx '/srv/media': No such file or directory
 /// * 1
-/// ? sh -c 'd=$1; while p=${d%/*}; [ -n "$p" ] && [ ! -e "$p" ]; do d=$p; done; echo "$d"' sh /srv/media
-/// = /srv/media
+/// ? stat -L -c %n -- /srv
+/// = /srv
 /// ! mkdir -p -m 00750 -- /srv/media
 /// ! chown -h media -- /srv/media
 /// ? LC_ALL=C stat -c %a:%U:%G:%u:%g:%s:%Y:%F -- /srv/media
@@ -43,9 +44,9 @@ pub struct Directory {
     /// executable only if they are so already.
     #[serde(default)]
     pub recurse: bool,
-    /// On the way back: the topmost directory that was made for it.
+    /// On the way back: the directories above it that were made for it.
     #[serde(skip)]
-    made: Option<String>,
+    made: Vec<String>,
     #[serde(skip)]
     back: bool,
 }
@@ -60,12 +61,24 @@ pub struct DirectoryState {
     owner: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     group: Option<String>,
-    /// The topmost directory that has to be made for it, if that is not itself.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    missing: Option<String>,
+    /// The directories above it that are not there either, the uppermost first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    lacks: Vec<String>,
     /// What lies below it and has other attributes, as `KIND MODE OWNER:GROUP`.
     #[serde(default)]
     unlike: BTreeMap<String, String>,
+}
+
+/// The directories above one that does not exist which do not exist either.
+async fn lacking(host: &dyn Look, path: &HostPath) -> Result<Vec<String>> {
+    let all = path.match_indices('/').map(|(at, _)| path[..at].to_owned()).filter(|above| !above.is_empty());
+    let all: Vec<String> = all.collect();
+    if all.is_empty() {
+        return Ok(all);
+    }
+    let command = Command::new("stat").args(["-L", "-c", "%n", "--"]).args(&all);
+    let there = host.run(&command.ok_codes([0, 1])).await?.text();
+    Ok(all.into_iter().filter(|above| there.lines().all(|line| line != above)).collect())
 }
 
 impl Directory {
@@ -131,9 +144,6 @@ impl Directory {
     }
 }
 
-/// The topmost directory of a path that does not exist.
-const TOP: &str = r#"d=$1; while p=${d%/*}; [ -n "$p" ] && [ ! -e "$p" ]; do d=$p; done; echo "$d""#;
-
 /// Remove a directory, and those above it that are empty then.
 const REMOVE: &str = r#"rmdir -- "$1" || exit; shift; for d; do rmdir -- "$d" 2>/dev/null || break; done"#;
 
@@ -174,19 +184,18 @@ impl Operation for Directory {
             if self.back {
                 return Ok(DirectoryState::default());
             }
-            let top = host.text(&Command::sh(TOP).arg(self.path.as_str())).await?;
-            let missing = Some(top).filter(|top| top != self.path.as_str());
-            return Ok(DirectoryState { missing, ..DirectoryState::default() });
+            let lacks = lacking(host, &self.path).await?;
+            return Ok(DirectoryState { lacks, ..DirectoryState::default() });
         };
         if found.kind != Kind::Directory {
             bail!("{} is {}, not a directory", self.path, found.kind.words(); hint: "file::absent removes it");
         }
         Ok(DirectoryState {
             exists: true,
-            missing: None,
             mode: self.mode.as_ref().map(|_| format!("{:04o}", found.mode)),
             owner: self.owner.as_ref().map(|id| found.owner_like(id)),
             group: self.group.as_ref().map(|id| found.group_like(id)),
+            lacks: Vec::new(),
             unlike: below.into_iter().filter_map(|(path, stat)| Some((path, self.unlike(&stat)?))).collect(),
         })
     }
@@ -195,21 +204,21 @@ impl Operation for Directory {
         let bits = now.mode.as_deref().and_then(|mode| u32::from_str_radix(mode, 8).ok());
         Ok(DirectoryState {
             exists: true,
-            missing: None,
             mode: self.mode.as_ref().map(|mode| mode.of(bits.unwrap_or(0o755), true)),
             owner: self.owner.as_ref().map(|id| id.as_str().to_owned()),
             group: self.group.as_ref().map(|id| id.as_str().to_owned()),
+            lacks: Vec::new(),
             unlike: BTreeMap::new(),
         })
     }
 
     fn steps(&self, now: &DirectoryState, want: &DirectoryState) -> Result<Vec<Step>> {
         if !want.exists {
-            let top = self.made.as_deref().unwrap_or(&self.path);
-            let paths = std::iter::successors(Some(self.path.as_str()), |path| Some(path.rsplit_once('/')?.0));
-            let paths: Vec<&str> = paths.take_while(|path| path.starts_with(top)).collect();
+            // What was made on the way goes too, as far as it is empty then.
+            let above = self.made.iter().rev().map(String::as_str);
+            let paths: Vec<&str> = std::iter::once(self.path.as_str()).chain(above).collect();
             return Ok(match paths.len() {
-                0 | 1 => Command::new("rmdir").args(["--", &self.path]).into(),
+                1 => Command::new("rmdir").args(["--", &self.path]).into(),
                 _ => Command::sh(REMOVE).args(paths).into(),
             });
         }
@@ -225,6 +234,8 @@ impl Operation for Directory {
             // A new owner takes the special bits away.
             let special = want.mode.as_deref().filter(|mode| !mode.starts_with('0'));
             steps.extend(self.set(&self.path, special, owner, group));
+            let above = now.lacks.iter();
+            steps.extend(above.flat_map(|above| self.set(above, want.mode.as_deref(), owner, group)));
             return Ok(steps);
         }
         let owner = owner.filter(|_| now.owner != want.owner);
@@ -246,8 +257,8 @@ impl Operation for Directory {
         before: DirectoryState,
         _after: &DirectoryState,
     ) -> Result<DirectoryState> {
-        (self.back, self.made) = (true, before.missing);
-        Ok(DirectoryState { missing: None, ..before })
+        (self.back, self.made) = (true, before.lacks);
+        Ok(DirectoryState { lacks: Vec::new(), ..before })
     }
 }
 

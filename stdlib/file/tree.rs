@@ -2,18 +2,18 @@
 
 use super::listing;
 use crate::bail;
-use crate::contract::{Asset, Command, Content, Look, Operation, Result, Source, Step, Write};
+use crate::contract::{Asset, Command, Content, Look, Operation, Result, Step, Upload};
 use crate::shared::stat::{self, Kind, Stat};
-use crate::shared::{HostPath, Id, Mode};
+use crate::shared::{Globs, HostPath, Id, Many, Mode};
 use futures_util::{future::try_join_all, try_join};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Make sure a directory contains what a directory of the controller contains.
 ///
-/// Files are compared by digest, and each is replaced whole and at once. What only the host has stays,
-/// unless `delete` is true.
+/// Files are compared by digest. What differs goes up in one stream, and each file is replaced whole and at once.
+/// What only the host has stays, unless `delete` is true.
 ///
 /// ```rhai
 /// file::tree("/srv/site", #{ src: "site", delete: true });
@@ -31,7 +31,8 @@ use std::collections::BTreeMap;
 /// = dd40b51d8b0fba30df6d7dd8bdd8da3de2b2e5ad6e1c6d3d3f8dbe9cf9f1d6d0  /srv/site/./index.html
 /// ! rm -rf -- '/srv/site/old page.html'
 /// ! mkdir -p -- /srv/site/img
-/// ! write /srv/site/index.html mode=0644 from=site/index.html
+/// ! upload /srv/site from=site
+/// + 0644 index.html
 /// ? LC_ALL=C stat -L -c %a:%U:%G:%u:%g:%s:%Y:%F -- /srv/site
 /// = 755:root:root:0:0:4096:1763666100:directory
 /// ? LC_ALL=C find /srv/site/. -mindepth 1 -exec stat -c %a:%U:%G:%u:%g:%s:%Y:%F:%n '{}' +
@@ -50,6 +51,12 @@ pub struct Tree {
     /// Delete what the host has below `dest` and the controller does not have.
     #[serde(default)]
     pub delete: bool,
+    /// Leave these out, as shell patterns such as `"*.bak"` or `"cache/**"`: one without a `/` is meant for names
+    /// at any depth. What is left out is not deleted either.
+    pub exclude: Option<Many<String>>,
+    /// Give files and directories the permissions that they have on the controller.
+    #[serde(default)]
+    pub preserve: bool,
     /// Permissions of every file; without it, 0644, or 0755 for a file that is executable.
     pub mode: Option<Mode>,
     /// Permissions of every directory, `dest` included; without it, those they have.
@@ -61,6 +68,8 @@ pub struct Tree {
     /// What the directory on the controller contains.
     #[serde(skip)]
     assets: BTreeMap<String, Asset>,
+    #[serde(skip)]
+    left_out: Globs,
 }
 
 /// What lies at a path: the content of a file, or words such as `directory` and `link to x`.
@@ -97,6 +106,7 @@ impl Tree {
     fn mode_of(&self, below: &str, now: Option<u32>) -> Option<String> {
         match self.assets.get(below) {
             Some(asset) if asset.link.is_some() => None,
+            Some(asset) if self.preserve => Some(asset.mode.clone()),
             Some(asset) if !asset.directory => {
                 let executable = u32::from_str_radix(&asset.mode, 8).is_ok_and(|mode| mode & 0o100 != 0);
                 let base = if executable { 0o755 } else { 0o644 };
@@ -158,8 +168,13 @@ impl Operation for Tree {
                 hint: "name a directory of its own, such as /srv/site");
         }
         self.src.truncate(self.src.trim_end_matches('/').len());
+        if self.preserve && (self.mode.is_some() || self.directory_mode.is_some()) {
+            bail!(playbook: "`preserve` and a mode both say which permissions files get: give one of them");
+        }
+        self.left_out = Globs::new("exclude", self.exclude.as_ref().map_or(&[], Many::as_slice))?;
         let assets = host.asset_tree(&self.src).await?;
-        self.assets = assets.into_iter().map(|asset| (asset.path.clone(), asset)).collect();
+        let assets = assets.into_iter().filter(|asset| !self.left_out.matches(&asset.path));
+        self.assets = assets.map(|asset| (asset.path.clone(), asset)).collect();
         Ok(())
     }
 
@@ -189,6 +204,9 @@ impl Operation for Tree {
         self.note(&mut state, ".", &root, None, None);
         for output in &stats {
             for (below, found) in listing::stats(&self.dest, output)? {
+                if self.left_out.matches(&below) {
+                    continue;
+                }
                 self.note(&mut state, &below, &found, digests.get(&below), links.get(&below));
             }
         }
@@ -241,31 +259,32 @@ impl Operation for Tree {
         let differs = |below: &&String| now.files.get(*below) != want.files.get(*below);
         let directories = want.files.iter().filter(|(_, node)| node.is_directory()).map(|(below, _)| below);
         run(Command::new("mkdir").arg("-p"), directories.filter(differs).map(|below| self.at(below)).collect());
-        let (mut written, mut linked): (Vec<&String>, Vec<&String>) = Default::default();
+        let (mut written, mut renewed): (BTreeSet<&String>, BTreeSet<&String>) = Default::default();
+        let mut files = BTreeMap::new();
         for below in want.files.keys().filter(differs) {
             let Some(asset) = self.assets.get(below).filter(|asset| !asset.directory) else { continue };
             if let Some(target) = &asset.link {
-                linked.push(below);
+                renewed.insert(below);
                 steps.push(Command::new("ln").args(["-sfn", "--", target, &self.at(below)]).into());
                 continue;
             }
-            written.push(below);
-            steps.push(Step::Write(Write {
-                path: self.at(below),
-                source: Source::Asset(format!("{}/{below}", self.src)),
-                mode: want.mode.get(below).cloned(),
-                owner: want.owner.get(below).cloned(),
-                group: want.group.get(below).cloned(),
-                backup: None,
-                validate: None,
-                sensitive: false,
-            }));
+            let mode = want.mode.get(below).cloned().unwrap_or_else(|| "0644".to_owned());
+            // A new owner takes the special bits away: they come last.
+            let whole = if mode.starts_with('0') { &mut written } else { &mut renewed };
+            whole.insert(below);
+            files.insert(below.clone(), mode);
+        }
+        if !files.is_empty() {
+            let (dest, src) = (self.dest.to_string(), self.src.clone());
+            let id = |id: &Option<Id>| id.as_ref().map(|id| id.as_str().to_owned());
+            let (owner, group) = (id(&self.owner), id(&self.group));
+            steps.push(Step::Upload(Upload { dest, src, files, owner, group }));
         }
         // The attributes of what was not written whole, each command for all that need the same.
         let mut set = |program: &str, now: &BTreeMap<String, String>, want: &BTreeMap<String, String>| {
             let mut groups: BTreeMap<&String, Vec<String>> = BTreeMap::new();
             for (below, value) in want.iter().filter(|(below, _)| !written.contains(below)) {
-                if now.get(below) != Some(value) || linked.contains(&below) {
+                if now.get(below) != Some(value) || renewed.contains(below) {
                     groups.entry(value).or_default().push(self.at(below));
                 }
             }

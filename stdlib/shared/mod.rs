@@ -3,6 +3,7 @@
 mod duration;
 pub mod facts;
 mod given;
+mod globs;
 mod id;
 mod many;
 mod mode;
@@ -16,6 +17,7 @@ pub mod yaml;
 
 pub use duration::Span;
 pub use given::{Given, Loaded};
+pub use globs::Globs;
 pub use id::Id;
 pub use many::Many;
 pub use mode::Mode;

@@ -33,7 +33,7 @@ HLRUN = pathlib.Path(os.environ.get("HLRUN", HERE.parent.parent / "target/releas
 KEY = WORK / "id_ed25519"
 TICK = os.sysconf("SC_CLK_TCK")
 PAGE = os.sysconf("SC_PAGE_SIZE")
-TOOLS = ["limit", "bash", "hlrun-first", "hlrun", "hlrun-warm", "pyinfra", "mitogen", "ansible"]
+TOOLS = ["limit", "limit-warm", "bash", "hlrun-first", "hlrun", "hlrun-warm", "pyinfra", "mitogen", "ansible"]
 
 
 # --- measuring a tree of processes -----------------------------------------------------------------------------------
@@ -135,7 +135,7 @@ def end_leftovers(but):
             time.sleep(0.02)
 
 
-def measure(command, env, proxy, warm):
+def measure(command, env, proxy, warm, reset=lambda: None):
     """One run: wall and CPU seconds, peak memory, turns, exit code, output. `warm`: run once before, unmeasured."""
     shutil.rmtree(RUN, ignore_errors=True)
     RUN.mkdir(mode=0o700)
@@ -143,6 +143,7 @@ def measure(command, env, proxy, warm):
     but = {proxy.pid} if proxy else set()
     log = DIR / "last-output.txt"
     for measured in [False, True] if warm else [True]:
+        reset()
         memory = MemoryPeak(but)
         turns(proxy)
         before = cpu(but)
@@ -220,11 +221,13 @@ def commands(item, ssh_options):
     playbook = [str(VENV / "bin/ansible-playbook"), "-i", str(DIR / "inventory.yaml"), file("ansible", "yml")]
     over_ssh = [str(HERE / "over-ssh.sh")]
     feed = [str(DIR / "hosts"), file("sh", "sh")] + ssh_options
+    copies = item in work.COPIES
+    limit = ["copy" if copies else "limit"]
     hlrun = [str(HLRUN), "-i", str(DIR / "inventory.yaml"), file("rhai", "rhai"), "-f", "50"]
     own = {"XDG_RUNTIME_DIR": str(RUN), "XDG_STATE_HOME": str(RUN)}
     return {
-        "limit": (over_ssh + ["limit"] + feed, {}),
-        "bash": (over_ssh + ["bash"] + feed, {}),
+        "limit": (over_ssh + limit + feed, {}),
+        **({"limit-warm": (over_ssh + limit + feed, {})} if copies else {"bash": (over_ssh + ["bash"] + feed, {})}),
         # The first run ever; a later one, which knows what will be read (read-ahead); one within a minute (warm).
         "hlrun-first": (hlrun, {**own, "HLRUN_SSH_PERSIST": "0"}),
         "hlrun": (hlrun, {**own, "HLRUN_SSH_PERSIST": "0"}),
@@ -247,7 +250,17 @@ def installed(tool):
 
 # --- the run ---------------------------------------------------------------------------------------------------------
 
-def problem(item, result):
+def on_hosts(hosts, options, script):
+    """What a script prints on each host."""
+    return [subprocess.run(["ssh", *options, "-p", str(port), f"root@{address}", script], check=True, text=True,
+                           capture_output=True, stdin=subprocess.DEVNULL).stdout for _, address, port in hosts]
+
+
+def problem(item, result, hosts, options):
+    if count := work.COPIES.get(item):
+        found = on_hosts(hosts, options, f"find {work.D}/copy -type f | wc -l")
+        if wrong := [text.strip() for text in found if int(text) != count]:
+            return f"{wrong[0]} files arrived of {count}"
     if result["code"]:
         return f"exit code {result['code']}"
     if item == "conv20" and re.search(r"\bchanged=[1-9]", result["output"]):
@@ -263,7 +276,7 @@ def table(item, delay, count, results):
     for tool, m in middle.items():
         round_trips = "-" if m["turns"] is None else f"{m['turns'] / count:.0f}"
         print(f"{tool:<11}{m['wall']:9.2f}{m['cpu']:9.2f}{m['mem'] / 1e6:7.0f}{round_trips:>7}"
-              f"{ratio(m, 'limit')}{ratio(m, 'hlrun')}   " + " ".join(f"{r['wall']:.2f}" for r in results[tool]), flush=True)
+              f"{ratio(m, 'limit-warm' if 'warm' in tool and 'limit-warm' in middle else 'limit')}{ratio(m, 'hlrun')}   " + " ".join(f"{r['wall']:.2f}" for r in results[tool]), flush=True)
 
 
 def main():
@@ -282,6 +295,7 @@ def main():
     tools = [t for t in TOOLS if t in args.tools and installed(t)]
 
     DIR.mkdir(parents=True, exist_ok=True)
+    work.make_copies(DIR)
     hosts_up = fleet(max(args.hosts), args.prefix)
     become_reaper()
     print("medians; cpu and MB of the tool with all its processes; turns: round trips per host;"
@@ -300,10 +314,13 @@ def main():
                     results, broken = {t: [] for t in tools}, set()
                     if item == "conv20":  # converge, unmeasured
                         measure(*todo["limit"], proxy, False)
+                    def reset():
+                        if item in work.COPIES:
+                            on_hosts(hosts, options, f"rm -rf {work.D}/copy; mkdir -p {work.D}/copy; sync")
                     for _ in range(args.runs):
-                        for tool in [t for t in tools if t not in broken]:
-                            r = measure(*todo[tool], proxy, tool in ("hlrun", "hlrun-warm"))
-                            bad = problem(item, r)
+                        for tool in [t for t in tools if t in todo and t not in broken]:
+                            r = measure(*todo[tool], proxy, tool in ("hlrun", "hlrun-warm", "limit-warm"), reset)
+                            bad = problem(item, r, hosts, options)
                             output = r.pop("output")
                             print(json.dumps(dict(item=item, delay=delay, hosts=count, tool=tool, bad=bad, **r)), file=raw, flush=True)
                             if bad:

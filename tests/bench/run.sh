@@ -1,7 +1,7 @@
 #!/bin/bash
 # Measures hlrun beside Ansible, Ansible + mitogen, pyinfra and plain ssh, on the same hosts in one run.
-# usage: run.sh [--hosts 1,10,50] [--delay 0,5] [--work noop,cmd20,conv20] [--runs 3] [--tools ...]
-#   tools: limit,bash,hlrun-first,hlrun,hlrun-warm,pyinfra,mitogen,ansible (all); delay in ms, each way.
+# usage: run.sh [--hosts 1,10,50] [--delay 0,5] [--work noop,cmd20,conv20,file10m,tree500] [--runs 3] [--tools ...]
+#   tools: limit,limit-warm,bash,hlrun-first,hlrun,hlrun-warm,pyinfra,mitogen,ansible (all); delay in ms, each way.
 # env:   HLRUN  the binary (target/release/hlrun)      LAB_WORK  where the lab and the tools live
 # The hosts are the lab's, with Python: started as bench01.. if they are not up (lab.sh down bench removes them).
 set -euo pipefail

@@ -1,18 +1,23 @@
 #!/usr/bin/env python3
 """The work items, written once and printed in the language of each tool.
 
-usage: work.py noop|cmd20|conv20 sh|rhai|ansible|pyinfra
+usage: work.py noop|cmd20|conv20|file10m|tree500 sh|rhai|ansible|pyinfra
 """
 import hashlib
 import json
+import os
+import random
 import sys
 
 D = "/srv/bench"
+HERE = f"{os.environ.get('LAB_WORK', '/var/tmp/hlrun-lab')}/bench"  # where the playbooks are
 CONTENT = {f"{D}/d1/f{i}.conf": "".join(f"key{j} = value {i}.{j}\n" for j in range(20)) for i in range(1, 6)}
 
 WORK = {
     "noop": [("command", "true")],
     "cmd20": [("command", "true")] * 20,
+    "file10m": [("copy", f"{D}/copy/file10m", "file10m")],
+    "tree500": [("tree", f"{D}/copy/tree500", "tree500")],
     "conv20": [("directory", f"{D}/d{i}", "0755") for i in (1, 2, 3)]
     + [("file", path, "0644") for path in CONTENT]
     + [("package", name) for name in ("sudo", "cron", "procps")]
@@ -22,6 +27,18 @@ WORK = {
     + [("absent", f"{D}/gone{i}") for i in (1, 2)],
 }
 assert len(WORK["conv20"]) == 20
+
+# What is copied, made beside the playbooks, and how many files that is. Before each run the host has none of it.
+COPIES = {"file10m": 1, "tree500": 500}
+
+
+def make_copies(folder):
+    chance = random.Random(1)
+    (folder / "file10m").write_bytes(chance.randbytes(10 << 20))
+    for i in range(COPIES["tree500"]):
+        path = folder / f"tree500/d{i % 10}/f{i}"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(chance.randbytes(chance.randint(100, 8000)))
 
 
 def sh(kind, a, b=None):
@@ -43,6 +60,8 @@ def sh(kind, a, b=None):
         return f"grep -qxF '{b}' {a} 2>/dev/null || echo '{b}' >>{a}"
     if kind == "link":
         return f"""[ "$(readlink {a})" = {b} ] || ln -sfn {b} {a}"""
+    if kind in ("copy", "tree"):
+        return f"{kind} {HERE}/{b} {a}"  # for over-ssh.sh
     return f"[ ! -e {a} ] || rm -rf {a}"
 
 
@@ -57,6 +76,8 @@ def rhai(kind, a, b=None):
         "line": lambda: f"file::line({q(a)}, #{{ line: {q(b)} }});",
         "link": lambda: f"file::link({q(a)}, #{{ target: {q(b)} }});",
         "absent": lambda: f"file::absent({q(a)});",
+        "copy": lambda: f"file::file({q(a)}, #{{ src: {q(b)} }});",
+        "tree": lambda: f"file::tree({q(a)}, #{{ src: {q(b)} }});",
     }[kind]()
 
 
@@ -70,6 +91,8 @@ def ansible(kind, a, b=None):
         "line": ("lineinfile", {"path": a, "line": b}),
         "link": ("file", {"path": a, "src": b, "state": "link"}),
         "absent": ("file", {"path": a, "state": "absent"}),
+        "copy": ("copy", {"dest": a, "src": f"{HERE}/{b}"}),
+        "tree": ("copy", {"dest": f"{a}/", "src": f"{HERE}/{b}/"}),
     }[kind]
     return {f"ansible.builtin.{name}": args}
 
@@ -85,6 +108,8 @@ def pyinfra(kind, a, b=None):
         "line": lambda: f"files.line(path={q(a)}, line={q(b)})",
         "link": lambda: f"files.link(path={q(a)}, target={q(b)})",
         "absent": lambda: f"files.file(path={q(a)}, present=False)",
+        "copy": lambda: f"files.put(src={q(f'{HERE}/{b}')}, dest={q(a)})",
+        "tree": lambda: f"files.sync(src={q(f'{HERE}/{b}')}, dest={q(a)})",
     }[kind]()
 
 

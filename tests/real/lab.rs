@@ -1,5 +1,6 @@
 //! The lab and hlrun from outside: hosts by name, a room of one's own for each trial, what a run said.
 
+use super::pty::{converse, on_a_terminal};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::io::Write;
@@ -181,15 +182,26 @@ impl Room {
     pub fn start(&self, args: &[&str]) -> Running {
         let file = |name: &str| std::fs::File::create(self.path(name)).expect("a file");
         let mut command = Command::new(hlrun());
+        self.furnish(&mut command).args(args).stdin(Stdio::null());
+        command.stdout(file("stdout")).stderr(file("stderr"));
+        Running { child: command.spawn().expect("hlrun"), begun: Instant::now(), dir: self.dir.path().to_owned() }
+    }
+    /// Write a playbook, run it on a terminal and answer what is asked: the screen and the exit code.
+    #[track_caller]
+    pub fn converse(&self, text: &str, args: &str, talk: &[(&str, &str)]) -> (String, i32) {
+        self.write("play.rhai", text);
+        let mut command = on_a_terminal(&hlrun().display().to_string(), &format!("play.rhai {args}"));
+        converse(self.furnish(&mut command), talk)
+    }
+    /// Here, and with nothing of whoever runs the tests.
+    fn furnish<'a>(&self, command: &'a mut Command) -> &'a mut Command {
         let inherited = std::env::vars_os().map(|(name, _)| name);
         for name in inherited.filter(|name| name.to_string_lossy().starts_with("HLRUN_")) {
             command.env_remove(name);
         }
-        command.args(args).current_dir(self.dir.path()).stdin(Stdio::null());
         command.env("HLRUN_INVENTORY", "inventory.yaml").env("HOME", self.path("home")).env_remove("SSH_AUTH_SOCK");
         command.env("XDG_STATE_HOME", self.path("state")).env("XDG_RUNTIME_DIR", self.path("run"));
-        command.stdout(file("stdout")).stderr(file("stderr"));
-        Running { child: command.spawn().expect("hlrun"), begun: Instant::now(), dir: self.dir.path().to_owned() }
+        command.current_dir(self.dir.path())
     }
     /// Every byte that hlrun keeps between runs.
     pub fn kept(&self) -> String {

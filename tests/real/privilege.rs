@@ -6,6 +6,7 @@ use std::time::Duration;
 pub const PROMISES: &[Promise] = &[
     ("privilege: sudo without a password", without),
     ("privilege: sudo with a password from a file, a program, the inventory", with),
+    ("privilege: sudo with a password that was asked for", asked),
     ("privilege: five ways to be refused, each said, none a hang", refused),
     ("privilege: a password shows up nowhere", nowhere),
     ("privilege: other users than root, and su", others),
@@ -41,6 +42,14 @@ fn with() {
     assert_eq!(room.play(WHO, &["--json"]).exits(0).prints(), ["root"]);
     assert!(!room.kept().contains("lab-pw-1"));
     inside("host02", "! grep -r 'sudo.*lab-pw' /var/log 2>/dev/null");
+}
+
+fn asked() {
+    let room = room("pw");
+    let (screen, code) = room.converse(WHO, "-K", &[("BECOME password: ", "lab-pw-1\n")]);
+    assert_eq!(code, 0, "{screen}");
+    assert!(screen.contains("root") && !screen.contains("lab-pw"), "{screen}");
+    assert!(!room.kept().contains("lab-pw-1"));
 }
 
 fn refused() {

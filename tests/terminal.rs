@@ -1,0 +1,47 @@
+//! What a person at a terminal is asked, and what the answers do.
+
+#![allow(clippy::unwrap_used, clippy::disallowed_methods)] // an integration test is no `cfg(test)` to clippy
+
+mod pty;
+
+use pty::{converse, on_a_terminal};
+
+#[test]
+fn step_asks_before_each_task_and_does_what_is_answered() {
+    let cases: [(&[&str], &str, i32); 6] = [
+        (&["y\n", "y\n", "yes\n"], "abc", 0),
+        (&["y\n", "n\n", "y\n"], "ac", 0),
+        (&["\n", "\n", "y\n"], "c", 0),
+        (&["n\n", "c\n"], "bc", 0),
+        (&["y\n", "q\n"], "a", 130),
+        (&["y\n", "\x03"], "a", 130),
+    ];
+    for (answers, expected, code) in cases {
+        let room = tempfile::tempdir().unwrap();
+        let dir = room.path();
+        let task = |name: &str| {
+            let path = dir.join(name);
+            format!("task(\"make {name}\", || {{ file::file(\"{}\"); }});\n", path.display())
+        };
+        let tasks = ["a", "b", "c"].map(task).concat();
+        std::fs::write(dir.join("x.rhai"), format!("play(\"p\", \"localhost\", |host| {{\n{tasks}}});\n")).unwrap();
+
+        let question = ["a", "b", "c"].map(|name| format!("task: make {name} (N)o/(y)es/(c)ontinue/(q)uit: "));
+        let talk: Vec<_> = question.iter().map(String::as_str).zip(answers.iter().copied()).collect();
+        let mut command = on_a_terminal(env!("CARGO_BIN_EXE_hlrun"), "x.rhai --step");
+        command.current_dir(dir).env("HOME", dir).env("XDG_STATE_HOME", dir).env("XDG_RUNTIME_DIR", dir);
+        let (screen, exit) = converse(&mut command, &talk);
+        let made = ["a", "b", "c"].into_iter().filter(|name| dir.join(name).exists()).collect::<String>();
+        assert_eq!((made.as_str(), exit), (expected, code), "{answers:?}\n{screen}");
+    }
+}
+
+#[test]
+fn a_password_without_a_terminal_is_not_asked_for() {
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_hlrun"));
+    let out = command.args(["exec", "localhost", "-K", "--", "true"]).stdin(std::process::Stdio::null());
+    let out = out.output().unwrap();
+    assert_eq!(out.status.code(), Some(1));
+    let said = String::from_utf8_lossy(&out.stderr).into_owned();
+    assert!(said.contains("no terminal to ask on") && said.contains("--become-password-file"), "{said}");
+}

@@ -25,6 +25,8 @@ mod privilege;
 mod pty;
 #[path = "real/semantics.rs"]
 mod semantics;
+#[path = "real/undo.rs"]
+mod undo;
 
 use libtest_mimic::{Arguments, Trial};
 
@@ -43,6 +45,7 @@ fn main() {
         hostile::PROMISES,
         privilege::PROMISES,
         semantics::PROMISES,
+        undo::PROMISES,
     ];
     let trials = all.concat().into_iter().map(|(name, promise)| trial(name, promise));
     let trials = trials.chain(operations::promises().into_iter().map(|(name, promise)| trial(name, promise)));

@@ -68,7 +68,7 @@ pub fn resume(args: &ResumeArgs) -> u8 {
     let state = state_dir();
     let run = match &args.run {
         Some(run) => find_run(&state, run),
-        None => runs(&state).into_iter().find(|run| stopped(run)).ok_or_else(|| {
+        None => stopped(runs(&state)).ok_or_else(|| {
             Error::playbook("every run has ended well: there is nothing to go on with").hint("hlrun runs lists them")
         }),
     };
@@ -86,9 +86,21 @@ pub fn resume(args: &ResumeArgs) -> u8 {
     }
 }
 
-/// Whether a run made changes, or might have, and did not end well; an undo is no such run.
-fn stopped(run: &str) -> bool {
-    let Ok(events) = read_run(&state_dir(), run) else { return false };
-    let began = events.iter().any(|e| matches!(e.event, Event::RunStart { check: false, undoes: None, .. }));
-    began && !events.iter().any(|e| matches!(e.event, Event::RunEnd { exit: 0, .. }))
+/// The newest run that made changes, or might have, did not end well, and was not gone on with; an undo is none.
+fn stopped(runs: Vec<String>) -> Option<String> {
+    let mut resumed = Vec::new();
+    for run in runs {
+        let Ok(events) = read_run(&state_dir(), &run) else { continue };
+        let start = events.iter().find_map(|e| match &e.event {
+            Event::RunStart { check: false, undoes: None, resumes, .. } => Some(resumes.clone()),
+            _ => None,
+        });
+        let Some(resumes) = start else { continue };
+        let well = events.iter().any(|e| matches!(e.event, Event::RunEnd { exit: 0, .. }));
+        if !well && !resumed.contains(&run) {
+            return Some(run);
+        }
+        resumed.extend(resumes);
+    }
+    None
 }

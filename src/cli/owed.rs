@@ -30,7 +30,9 @@ pub fn owed(args: &OwedArgs) -> u8 {
         false if args.pay => pay(&due, &debts),
         false if args.forget => 0,
         false => {
-            screen::out("\nhlrun owed --pay pays it, and so does the next run of the playbook; --forget if it was done by hand");
+            screen::out(
+                "\nhlrun owed --pay pays it, and so does the next run of the playbook; --forget if it was done by hand",
+            );
             0
         }
     }

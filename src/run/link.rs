@@ -1,6 +1,8 @@
 //! The line to one host, for a whole run: one connection, a shell per user, and what is lost with them.
 
-use crate::transport::{Become, Connection, Keep, Local, Shell, Ssh, Stream, Target, download, fetch, live, upload, write};
+use crate::transport::{
+    Become, Connection, Keep, Local, Shell, Ssh, Stream, Target, download, fetch, live, upload, write,
+};
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -8,7 +8,7 @@ use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use stdlib::contract::{Content, Error, Result, Site};
+use stdlib::contract::{Content, Error, Kind, Result, Site};
 
 /// A host in a play, and the host whose play it stands in.
 pub(super) type Key = (String, String);
@@ -150,10 +150,27 @@ pub(super) fn unfinished(frames: &[Frame]) -> BTreeSet<String> {
     open
 }
 
+/// The hosts whose play ended with a failure, the last one they were in.
+fn failed(frames: &[Frame]) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    for frame in frames {
+        if let Frame::End { origin, host, result, .. } = frame
+            && origin == host
+        {
+            match result.as_str() {
+                "failed" | "unreachable" => found.insert(origin.clone()),
+                _ => found.remove(origin),
+            };
+        }
+    }
+    found
+}
+
 /// What each host saw, up to its first call that did not end. A host that did not come to its end asks again
 /// what it asked after its last finished call: the answers may be what has to change.
 fn reels(frames: Vec<Frame>) -> HashMap<Key, Reel> {
     let unfinished = unfinished(&frames);
+    let failed: BTreeSet<String> = failed(&frames);
     // Where each host was last heard of in its own play.
     let mut own: HashMap<String, usize> = HashMap::new();
     let mut found: HashMap<Key, Vec<(usize, Frame)>> = HashMap::new();
@@ -175,10 +192,15 @@ fn reels(frames: Vec<Frame>) -> HashMap<Key, Reel> {
             None => false,
         };
         if unfinished.contains(&key.0) && last(&frames) {
-            let mut failed = false;
+            let mut ended = false;
+            // Without a word of how the host ended (a crash), a failure before that was caught.
+            let fatal = |call: &Call| {
+                let kind = call.record.error.as_ref().map(|error| error.kind);
+                call.failed() && (failed.contains(&key.0) || kind == Some(Kind::Interrupted))
+            };
             while let Some((_, frame)) = frames.last() {
                 match frame {
-                    Frame::Call(call) if call.failed() && !failed => failed = true,
+                    Frame::Call(call) if !ended && fatal(call) => ended = true,
                     Frame::Call(_) => break,
                     _ => {}
                 }

@@ -214,10 +214,8 @@ impl Shared {
         let whole = whole && !options.only_owed && result.is_ok();
         let state = self.state();
         let known = debts.all();
-        let missed = |host: &String, play: &String| Debt {
-            kind: Owing::Missed,
-            ..self.debt(play, host, "", Value::Null)
-        };
+        let missed =
+            |host: &String, play: &String| Debt { kind: Owing::Missed, ..self.debt(play, host, "", Value::Null) };
         for (host, stats) in &state.stats {
             let done = match state.missed.get(host) {
                 Some(play) => debts.owe(missed(host, play)),

@@ -4,8 +4,8 @@ use super::{Become, Connection, Keep, Shell, live};
 use sha2::{Digest, Sha256};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
 use std::sync::atomic::AtomicU32;
+use std::sync::{Mutex, PoisonError};
 use stdlib::contract::{Asset, Command, Error, Fetch, Output, Result, Source, Write, nearest};
 
 /// Contents of assets up to this size are held in memory.

@@ -21,8 +21,8 @@ pub use http::get as http_get;
 pub use live::{Keep, Sink, Stream, live};
 pub use local::Local;
 pub use shell::Shell;
-pub use tree::{download, upload};
 pub use ssh::{HostKeys, Ssh, Target, close_idle, config_lines};
+pub use tree::{download, upload};
 
 use async_trait::async_trait;
 use futures_util::future::BoxFuture;

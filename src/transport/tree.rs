@@ -129,7 +129,9 @@ fn pack(src: &str, files: &BTreeMap<String, String>, into: impl Write) -> Result
         let mut content = Counted { file: file.take(size), count: 0 };
         match tar.append_data(&mut header, below, &mut content) {
             Ok(()) if content.count == size => {}
-            Ok(()) => return Err(Error::playbook(format!("{path} on the controller became shorter while it was read"))),
+            Ok(()) => {
+                return Err(Error::playbook(format!("{path} on the controller became shorter while it was read")));
+            }
             Err(e) if e.kind() == std::io::ErrorKind::BrokenPipe => return Ok(()),
             Err(e) => return Err(failed(e)),
         }
@@ -190,7 +192,9 @@ pub async fn download(
             }
             _ => {
                 let said = output.stderr_text();
-                return Err(Error::host(format!("cannot read below {}: {}", wanted.path, said.trim())).with_output(&output));
+                return Err(
+                    Error::host(format!("cannot read below {}: {}", wanted.path, said.trim())).with_output(&output)
+                );
             }
         }
     }
@@ -215,7 +219,9 @@ fn unpack(dest: &Path, files: &[String], mut stream: &std::fs::File) -> std::io:
             (tar::EntryType::Link, Some(twin)) if files.contains(&twin) => {
                 std::io::copy(&mut std::fs::File::open(dest.join(twin))?, &mut part.file)?;
             }
-            (tar::EntryType::Regular | tar::EntryType::GNUSparse, _) => drop(std::io::copy(&mut entry, &mut part.file)?),
+            (tar::EntryType::Regular | tar::EntryType::GNUSparse, _) => {
+                drop(std::io::copy(&mut entry, &mut part.file)?)
+            }
             _ => continue,
         }
         part.keep()?;

@@ -11,7 +11,8 @@ impl Globs {
     /// Patterns; `parameter` is where they were given.
     pub fn new(parameter: &str, patterns: &[String]) -> Result<Globs> {
         let wrong = |e: globset::Error| {
-            Error::playbook(format!("`{parameter}`: {e}")).hint("`*` and `?` stop at a `/`, `**` does not, `[a-c]` is one of")
+            Error::playbook(format!("`{parameter}`: {e}"))
+                .hint("`*` and `?` stop at a `/`, `**` does not, `[a-c]` is one of")
         };
         let mut set = GlobSetBuilder::new();
         for pattern in patterns {
@@ -37,7 +38,8 @@ mod tests {
 
     #[test]
     fn a_name_matches_at_any_depth_and_a_path_from_the_root() {
-        let globs = Globs::new("exclude", &["*.bak".into(), "/cache/".into(), "a/*.log".into(), ".git".into()]).unwrap();
+        let globs =
+            Globs::new("exclude", &["*.bak".into(), "/cache/".into(), "a/*.log".into(), ".git".into()]).unwrap();
         for (path, matches) in [
             ("x.bak", true),
             ("a/b/x.bak", true),

@@ -71,7 +71,13 @@ pub struct Unit {
     path: Option<HostPath>,
     #[serde(skip)]
     loaded: Option<Loaded>,
+    /// Whether it is on the way back.
+    #[serde(skip)]
+    back: bool,
 }
+
+/// Remove directories as far as they are empty.
+const EMPTIED: &str = r#"for d; do rmdir -- "$d" 2>/dev/null || break; done"#;
 
 fn readable() -> Mode {
     Mode::octal(0o644)
@@ -180,6 +186,12 @@ impl Operation for Unit {
         if now.stale || now.file.content.as_ref().map(|c| &c.sha256) != want.file.content.as_ref().map(|c| &c.sha256) {
             steps.push(self.scope.systemctl(["daemon-reload"]).into());
         }
+        if self.back && nested && want.file.content.is_none() {
+            // Directories that were made for it go, as far as they are empty then.
+            let above = path.parent().rsplit_once('/').map_or("", |(above, _)| above);
+            let user = (self.scope == Scope::User).then_some(above);
+            steps.push(Command::sh(EMPTIED).arg(path.parent()).args(user).into());
+        }
         if want.enabled && !now.enabled {
             steps.push(self.scope.systemctl(["enable", "--", self.name.as_str()]).into());
         }
@@ -192,6 +204,7 @@ impl Operation for Unit {
         self.path.iter().flat_map(|path| now.file.keeps(path, &want.file)).collect()
     }
     async fn recall(&mut self, host: &dyn Look, before: UnitState, _after: &UnitState) -> Result<UnitState> {
+        self.back = true;
         self.path = Some(self.locate(host).await?);
         let content = before.file.content.clone().unwrap_or_default();
         self.loaded = Some(Loaded { content, source: None });

@@ -39,7 +39,7 @@ pub struct Entry {
     pub subject: String,
     /// What becomes of it.
     pub fate: Fate,
-    /// What goes back, or what has changed since, as lines of a diff.
+    /// What goes back, or would, as lines of a diff.
     pub lines: Vec<String>,
 }
 
@@ -157,7 +157,7 @@ fn fate(session: &Session, call: &Call, later: &[Past], force: bool) -> (Fate, V
     }
     let explained = restored.drift.iter().all(|change| explained(change, later));
     if !explained && !force {
-        return (Fate::Changed, shown(&restored.drift));
+        return (Fate::Changed, shown(&restored.outcome.diff));
     }
     for step in &restored.outcome.steps {
         if let Step::Write(write) = step

@@ -116,10 +116,10 @@ impl Memory {
     }
 }
 
-/// The way back is the same for every operation on packages: the versions that there were. Its first word
-/// names the packages that are marked as asked for when they come back.
+/// The way back is the same for every operation on packages: the versions that there were. It is told
+/// which packages are marked as asked for when they come back, and whether configuration files go with one.
 macro_rules! goes_back {
-    ($asked:expr) => {
+    ($asked:expr, $purge:expr) => {
         async fn recall(&mut self, _host: &dyn Look, before: Packages, after: &Packages) -> Result<Packages> {
             self.memory = Memory::recalled(&before, after);
             Ok(before)
@@ -130,7 +130,8 @@ macro_rules! goes_back {
         fn steps(&self, now: &Packages, want: &Packages) -> Result<Vec<Step>> {
             if !self.memory.forward(now, want) {
                 let asked: fn(&Self, &Packages) -> Vec<String> = $asked;
-                return Ok(transaction::steps_back(now, want, &asked(self, want), self.lock_timeout));
+                let purge: fn(&Self) -> bool = $purge;
+                return Ok(transaction::steps_back(now, want, &asked(self, want), purge(self), self.lock_timeout));
             }
             self.forward(now)
         }
@@ -272,7 +273,7 @@ impl Operation for Installed {
     fn want(&self, now: &Packages) -> Result<Packages> {
         Ok(self.memory.want(now))
     }
-    goes_back!(|installed, _| names::asked(&installed.name));
+    goes_back!(|installed, _| names::asked(&installed.name), |_| false);
     fn explain(&self, error: Error) -> Error {
         transaction::explain(error)
     }

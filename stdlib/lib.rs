@@ -23,7 +23,7 @@ macro_rules! modules {
     };
 }
 
-modules![apt, facts, file, shell, systemd];
+modules![apt, authorized_key, cron, facts, file, git, group, modprobe, mount, shell, sysctl, system, systemd, user,];
 
 /// The entry `module::name`, if there is one.
 pub fn entry(module: &str, name: &str) -> Option<&'static contract::Entry> {

@@ -2,10 +2,11 @@
 
 #![allow(clippy::unwrap_used)] // a test may stop at once
 
-use hlrun::inventory::{Inventory, Kind, Overlay};
+use hlrun::inventory::{Inventory, Key, Kind, Overlay, Vault};
 use serde_json::{Map, Value, json};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 
 /// A directory that is gone when the test ends.
 struct Dir(PathBuf);
@@ -290,8 +291,7 @@ db:
   vars: {ansible_group_priority: high}
 hosts: {}
 == group_vars/web.yml
-a: !vault |
-  $ANSIBLE_VAULT;1.1;AES256
+a: !valt x
 a: 2
 == group_vars/db.yml
 - a
@@ -306,25 +306,282 @@ inventory.yaml:4:10 `hosts` must be a map, and this is a list [write each name w
 inventory.yaml:7:5 `[3:1]` is no range: write [1:9], [01:12], [0:8:2] or [a:f] []
 inventory.yaml:8:8 the variables of `y` must be a map, and this is a number [write `ansible_host: ADDRESS` below it]
 inventory.yaml:11:18 `db` cannot be under `inner`: `inner` is under it already [groups go down, never in a circle]
-inventory.yaml:12:34 `ansible_group_priority` is a whole number []
+inventory.yaml:12:10 `ansible_group_priority` is a whole number []
 inventory.yaml:13:1 `hosts` stands at the top, where groups do [put it under a group: `all:`]
 group_vars/db.yml:1:1 variables are a map, and this is a list [write `name: value`]
-group_vars/web.yml:1:4 `!vault` values are not read yet [decrypt it with `ansible-vault decrypt_string`, or give it with -e]
-group_vars/web.yml:3:1 `a` is written twice [the first is at line 1; only one can count]
-host_vars/x.yml a file encrypted with ansible-vault is not read yet [ansible-vault decrypt DIR/host_vars/x.yml]";
+group_vars/web.yml:1:4 unknown tag `!valt` [`!vault` and `!unsafe` are known]
+group_vars/web.yml:2:1 `a` is written twice [the first is at line 1; only one can count]
+host_vars/x.yml:1:1 encrypted text is damaged: a part is missing [it begins with $ANSIBLE_VAULT;1.1;AES256 and goes on with lines of digits 0-9 and a-f]";
     assert_eq!(errors.join("\n").replace(&dir.0.display().to_string(), "DIR"), want);
 }
 
 #[test]
-fn what_is_not_read_yet_says_so() {
+fn what_hlrun_cannot_ask_is_named_with_the_remedy() {
+    let save = "[save what it says: `ansible-inventory -i DIR/inventory.yaml --list --yaml --export > hosts.yml`]";
     for (name, text, want) in [
-        ("ini", "[web]\nnas ansible_host=1\n", "an inventory in INI form is not read yet"),
-        ("bare", "nas\n", "an inventory in INI form is not read yet"),
-        ("script", "#!/bin/sh\n", "an inventory script is not run yet"),
-        ("plugin", "plugin: docker\n", "inventory plugins such as `\"docker\"` are not read yet"),
+        ("script", "#!/bin/sh\n", "inventory.yaml `inventory.yaml` is a program: inventory scripts are not supported"),
+        ("plugin", "plugin: docker\n", "inventory.yaml:1:1 inventory plugins such as `docker` are not supported"),
+        (
+            "constructed",
+            "---\nplugin: constructed\nstrict: false\n",
+            "inventory.yaml:2:1 inventory plugins such as `constructed` are not supported",
+        ),
+        (
+            "printed",
+            "{\"_meta\": {\"hostvars\": {}}, \"web\": {\"hosts\": [\"nas\"]}}",
+            "inventory.yaml:1:2 this is what an inventory script prints, not an inventory",
+        ),
     ] {
         let dir = Dir::new(name, &format!("== inventory.yaml\n{text}"));
-        let errors = dir.load().unwrap_err();
-        assert!(errors[0].contains(want), "{errors:?}");
+        let error = dir.load().unwrap_err().remove(0).replace(&dir.0.display().to_string(), "DIR");
+        let save = if name == "printed" { save.replace("DIR/inventory.yaml", "SCRIPT") } else { save.to_owned() };
+        assert_eq!(error, format!("{want} {save}"));
     }
+}
+
+#[test]
+fn what_is_wrong_in_an_ini_inventory_is_said_at_once() {
+    let dir = Dir::new(
+        "ini-wrong",
+        "== inventory.yaml
+[web servers]
+nas 'open
+nas: x=1
+media oops
+web[1:]
+[db:chldren]
+[db:children]
+two words
+[db:vars]
+nothing
+",
+    );
+    let want = "\
+inventory.yaml:1:1 `[web servers]` is no section [write [group], [group:children] or [group:vars], without blanks]
+inventory.yaml:2:1 a quote is opened and not closed in `nas 'open` [put values with blanks or quotes into quotes: name='two words']
+inventory.yaml:3:1 `nas:` ends with a colon [a port goes behind it: nas:2222]
+inventory.yaml:4:1 `oops` is no variable of `media` [write name=value; one host (or one range) on a line]
+inventory.yaml:5:1 `[1:]` is no range: write [1:9], [01:12], [0:8:2] or [a:f] []
+inventory.yaml:6:1 a section has no kind `chldren` [did you mean [db:children]?]
+inventory.yaml:8:1 `two words` is no name of a group [one group on a line; their hosts go under their own [group]]
+inventory.yaml:10:1 `nothing` is no variable [write name=value, one on a line]";
+    assert_eq!(dir.load().unwrap_err().join("\n"), want);
+    let dir =
+        Dir::new("ini-groups", "== inventory.yaml\n[docker]\nnas\n[dokcer:vars]\nx=1\n[a:children]\nghosts\ndocker\n");
+    let want = "\
+inventory.yaml:3:1 [dokcer:vars] is for a group that is nowhere [did you mean `docker`?]
+inventory.yaml:6:1 [a:children] names a group that is nowhere [begin it with [ghosts], even if it has no hosts]";
+    assert_eq!(dir.load().unwrap_err().join("\n"), want);
+}
+
+#[test]
+fn a_mistyped_variable_is_told_once_with_its_place() {
+    let dir = Dir::new(
+        "mistyped",
+        "== inventory.yaml
+[web]
+nas ansible_hots=10.0.0.2
+media ansible_hots=10.0.0.3
+[nas]
+nas
+== group_vars/web.yml
+ansible_ssh_private_key: ~/.ssh/id
+ansible_mine: fine
+== group_vars/web/more.yml
+x: 1
+",
+    );
+    let lab = dir.load().unwrap();
+    let warnings = lab.warnings().iter().map(|e| {
+        let at = e.at.as_ref().unwrap().to_string().replace(&format!("{}/", dir.0.display()), "");
+        format!("{at} {} [{}]", e.message, e.hints.join("; ").replace(&dir.0.display().to_string(), "DIR"))
+    });
+    let want = "\
+group_vars/web.yml not read: the variables of `web` are in two places [only DIR/group_vars/web counts; put both into one directory]
+inventory.yaml:2:5 `nas` is a host and a group [Ansible gives its variables to the group: rename one]
+inventory.yaml:2:5 nothing reads the variable `ansible_hots` [did you mean `ansible_host`?]";
+    assert_eq!(warnings.collect::<Vec<_>>().join("\n"), want);
+}
+
+/// `hunter2`, encrypted with `secret`, once without a vault id and once with `prod`.
+const HUNTER: [&str; 2] = [
+    "\
+$ANSIBLE_VAULT;1.1;AES256
+62353134393733393166633263373533646139336333353437303735313435376431323461363633
+3132376232663563636534346439363434613632303264610a376565303338646436303261646136
+61656661646266333632313931323138346332306265383435636435636537363663366366316535
+3130326164386132380a363135636636656265376263333238613736343132326336333435303833
+3063",
+    "\
+$ANSIBLE_VAULT;1.2;AES256;prod
+62356134336137393638363161343765376362323531643535353764306364353664356637376336
+3365376161333534633166653138356631343638373936610a323962616164356433336434643964
+32653534343336323939396630383634396434646435363139396138653236346638393935663334
+6532666564353738390a383238623137643437353433393266376161366536313134613064383435
+6430",
+];
+
+#[test]
+fn encrypted_values_open_when_they_are_used() {
+    let indent = |text: &str| text.replace('\n', "\n  ");
+    let files = format!(
+        "== inventory.yaml
+all: {{hosts: {{nas: }}}}
+== group_vars/all.yml
+plain: !vault |
+  {}
+labelled: !vault |
+  {}
+user: 'me:{{{{ plain }}}}'
+deep: {{list: ['{{{{ labelled }}}}', 1]}}
+ansible_become_password: '{{{{ plain }}}}'
+",
+        indent(HUNTER[0]),
+        indent(HUNTER[1])
+    );
+    let dir = Dir::new("vault", &files);
+    let load = |keys: Vec<Key>| {
+        Inventory::load_with(&[dir.0.join("inventory.yaml")], None, Vec::new(), Vault::new(keys)).unwrap()
+    };
+    let none = Overlay::default();
+    let lab = load(vec![Key::known("default", "other"), Key::known("prod", "secret")]);
+    let heard: Arc<Mutex<Vec<String>>> = Arc::default();
+    let hear = Arc::clone(&heard);
+    lab.vault().watch(move |secret| hear.lock().unwrap().push(secret.to_owned()));
+    assert!(heard.lock().unwrap().is_empty(), "nothing is opened before it is used");
+    assert_eq!(lab.resolve("nas", "user", &none).unwrap(), "me:hunter2");
+    assert_eq!(lab.resolve("nas", "deep", &none).unwrap(), json!({"list": ["hunter2", 1]}));
+    assert_eq!(lab.connection("nas", &none).unwrap().r#become.password.as_deref(), Some("hunter2"));
+    assert_eq!(*heard.lock().unwrap(), ["hunter2"]);
+    assert_eq!(lab.vault().hide("x hunter2 y"), "x ‹vault› y");
+    assert!(lab.test_vault().is_empty());
+
+    let error = |lab: &Inventory, name: &str| {
+        let error = lab.resolve("nas", name, &none).unwrap_err();
+        let at = error.at.clone().unwrap();
+        let file = at.file.rsplit('/').next().unwrap();
+        format!("{file}:{} {} [{}]", at.line, error.message, error.hints.join("; "))
+    };
+    let wrong = load(vec![Key::known("default", "other"), Key::known("prdo", "another")]);
+    let tried = "tried `default` from given, `prdo` from given";
+    assert_eq!(error(&wrong, "plain"), format!("all.yml:1 cannot open `plain`: no vault password fits [{tried}]"));
+    assert_eq!(
+        error(&wrong, "user"),
+        format!("all.yml:1 cannot open `plain`: no vault password fits [{tried}]"),
+        "the place is the secret's"
+    );
+    let label = "no vault password fits (vault id `prod`)";
+    assert_eq!(
+        error(&wrong, "labelled"),
+        format!("all.yml:8 cannot open `labelled`: {label} [{tried}; did you mean the vault id `prdo`?]")
+    );
+    // The label that nobody has a key for may be for other hosts; the other one is wrong for sure.
+    assert_eq!(wrong.test_vault().len(), 1);
+    let without = load(Vec::new());
+    assert!(without.test_vault().is_empty());
+    let want = "all.yml:8 cannot open `labelled`: it is encrypted (vault id `prod`), and no vault password was given [give it with --vault-id prod@FILE or --vault-id prod@prompt]";
+    assert_eq!(error(&without, "labelled"), want);
+}
+
+/// A case of the corpus: `hlrun hosts --json` with its arguments, and what it should print.
+struct Case {
+    dir: PathBuf,
+    args: Vec<String>,
+}
+
+impl Case {
+    fn all() -> Vec<Case> {
+        let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/inventory/corpus");
+        let mut dirs: Vec<PathBuf> = fs::read_dir(corpus).unwrap().map(|entry| entry.unwrap().path()).collect();
+        dirs.sort();
+        let args = |dir: &Path| match fs::read_to_string(dir.join("args")) {
+            Ok(args) => args,
+            Err(_) => {
+                let names = fs::read_dir(dir).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap());
+                format!("-i @/{}", names.into_iter().find(|name| name.starts_with("hosts")).unwrap())
+            }
+        };
+        let case = |dir: PathBuf| {
+            let root = format!("{}/", dir.display());
+            // The words of a shell, as far as the corpus needs them.
+            let args = args(&dir).replace("@/", &root).replace('\'', "");
+            let mut words: Vec<String> = Vec::new();
+            for word in args.split_whitespace() {
+                match words.last_mut().filter(|last| last.starts_with('{') && !last.ends_with('}')) {
+                    Some(last) => *last += &format!(" {word}"),
+                    None => words.push(word.to_owned()),
+                }
+            }
+            Case { args: words, dir }
+        };
+        dirs.into_iter().map(case).collect()
+    }
+    fn name(&self) -> String {
+        self.dir.file_name().unwrap().to_string_lossy().into_owned()
+    }
+    fn expected(&self) -> Value {
+        serde_json::from_str(&fs::read_to_string(self.dir.join("expected.json")).unwrap()).unwrap()
+    }
+    /// What hlrun prints, or its errors.
+    #[allow(clippy::disallowed_methods)] // an integration test is no `cfg(test)` to clippy
+    fn hosts(&self, more: &[&str]) -> Result<String, String> {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_hlrun"));
+        let output =
+            command.arg("hosts").args(more).args(&self.args).current_dir(std::env::temp_dir()).output().unwrap();
+        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+        if output.status.success() { Ok(text(&output.stdout)) } else { Err(text(&output.stderr)) }
+    }
+}
+
+/// Two answers as one: what the first hides is shown by the second.
+fn unhidden(hidden: &Value, shown: &Value) -> Value {
+    match (hidden, shown) {
+        (Value::String(text), shown) if text == hlrun::inventory::HIDDEN => shown.clone(),
+        (Value::Object(hidden), Value::Object(shown)) => {
+            hidden.iter().map(|(key, value)| (key.clone(), unhidden(value, shown.get(key).unwrap_or(value)))).collect()
+        }
+        (hidden, _) => hidden.clone(),
+    }
+}
+
+#[test]
+fn an_inventory_means_what_it_means_to_ansible() {
+    let mut wrong = Vec::new();
+    let cases = Case::all();
+    assert!(cases.len() > 90);
+    for case in cases {
+        let (name, expected) = (case.name(), case.expected());
+        let stricter = fs::read_to_string(case.dir.join("stricter")).ok();
+        match (case.hosts(&["--json"]), stricter) {
+            (Err(error), Some(why)) if error.contains(why.trim()) => {}
+            (Err(error), None) if expected.is_null() && error.starts_with("error: ") => {}
+            (Ok(text), None) => {
+                let hidden: Value = serde_json::from_str(&text).unwrap();
+                // Without a password nothing is revealed, and nothing was hidden that must be.
+                let shown = case.hosts(&["--json", "--reveal"]).ok();
+                let shown = shown.map_or(hidden.clone(), |text| serde_json::from_str(&text).unwrap());
+                let said = unhidden(&hidden, &shown);
+                if said != expected {
+                    wrong.push(format!("{name}: hlrun says {said:#}\nand Ansible {expected:#}"));
+                }
+            }
+            (said, _) => wrong.push(format!("{name}: hlrun says {}", said.unwrap_or_else(|error| error))),
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+}
+
+#[test]
+fn what_was_encrypted_is_never_shown_unless_asked_for() {
+    let mut seen = 0;
+    for case in Case::all().iter().filter(|case| case.name().starts_with("vault-") && !case.expected().is_null()) {
+        for more in [&["--json"][..], &["--vars"], &["--graph"], &[]] {
+            let said = case.hosts(more).unwrap_or_else(|error| error);
+            for secret in ["hunter2", "deeper", "from a program", "extra secret"] {
+                assert!(!said.contains(secret), "{}: {said}", case.name());
+            }
+        }
+        seen += usize::from(case.hosts(&["--vars", "--reveal"]).is_ok());
+    }
+    assert!(seen >= 6, "{seen}");
 }

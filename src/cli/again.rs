@@ -1,7 +1,7 @@
 //! `hlrun resume`: the command line of a run once more, told to go on where it stopped.
 
 use super::args::{InventoryArgs, ResumeArgs};
-use super::{extra, screen};
+use super::screen;
 use crate::report::Event;
 use crate::run::{Origin, Undoing, find_run, read_run, runs, state_dir};
 use std::ffi::OsString;
@@ -32,7 +32,15 @@ pub fn origin(typed: &[OsString], inventory: &InventoryArgs, beside: &Path) -> O
         env: env.filter(|(name, _)| name.starts_with("HLRUN_")).collect(),
         inventory: inventory.inventory.iter().map(|path| place(path)).collect(),
         beside: Some(full(beside)),
-        extra_vars: extra::extra_vars(&inventory.extra_vars).unwrap_or_default(),
+        extra_vars: inventory.extra_vars.iter().map(|text| typed_at(text)).collect(),
+    }
+}
+
+/// Variables as they were typed; a file by its full path.
+fn typed_at(text: &str) -> String {
+    match text.trim().strip_prefix('@') {
+        Some(file) => format!("@{}", place(Path::new(file)).display()),
+        None => text.to_owned(),
     }
 }
 

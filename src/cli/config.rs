@@ -17,7 +17,8 @@ use stdlib::shared::yaml;
 pub struct Config {
     /// Where it lies: the project's directory.
     pub dir: PathBuf,
-    path: PathBuf,
+    /// The file.
+    pub path: PathBuf,
     values: Vec<(String, Value, Site)>,
 }
 
@@ -97,39 +98,60 @@ impl Config {
                 errors.push(Error::playbook(format!("`{key}` cannot be `{given}`")).hint(expected).at(site.clone()));
                 continue;
             }
-            let is_path = ["inventory", "private_key", "become_password_file"].contains(&flag.as_str());
-            let texts = texts.into_iter().map(|t| if is_path { self.beside(&t) } else { t });
-            defaults.insert(flag, texts.collect());
+            let is_path = ["inventory", "private_key", "become_password_file", "vault_password_file"];
+            let texts = texts.into_iter().map(|text| match flag.as_str() {
+                "vault_id" => self.labelled(&text),
+                flag if is_path.contains(&flag) => self.beside(&text),
+                _ => text,
+            });
+            let texts = texts.collect();
+            defaults.insert(flag, texts);
         }
         if !errors.is_empty() {
             return Err(errors);
         }
-        let names: Vec<String> = command.get_subcommands().map(|c| c.get_name().to_owned()).collect();
-        let command = names.into_iter().fold(command, |command, name| {
-            command.mut_subcommand(name, |mut sub| {
-                let own: Vec<String> = sub.get_arguments().map(|arg| arg.get_id().to_string()).collect();
-                for (flag, values) in defaults.iter().filter(|(flag, _)| own.contains(flag)) {
-                    sub = sub.mut_arg(flag, |arg| arg.default_values(values.clone()));
-                }
-                sub
-            })
-        });
-        Ok(command)
+        Ok(with(command, &defaults))
     }
+}
+
+/// A command with these values as defaults, and so what is below it.
+fn with(command: Command, defaults: &BTreeMap<String, Vec<String>>) -> Command {
+    let own: Vec<String> = command.get_arguments().map(|arg| arg.get_id().to_string()).collect();
+    let own = defaults.iter().filter(|(flag, _)| own.contains(flag));
+    let command =
+        own.fold(command, |command, (flag, values)| command.mut_arg(flag, |arg| arg.default_values(values.clone())));
+    let names: Vec<String> = command.get_subcommands().map(|c| c.get_name().to_owned()).collect();
+    names.into_iter().fold(command, |command, name| command.mut_subcommand(name, |sub| with(sub, defaults)))
 }
 
 impl Config {
     /// A path, or several with commas, from where the configuration lies; a list of hosts stays what it is.
     fn beside(&self, text: &str) -> String {
-        let full = |part: &str| self.dir.join(part);
+        let home = std::env::var_os("HOME").map(PathBuf::from);
+        let full = |part: &str| match (part.strip_prefix("~/"), &home) {
+            (Some(rest), Some(home)) => home.join(rest),
+            _ => self.dir.join(part),
+        };
         let parts = || text.split(',').map(str::trim).filter(|part| !part.is_empty());
         if !text.contains(',') {
             full(text).display().to_string()
-        } else if parts().all(|part| full(part).is_file()) {
+        } else if parts().all(|part| full(part).exists()) {
             parts().map(|part| full(part).display().to_string()).collect::<Vec<_>>().join(",")
         } else {
             text.to_owned()
         }
+    }
+}
+
+impl Config {
+    /// Vault ids, several with commas: `label@file` with the file from where the configuration lies.
+    fn labelled(&self, text: &str) -> String {
+        let full = |id: &str| match id.split_once('@') {
+            Some((label, source)) if source != "prompt" => format!("{label}@{}", self.beside(source)),
+            None if id != "prompt" => self.beside(id),
+            _ => id.to_owned(),
+        };
+        text.split(',').map(str::trim).map(full).collect::<Vec<_>>().join(",")
     }
 }
 

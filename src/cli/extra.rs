@@ -1,22 +1,29 @@
 //! `--extra-vars`: `k=v k2="v 2"`, JSON or a YAML map in braces, or `@file` with YAML or JSON.
 
+use crate::inventory::{Definition, Vault};
 use serde_json::{Map, Value};
 use std::path::Path;
 use stdlib::contract::{Error, Result, Site};
 use stdlib::shared::yaml;
 
-/// All of them as one map; later ones win.
-pub fn extra_vars(given: &[String]) -> Result<Map<String, Value>, Vec<Error>> {
-    let mut vars = Map::new();
+/// All of them in order: of several with one name the last counts. Files may be encrypted.
+pub fn extra_vars(given: &[String], vault: &Vault) -> Result<Vec<Definition>, Vec<Error>> {
+    let mut vars = Vec::new();
     for text in given {
         let text = text.trim();
-        let more = match text.strip_prefix('@') {
-            Some(path) => file(Path::new(path))?,
-            None => inline(text).map_err(|e| vec![e])?,
-        };
-        vars.extend(more);
+        match text.strip_prefix('@') {
+            Some(path) => vars.extend(vault.variables(Path::new(path))?),
+            None => {
+                let more = inline(text).map_err(|e| vec![e])?;
+                vars.extend(more.into_iter().map(|(name, value)| Definition::new(&name, value, &place())));
+            }
+        }
     }
     Ok(vars)
+}
+
+fn place() -> Site {
+    Site { file: "--extra-vars".to_owned(), ..Site::default() }
 }
 
 fn inline(text: &str) -> Result<Map<String, Value>> {
@@ -32,8 +39,9 @@ fn inline(text: &str) -> Result<Map<String, Value>> {
 }
 
 fn wrong(text: &str, why: &str) -> Error {
-    let at = Site { file: "--extra-vars".to_owned(), ..Site::default() };
-    Error::playbook(format!("cannot read `{text}`: {why}")).at(at).hint("write k=v, {\"k\": \"v\"}, {k: v} or @FILE")
+    Error::playbook(format!("cannot read `{text}`: {why}"))
+        .at(place())
+        .hint("write k=v, {\"k\": \"v\"}, {k: v} or @FILE")
 }
 
 fn map(value: Value, what: &str) -> Result<Map<String, Value>> {
@@ -42,12 +50,6 @@ fn map(value: Value, what: &str) -> Result<Map<String, Value>> {
         Value::Null => Ok(Map::new()),
         _ => Err(wrong(what, "it is not a map")),
     }
-}
-
-fn file(path: &Path) -> Result<Map<String, Value>, Vec<Error>> {
-    let name = path.display().to_string();
-    let text = std::fs::read_to_string(path).map_err(|e| vec![wrong(&format!("@{name}"), &e.to_string())])?;
-    map(yaml::parse(&name, &text)?.to_json(), &name).map_err(|e| vec![e])
 }
 
 /// `k=v` pairs, split as a shell splits words.
@@ -91,13 +93,16 @@ mod tests {
 
     #[test]
     fn extra_vars_are_pairs_or_json() {
-        let given = ["a=1 b='two words'".to_owned(), r#"{"c": [1], "a": true}"#.to_owned()];
-        let vars = serde_json::to_string(&extra_vars(&given).unwrap()).unwrap();
-        assert_eq!(vars, r#"{"a":true,"b":"two words","c":[1]}"#);
-        let yaml = extra_vars(&["{a: 1, b: yes}".to_owned()]).unwrap();
-        assert_eq!(serde_json::to_string(&yaml).unwrap(), r#"{"a":1,"b":true}"#);
-        for wrong in ["nothing", "=x", "1a=x", "a-b=x", "{a: 1", "{a: [}"] {
-            assert!(extra_vars(&[wrong.to_owned()]).is_err(), "{wrong}");
+        let read = |texts: &[&str]| {
+            let texts: Vec<String> = texts.iter().map(|text| (*text).to_owned()).collect();
+            extra_vars(&texts, &Vault::default())
+                .map(|vars| vars.into_iter().map(|var| format!("{}={}", var.name, var.value)).collect::<Vec<_>>())
+        };
+        let given = read(&["a=1 b='two words'", r#"{"c": [1], "a": true}"#]).unwrap();
+        assert_eq!(given, ["a=\"1\"", "b=\"two words\"", "c=[1]", "a=true"]);
+        assert_eq!(read(&["{a: 1, b: yes}"]).unwrap(), ["a=1", "b=true"]);
+        for wrong in ["nothing", "=x", "1a=x", "a-b=x", "{a: 1", "{a: [}", "@/nowhere"] {
+            assert!(read(&[wrong]).is_err(), "{wrong}");
         }
     }
 }

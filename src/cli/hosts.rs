@@ -1,15 +1,16 @@
 //! `hlrun hosts`: what the inventory means.
 
 use super::args::HostsArgs;
+use super::why::shown;
 use super::{run, screen};
-use crate::inventory::Inventory;
+use crate::inventory::{HIDDEN, Inventory};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 use stdlib::contract::{Error, Result};
 
 /// Show hosts. Returns the exit code.
 pub fn hosts(args: &HostsArgs) -> u8 {
-    let shown = run::inventory(&args.inventory, None).and_then(|inventory| {
+    let shown = run::inventory(&args.inventory, args.playbook_dir.as_deref()).and_then(|inventory| {
         let hosts = inventory.select(&args.pattern).map_err(|e| vec![e])?;
         show(args, &inventory, &hosts).map_err(|e| vec![e])
     });
@@ -21,7 +22,7 @@ pub fn hosts(args: &HostsArgs) -> u8 {
 
 fn show(args: &HostsArgs, inventory: &Inventory, hosts: &[String]) -> Result<(), Error> {
     if args.json {
-        let text = serde_json::to_string_pretty(&list(inventory, hosts)?);
+        let text = serde_json::to_string_pretty(&list(inventory, hosts, args.reveal)?);
         screen::out(&text.map_err(|e| Error::bug(e.to_string()))?);
     } else if args.graph {
         graph(inventory, "all", 0, &hosts.iter().map(String::as_str).collect());
@@ -29,10 +30,11 @@ fn show(args: &HostsArgs, inventory: &Inventory, hosts: &[String]) -> Result<(),
         for host in hosts {
             screen::out(host);
             for (name, variable) in inventory.variables(host)?.iter() {
-                screen::out(&format!("  {name} = {}", variable.value));
+                let value = |variable| shown(inventory, name, variable, args.reveal);
+                screen::out(&format!("  {name} = {}", value(variable)?));
                 screen::out(&format!("      {} ({})", variable.origin, variable.layer));
                 for lost in &variable.shadowed {
-                    screen::out(&format!("      instead of {} from {} ({})", lost.0, lost.1, lost.2));
+                    screen::out(&format!("      instead of {} from {} ({})", value(lost)?, lost.origin, lost.layer));
                 }
             }
         }
@@ -66,18 +68,25 @@ fn graph(inventory: &Inventory, group: &str, depth: usize, hosts: &BTreeSet<&str
     }
 }
 
-/// As `ansible-inventory --list` prints it.
-fn list(inventory: &Inventory, hosts: &[String]) -> Result<Value, Error> {
+/// As `ansible-inventory --list` prints it. Encrypted values stay encrypted; those from encrypted files are hidden.
+fn list(inventory: &Inventory, hosts: &[String], reveal: bool) -> Result<Value, Error> {
     let mut hostvars = Map::new();
     for host in hosts {
-        let vars = inventory.variables(host)?;
-        hostvars.insert(
-            host.clone(),
-            vars.iter().map(|(name, v)| (name.clone(), v.value.clone())).collect::<Map<_, _>>().into(),
-        );
+        let mut vars = Map::new();
+        for (name, variable) in inventory.variables(host)?.iter() {
+            let value = match reveal {
+                true => inventory.vault().opened(&variable.value)?,
+                false if variable.secret => Value::from(HIDDEN),
+                false => variable.value.clone(),
+            };
+            vars.insert(name.clone(), value);
+        }
+        if !vars.is_empty() {
+            hostvars.insert(host.clone(), vars.into());
+        }
     }
     let mut all = Map::new();
-    all.insert("_meta".to_owned(), json!({ "hostvars": hostvars }));
+    all.insert("_meta".to_owned(), json!({ "hostvars": hostvars, "profile": "inventory_legacy" }));
     for (name, group) in inventory.groups() {
         let mut shown = Map::new();
         if !group.children.is_empty() {

@@ -3,18 +3,29 @@
 mod again;
 mod args;
 mod check;
+mod complete;
 mod config;
 mod diff;
 mod docs;
+mod doctor;
 mod exec;
 mod extra;
+mod host;
 mod hosts;
+mod init;
 mod logs;
+mod man;
 mod owed;
+mod pin;
+mod record;
+mod repl;
 mod run;
 mod runs;
 mod screen;
+mod secrets;
 mod undo;
+mod vault;
+mod why;
 
 use clap::{CommandFactory, FromArgMatches};
 use std::ffi::OsString;
@@ -26,6 +37,9 @@ const USAGE: u8 = 64;
 
 /// Run hlrun with these arguments, the program's name first. Returns the exit code.
 pub fn main(argv: Vec<OsString>) -> u8 {
+    if let Some(code) = complete::answer(&argv) {
+        return code;
+    }
     let argv = args::with_command(argv);
     let found = match config::find(&argv) {
         Ok(found) => found,
@@ -73,7 +87,11 @@ pub fn main(argv: Vec<OsString>) -> u8 {
         }
         args::Subcommand::Check(args) => check::check(&args, project),
         args::Subcommand::Hosts(args) => hosts::hosts(&args),
+        args::Subcommand::Why(args) => why::why(&args),
+        args::Subcommand::Vault(args) => vault::vault(&args),
         args::Subcommand::Exec(args) => exec::exec(args, project),
+        args::Subcommand::Repl(args) => repl::repl(&args, project),
+        args::Subcommand::Record(args) => record::record(&args, project),
         args::Subcommand::Docs(args) => docs::docs(&args),
         args::Subcommand::Runs(args) => runs::runs(&args),
         args::Subcommand::Undo(args) => undo::undo(*args, project),
@@ -82,6 +100,14 @@ pub fn main(argv: Vec<OsString>) -> u8 {
         args::Subcommand::Show(args) => runs::show(&args),
         args::Subcommand::Logs(args) => logs::logs(&args),
         args::Subcommand::Diff(args) => diff::diff(&args),
+        args::Subcommand::Doctor(args) => {
+            let config = found.as_ref().map(|config| config.path.display().to_string());
+            doctor::doctor(&args, project, config)
+        }
+        args::Subcommand::Init(args) => init::init(&args),
+        args::Subcommand::Host(args) => host::host(&args.command, project),
+        args::Subcommand::Completions(args) => complete::register(args.shell),
+        args::Subcommand::Man(args) => man::man(&args),
         args::Subcommand::Config => config::show(found.as_ref(), &matches),
         args::Subcommand::Disconnect => runs::disconnect(),
     }

@@ -1,7 +1,7 @@
 //! `hlrun run`: a playbook, once.
 
 use super::args::{ConnectionArgs, InventoryArgs, RunArgs};
-use super::{USAGE, extra, screen};
+use super::{USAGE, extra, screen, secrets};
 use crate::inventory::Inventory;
 use crate::report::{JsonLines, Terminal};
 use crate::run::{Answer, CancellationToken, Options, Prompt, Resume, Runtime, Summary, find_run, left_out, state_dir};
@@ -10,8 +10,7 @@ use crate::transport::{HostKeys, Method};
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 use std::ffi::OsString;
-use std::io::{BufRead, IsTerminal, Write};
-use std::os::unix::fs::PermissionsExt;
+use std::io::{BufRead, Write};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::RecvTimeoutError;
 use std::time::Duration;
@@ -42,8 +41,11 @@ pub fn verify(inventory: &Inventory, options: Options, program: &Program) -> Vec
 
 /// The inventory that the flags name, with the variables beside a playbook.
 pub fn inventory(args: &InventoryArgs, beside: Option<&Path>) -> Result<Inventory, Vec<Error>> {
-    let extra = extra::extra_vars(&args.extra_vars)?;
-    Inventory::load(&args.inventory, beside, extra)
+    let vault = secrets::vault(&args.vault);
+    let extra = extra::extra_vars(&args.extra_vars, &vault)?;
+    let inventory = Inventory::load_with(&args.inventory, beside, extra, vault)?;
+    inventory.warnings().iter().for_each(screen::warn);
+    Ok(inventory)
 }
 
 /// The options that the flags name.
@@ -73,32 +75,17 @@ pub fn options(args: &ConnectionArgs, project: Option<PathBuf>) -> Result<Option
 }
 
 /// The password for becoming another user: asked for once, or read from a file, or printed by a program.
-#[allow(clippy::disallowed_methods)] // a program of the user's own, on the controller
 fn become_password(args: &ConnectionArgs) -> Result<Option<String>> {
     if let Some(path) = &args.become_password_file {
-        let failed = |why: String| Error::playbook(format!("no password from {}: {why}", path.display()));
-        let meta = path.metadata().map_err(|e| failed(e.to_string()))?;
-        let text = if meta.permissions().mode() & 0o111 != 0 {
-            let full = std::path::absolute(path).map_err(|e| failed(e.to_string()))?;
-            let output = std::process::Command::new(full).stderr(std::process::Stdio::inherit()).output();
-            let output = output.map_err(|e| failed(e.to_string()))?;
-            if !output.status.success() {
-                return Err(failed(output.status.to_string()));
-            }
-            String::from_utf8_lossy(&output.stdout).into_owned()
-        } else {
-            std::fs::read_to_string(path).map_err(|e| failed(e.to_string()))?
-        };
-        return Ok(Some(text.trim_end_matches(['\n', '\r']).to_owned()));
+        let password = secrets::read(path, None)?;
+        return Ok(Some(String::from_utf8_lossy(&password).trim_end_matches(['\n', '\r']).to_owned()));
     }
     if !args.ask_become_pass {
         return Ok(None);
     }
-    if !std::io::stdin().is_terminal() {
-        return Err(Error::playbook("-K asks for a password, and there is no terminal to ask on")
-            .hint("give it with --become-password-file or HLRUN_BECOME_PASSWORD_FILE"));
-    }
-    rpassword::prompt_password("BECOME password: ").map(Some).map_err(|e| Error::playbook(format!("no password: {e}")))
+    secrets::ask("BECOME password: ").map(Some).map_err(|error| {
+        error.hint("-K asks for it; give it with --become-password-file or HLRUN_BECOME_PASSWORD_FILE")
+    })
 }
 
 /// Run a playbook. Returns the exit code.

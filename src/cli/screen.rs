@@ -4,6 +4,7 @@ use super::WRONG;
 use super::args::OutputArgs;
 use crate::report::{Color, Paint, View, draw};
 use std::io::{IsTerminal, Write};
+use std::sync::{Mutex, PoisonError};
 use stdlib::contract::Error;
 
 /// A line on standard output. A reader that went away is no error.
@@ -29,6 +30,18 @@ pub fn fail(errors: &[Error]) -> u8 {
     WRONG
 }
 
+/// Something odd that works all the same, with its place. Told once.
+pub fn warn(warning: &Error) {
+    static TOLD: Mutex<Vec<String>> = Mutex::new(Vec::new());
+    let lines = draw(warning, &|file| std::fs::read_to_string(file).ok());
+    let text = lines.join("\n").replacen("error:", "warning:", 1);
+    let mut told = TOLD.lock().unwrap_or_else(PoisonError::into_inner);
+    if !told.contains(&text) {
+        err(&text);
+        told.push(text);
+    }
+}
+
 /// How wide the screen is: COLUMNS, or the terminal's own word, or 80.
 pub fn width() -> usize {
     let columns = std::env::var("COLUMNS").ok().and_then(|c| c.parse().ok());
@@ -45,6 +58,7 @@ pub fn view(output: &OutputArgs, check: bool) -> View {
         color: output.color().wanted(),
         live: terminal && std::env::var("TERM").is_ok_and(|term| term != "dumb"),
         terse: false,
+        prompt: false,
         width: width(),
     }
 }

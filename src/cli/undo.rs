@@ -1,7 +1,7 @@
 //! `hlrun undo`: the plan, a question, and back.
 
-use super::args::UndoArgs;
-use super::{again, extra, run, screen};
+use super::args::{InventoryArgs, UndoArgs};
+use super::{again, run, screen};
 use crate::inventory::Inventory;
 use crate::report::{JsonLines, Paint, Terminal};
 use crate::run::{Fate, Options, Runtime, UndoEntry, UndoPlan, Undoing, find_applied, state_dir};
@@ -63,13 +63,11 @@ fn prepared(
     undoing.steps(&args.step).map_err(one)?;
     undoing.force = args.force;
     undoing.handlers = !args.no_handlers;
-    let mut vars = extra::extra_vars(&args.inventory.extra_vars)?;
     let origin = undoing.origin().cloned().unwrap_or_default();
     let sources = if args.inventory.inventory.is_empty() { &origin.inventory } else { &args.inventory.inventory };
-    for (name, value) in &origin.extra_vars {
-        vars.entry(name.clone()).or_insert_with(|| value.clone());
-    }
-    let inventory = Inventory::load(sources, origin.beside.as_deref(), vars.clone())?;
+    let vars = [origin.extra_vars.clone(), args.inventory.extra_vars.clone()].concat();
+    let like = InventoryArgs { inventory: sources.clone(), extra_vars: vars.clone(), ..args.inventory.clone() };
+    let inventory = run::inventory(&like, origin.beside.as_deref())?;
     let options = run::options(&args.connection, project).map_err(one)?;
     let again = crate::run::Origin {
         args: vec!["undo".to_owned()],

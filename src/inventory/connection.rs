@@ -1,5 +1,6 @@
 //! How a host is reached, from its variables.
 
+use super::layer::Layer;
 use super::lazy::{Overlay, Scope};
 use super::model::{Inventory, is_localhost};
 use serde_json::Value;
@@ -149,12 +150,12 @@ struct Ask<'a> {
 }
 
 impl Ask<'_> {
-    fn origin(&self, name: &str) -> Option<(Site, &'static str)> {
+    fn origin(&self, name: &str) -> Option<(Site, Layer)> {
         let vars = self.inventory.variables(self.host).ok()?;
-        vars.get(name).map(|v| (v.origin.clone(), v.layer))
+        vars.get(name).map(|v| (v.origin.clone(), v.layer.clone()))
     }
     fn wrong(&self, name: &str, message: String) -> Error {
-        let error = Error::playbook(message).on(self.host);
+        let error = Error::playbook(self.inventory.vault().hide(&message)).on(self.host);
         match self.origin(name) {
             Some((site, _)) => error.at(site),
             None => error,
@@ -164,7 +165,7 @@ impl Ask<'_> {
     fn value(&self, names: &[&str]) -> Result<Option<(Value, String)>> {
         for name in names {
             let plain = !name.starts_with("ansible_");
-            if plain && !self.origin(name).is_some_and(|(_, layer)| layer.ends_with(" in the inventory")) {
+            if plain && !self.origin(name).is_some_and(|(_, layer)| layer.in_inventory()) {
                 continue;
             }
             let Some(value) = self.scope.get(name) else { continue };

@@ -1,5 +1,6 @@
 //! Jinja inside variables, rendered when it is asked for and not before.
 
+use super::layer::Level;
 use super::model::{Inventory, is_localhost};
 use super::vars::Variable;
 use indexmap::IndexMap;
@@ -11,6 +12,7 @@ use stdlib::contract::{Error, Result, Site};
 use stdlib::shared::template::minijinja::Value;
 use stdlib::shared::template::minijinja::value::{Enumerator, Object, ObjectRepr, ValueKind};
 use stdlib::shared::template::{from_json, is_template, wrapped};
+use stdlib::shared::yaml::{UNSAFE, VAULT, marked};
 
 /// What a play adds to the variables of the inventory. Precedence from weak to strong: the inventory,
 /// `facts`, `vars`, `--extra-vars`, `locals`.
@@ -94,7 +96,7 @@ impl Scope {
             return Some(from_json(local));
         }
         let variable = self.merged.get(name);
-        if let Some(extra) = variable.filter(|_| self.inventory.0.extra.contains_key(name)) {
+        if let Some(extra) = variable.filter(|variable| variable.layer.level == Level::Extra) {
             return Some(self.lazy(name, &extra.origin, &extra.value));
         }
         if let Some(var) = self.overlay.vars.get(name) {
@@ -133,6 +135,17 @@ impl Scope {
         })
     }
     fn lazy(self: &Arc<Scope>, name: &str, site: &Site, value: &Json) -> Value {
+        if let Some(text) = marked(UNSAFE, value) {
+            return Value::from(text);
+        }
+        if let Some(text) = marked(VAULT, value) {
+            let plain = self.inventory.0.vault.reveal(text).map_err(|error| {
+                let mut error = if site.line > 0 { error.at(site.clone()) } else { error };
+                error.message = format!("cannot open `{name}`: {}", error.message);
+                error
+            });
+            return plain.map_or_else(|error| Value::from(wrapped(error)), Value::from);
+        }
         match value {
             Json::String(text) if is_template(text) => {
                 self.rendered(name, site, text).unwrap_or_else(|error| Value::from(wrapped(error)))
@@ -176,11 +189,14 @@ fn facts(facts: &Map<String, Json>) -> Json {
     facts.iter().map(|(name, v)| (name.strip_prefix("ansible_").unwrap_or(name).to_owned(), v.clone())).collect()
 }
 
+/// Whether something in a value must be rendered or opened.
 fn templated(value: &Json) -> bool {
     match value {
         Json::String(text) => is_template(text),
         Json::Array(items) => items.iter().any(templated),
-        Json::Object(map) => map.values().any(templated),
+        Json::Object(map) => {
+            marked(VAULT, value).is_some() || marked(UNSAFE, value).is_some() || map.values().any(templated)
+        }
         _ => false,
     }
 }

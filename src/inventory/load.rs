@@ -1,46 +1,52 @@
-//! Reading inventory files and the variables beside them. Everything that is wrong comes back at once.
+//! Reading inventories and the variables beside them. Everything that is wrong comes back at once.
 
-use super::lookup;
-use super::model::{Data, Definition, Group, Inventory, VarsDir};
+use super::files::{self, Form};
+use super::keys::Vault;
+use super::model::{Data, Definition, Group, Inventory};
 use super::source::{self, Source};
+use super::{lookup, misspelt};
 use serde_json::{Map, Value};
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use stdlib::contract::{Error, Site};
-use stdlib::shared::yaml::{self, Data as Yaml, Node};
 
 impl Inventory {
     /// Reads inventories in order, the `group_vars` and `host_vars` beside each of them, and those in `beside`
     /// (the playbook's directory). `extra` (`--extra-vars`) win over everything. No sources: this machine only.
-    /// A source `a,b,` with a comma is a list of hosts. The errors are all there are, each with its place.
+    /// A source is a file, a directory of them, or `a,b,` with a comma: a list of hosts. The errors are all there
+    /// are, each with its place.
     pub fn load(
         sources: &[PathBuf],
         beside: Option<&Path>,
         extra: Map<String, Value>,
     ) -> Result<Inventory, Vec<Error>> {
+        let site = Site { file: "--extra-vars".to_owned(), ..Site::default() };
+        let extra = extra.into_iter().map(|(name, value)| Definition::new(&name, value, &site)).collect();
+        Inventory::load_with(sources, beside, extra, Vault::default())
+    }
+
+    /// The same with vault passwords, and with extra variables that know where they come from.
+    pub fn load_with(
+        sources: &[PathBuf],
+        beside: Option<&Path>,
+        extra: Vec<Definition>,
+        vault: Vault,
+    ) -> Result<Inventory, Vec<Error>> {
         let mut errors = Vec::new();
-        let mut data = Data { extra, playbook_dir: beside.map(Path::to_owned), ..Data::default() };
+        let mut data = Data { extra, vault, playbook_dir: beside.map(Path::to_owned), ..Data::default() };
         data.groups.insert("all".to_owned(), Group::default());
         data.groups.insert("ungrouped".to_owned(), Group::default());
         let mut places: Vec<PathBuf> = Vec::new();
-        let several: Vec<PathBuf> = sources.iter().flat_map(|path| files(path)).collect();
-        for path in &several {
+        for path in sources.iter().flat_map(|path| several(path)) {
             let text = path.to_string_lossy();
             if text.contains(',') && !path.exists() {
-                let site = Site { file: text.to_string(), ..Site::default() };
-                let mut source = Source { data: &mut data, path, errors: &mut errors };
-                for name in text.split(',').map(str::trim).filter(|n| !n.is_empty()) {
-                    let (name, port) = source::port(name);
-                    source.host("all", name.to_owned(), port, &site, &[]);
-                }
+                listed(&mut data, &path, &text, &mut errors);
                 continue;
             }
-            match inventory_file(path) {
-                Ok(root) => Source { data: &mut data, path, errors: &mut errors }.read(&root),
-                Err(wrong) => errors.extend(wrong),
+            for file in files::tree(&path) {
+                inventory_file(&mut data, &file, &mut errors);
             }
-            let dir = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            let dir = if path.is_dir() { &path } else { files::parent(&path) };
             if !places.iter().any(|p| same(p, dir)) {
                 places.push(dir.to_owned());
             }
@@ -48,7 +54,8 @@ impl Inventory {
         let inventories = places.len();
         places.extend(beside.filter(|dir| !places.iter().any(|p| same(p, dir))).map(Path::to_owned));
         for (i, place) in places.iter().enumerate() {
-            data.dirs.push(vars_dir(place, i >= inventories, &mut errors));
+            let dir = files::vars_dir(place, i >= inventories, &data.vault, &mut errors, &mut data.warnings);
+            data.dirs.push(dir);
         }
         if !errors.is_empty() {
             return Err(errors);
@@ -59,16 +66,24 @@ impl Inventory {
             (data.hosts, data.groups) = (plain.hosts, plain.groups);
         }
         settle(&mut data);
+        let twice = data.hosts.iter().filter(|(name, host)| data.groups.contains_key(*name) && !host.vars.is_empty());
+        let warn = |name: &String| {
+            Error::playbook(format!("`{name}` is a host and a group"))
+                .hint("Ansible gives its variables to the group: rename one")
+        };
+        let warnings: Vec<Error> = twice.map(|(name, host)| warn(name).at(host.vars[0].site.clone())).collect();
+        data.warnings.extend(warnings);
+        data.warnings.extend(misspelt::find(&data));
         data.engine = lookup::engine(&places);
         Ok(Inventory(Arc::new(data)))
     }
 }
 
-/// `a.yaml,b.yaml` are two files where both are there, as in `HLRUN_INVENTORY`; else it is a list of hosts.
-fn files(path: &Path) -> Vec<PathBuf> {
+/// `a.yaml,b.yaml` are two sources where both are there, as in `HLRUN_INVENTORY`; else it is a list of hosts.
+fn several(path: &Path) -> Vec<PathBuf> {
     let text = path.to_string_lossy();
     let parts: Vec<PathBuf> = text.split(',').filter(|part| !part.is_empty()).map(PathBuf::from).collect();
-    if parts.len() > 1 && !path.exists() && parts.iter().all(|part| part.is_file()) {
+    if parts.len() > 1 && !path.exists() && parts.iter().all(|part| part.exists()) {
         parts
     } else {
         vec![path.to_owned()]
@@ -77,6 +92,29 @@ fn files(path: &Path) -> Vec<PathBuf> {
 
 fn same(a: &Path, b: &Path) -> bool {
     matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b)
+}
+
+/// A list of hosts with commas.
+fn listed(data: &mut Data, path: &Path, text: &str, errors: &mut Vec<Error>) {
+    let site = Site { file: text.to_owned(), ..Site::default() };
+    let mut source = Source { data, path, errors, secret: false };
+    for name in text.split(',').map(str::trim).filter(|n| !n.is_empty()) {
+        let (name, port) = source::port(name);
+        source.host("ungrouped", name.to_owned(), port, &site, &[]);
+    }
+}
+
+fn inventory_file(data: &mut Data, path: &Path, errors: &mut Vec<Error>) {
+    match files::inventory_file(path, &data.vault) {
+        Ok((form, secret)) => {
+            let mut source = Source { data, path, errors, secret };
+            match form {
+                Form::Yaml(root) => source.read(&root),
+                Form::Ini(lines) => source.ini(lines),
+            }
+        }
+        Err(wrong) => errors.extend(wrong),
+    }
 }
 
 /// What Ansible calls reconciling: every group is below `all`, every host in some group, every depth known.
@@ -115,111 +153,6 @@ fn settle(data: &mut Data) {
         }
         if !moved {
             break;
-        }
-    }
-}
-
-fn read(path: &Path) -> Result<(String, Site), Vec<Error>> {
-    let site = Site { file: path.display().to_string(), ..Site::default() };
-    let bytes = fs::read(path).map_err(|e| {
-        let wrong = Error::playbook(format!("cannot read {}: {e}", path.display())).at(site.clone());
-        vec![wrong.hint("check the path; a relative one begins at the current directory")]
-    })?;
-    match String::from_utf8(bytes) {
-        Ok(text) if text.starts_with("$ANSIBLE_VAULT") => {
-            let wrong = Error::playbook("a file encrypted with ansible-vault is not read yet").at(site);
-            Err(vec![wrong.hint(format!("ansible-vault decrypt {}", path.display()))])
-        }
-        Ok(text) => Ok((text, site)),
-        Err(_) => Err(vec![Error::playbook("not UTF-8 text").at(site)]),
-    }
-}
-
-fn inventory_file(path: &Path) -> Result<Node, Vec<Error>> {
-    let site = Site { file: path.display().to_string(), ..Site::default() };
-    if path.is_dir() {
-        let wrong = Error::playbook(format!("{} is a directory: these are not read yet", path.display())).at(site);
-        return Err(vec![wrong.hint("name its files one by one: -i DIR/hosts.yml -i DIR/more.yml")]);
-    }
-    let (text, site) = read(path)?;
-    let first = text.lines().map(str::trim).find(|l| !l.is_empty() && !l.starts_with(['#', ';'])).unwrap_or_default();
-    if text.starts_with("#!") {
-        let wrong = Error::playbook("an inventory script is not run yet").at(site);
-        return Err(vec![wrong.hint("keep what it prints as YAML: `ansible-inventory -i FILE --list --yaml`")]);
-    }
-    let ini = path.extension().is_some_and(|e| e == "ini" || e == "cfg");
-    let header = first.starts_with('[') && first.ends_with(']');
-    let bare = !first.is_empty() && first != "---" && !first.contains(": ") && !first.ends_with(':');
-    if ini || header || (bare && !first.starts_with(['{', '-'])) {
-        let wrong = Error::playbook("an inventory in INI form is not read yet").at(site);
-        return Err(vec![wrong.hint("convert it: `ansible-inventory -i FILE --list --yaml > inventory.yaml`")]);
-    }
-    yaml::parse(&site.file, &text)
-}
-
-/// Everything in `group_vars` and `host_vars` of a directory.
-fn vars_dir(place: &Path, at_playbook: bool, errors: &mut Vec<Error>) -> VarsDir {
-    let mut dir = VarsDir { at_playbook, ..VarsDir::default() };
-    for (folder, into) in [("group_vars", &mut dir.groups), ("host_vars", &mut dir.hosts)] {
-        let mut from: std::collections::HashMap<String, PathBuf> = Default::default();
-        for path in listing(&place.join(folder)) {
-            let Some(name) = owner(&path) else { continue };
-            if let Some(first) = from.insert(name.clone(), path.clone()) {
-                let site = Site { file: path.display().to_string(), ..Site::default() };
-                let wrong = Error::playbook(format!("the variables of `{name}` are in two places")).at(site);
-                errors.push(wrong.hint(format!("Ansible reads only {}; put both into one directory", first.display())));
-            }
-            let files = if path.is_dir() { below(&path) } else { vec![path] };
-            for file in files {
-                match vars_file(&file) {
-                    Ok(vars) => into.entry(name.clone()).or_default().extend(vars),
-                    Err(wrong) => errors.extend(wrong),
-                }
-            }
-        }
-    }
-    dir
-}
-
-/// The entries of a directory, sorted by name, without hidden files and backups; none if there is no directory.
-fn listing(dir: &Path) -> Vec<PathBuf> {
-    let entries = fs::read_dir(dir).into_iter().flatten().flatten().map(|e| e.path());
-    let shown = |path: &PathBuf| {
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        !name.starts_with('.') && !name.ends_with('~')
-    };
-    let mut paths: Vec<PathBuf> = entries.filter(shown).collect();
-    paths.sort();
-    paths
-}
-
-/// The group or host that a file in `group_vars` or `host_vars` is for; none if it is no file of variables.
-fn owner(path: &Path) -> Option<String> {
-    let name = path.file_name()?.to_str()?;
-    let known = [".yml", ".yaml", ".json"].iter().find_map(|end| name.strip_suffix(end));
-    match known {
-        Some(stem) if !path.is_dir() => Some(stem.to_owned()),
-        _ => Some(name.to_owned()),
-    }
-}
-
-fn below(dir: &Path) -> Vec<PathBuf> {
-    let file =
-        |path: &PathBuf| path.extension().is_none_or(|e| ["yml", "yaml", "json"].iter().any(|known| e == *known));
-    let nested =
-        |path: PathBuf| if path.is_dir() { below(&path) } else { vec![path].into_iter().filter(file).collect() };
-    listing(dir).into_iter().flat_map(nested).collect()
-}
-
-fn vars_file(path: &Path) -> Result<Vec<Definition>, Vec<Error>> {
-    let (text, site) = read(path)?;
-    let root = yaml::parse(&site.file, &text)?;
-    match &root.data {
-        Yaml::Map(entries) => Ok(entries.iter().map(source::definition).collect()),
-        Yaml::Scalar(Value::Null) => Ok(Vec::new()),
-        _ => {
-            let wrong = Error::playbook(format!("variables are a map, and this is {}", root.kind()));
-            Err(vec![wrong.at(root.site.clone()).hint("write `name: value`")])
         }
     }
 }

@@ -10,7 +10,11 @@ use stdlib::shared::template::{Ask, Engine, Hooks};
 /// An engine whose `lookup('env', ...)` and `lookup('file', ...)` look in these directories.
 pub(super) fn engine(places: &[PathBuf]) -> Engine {
     let places = places.to_vec();
-    Engine::new(Hooks { lookup: Some(Arc::new(move |ask| answer(ask, &places))), load: None })
+    Engine::new(Hooks {
+        lookup: Some(Arc::new(move |ask| answer(ask, &places))),
+        load: None,
+        world: Some(crate::lookup::WORLD),
+    })
 }
 
 fn answer(ask: &Ask, places: &[PathBuf]) -> Result<Value> {

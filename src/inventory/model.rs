@@ -1,13 +1,14 @@
 //! The inventory as data.
 
 use indexmap::{IndexMap, IndexSet};
-use serde_json::{Map, Value};
+use serde_json::Value;
 use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use stdlib::contract::{Error, Site, nearest};
 use stdlib::shared::template::Engine;
 
+use super::keys::Vault;
 use super::vars::Variable;
 
 /// Every host, group and variable of a run. Cheap to clone; never changes once loaded.
@@ -20,18 +21,33 @@ pub(super) struct Data {
     pub groups: IndexMap<String, Group>,
     /// `group_vars` and `host_vars`, beside the inventories first, then beside the playbook.
     pub dirs: Vec<VarsDir>,
-    pub extra: Map<String, Value>,
+    /// `--extra-vars`; of several with one name the last counts.
+    pub extra: Vec<Definition>,
+    pub vault: Vault,
+    pub warnings: Vec<Error>,
     pub playbook_dir: Option<PathBuf>,
     pub engine: Engine,
     pub merged: Mutex<HashMap<String, Arc<IndexMap<String, Variable>>>>,
 }
 
-/// A value and where it is defined.
+/// A variable and where it is defined.
 #[derive(Debug, Clone)]
-pub(super) struct Definition {
+pub struct Definition {
+    /// Its name.
     pub name: String,
+    /// Its value, Jinja and encrypted text in it as they are.
     pub value: Value,
+    /// The place of its name.
     pub site: Site,
+    /// Whether it comes from an encrypted file.
+    pub secret: bool,
+}
+
+impl Definition {
+    /// A variable that is no secret.
+    pub fn new(name: &str, value: Value, site: &Site) -> Definition {
+        Definition { name: name.to_owned(), value, site: site.clone(), secret: false }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -44,7 +60,7 @@ pub(super) struct Host {
 }
 
 /// A group of hosts.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Group {
     /// The hosts written directly under it.
     pub hosts: IndexSet<String>,
@@ -53,6 +69,12 @@ pub struct Group {
     pub(super) vars: Vec<Definition>,
     pub(super) depth: usize,
     pub(super) priority: i64,
+}
+
+impl Default for Group {
+    fn default() -> Group {
+        Group { hosts: IndexSet::new(), children: IndexSet::new(), vars: Vec::new(), depth: 0, priority: 1 }
+    }
 }
 
 /// A directory with `group_vars` or `host_vars` in it.
@@ -77,6 +99,18 @@ impl Inventory {
     /// The names of all hosts, in the order Ansible visits them.
     pub fn hosts(&self) -> Vec<&str> {
         self.hosts_of("all")
+    }
+    /// What is odd about the inventory, and works all the same.
+    pub fn warnings(&self) -> &[Error] {
+        &self.0.warnings
+    }
+    /// The vault passwords, and the secrets they opened.
+    pub fn vault(&self) -> &Vault {
+        &self.0.vault
+    }
+    /// A vault password that does not fit, as far as that can be known without opening everything.
+    pub fn test_vault(&self) -> Vec<Error> {
+        self.0.vault.test()
     }
     /// Every group by name, `all` and `ungrouped` included, in the order of the files.
     pub fn groups(&self) -> impl Iterator<Item = (&str, &Group)> {

@@ -45,6 +45,8 @@ mod tests {
             ("n[0:6:3]", "n0 n3 n6"),
             ("db[a:c]", "dba dbb dbc"),
             ("r[1:2]n[a:b]", "r1na r1nb r2na r2nb"),
+            ("n[:2]", "n0 n1 n2"),
+            ("n[y:B:2]", "ny nA"),
         ] {
             assert_eq!(super::expand(name).unwrap().join(" "), want);
         }

@@ -1,5 +1,6 @@
 //! Variables merged by Ansible's precedence, each with where it comes from and what it hides.
 
+use super::layer::{Layer, Level};
 use super::lazy::{Overlay, Scope};
 use super::model::{Definition, Inventory};
 use indexmap::IndexMap;
@@ -8,6 +9,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use stdlib::contract::{Error, Result, Site, nearest};
 use stdlib::shared::template::{is_template, minijinja, names, to_json, told_plainly};
+use stdlib::shared::yaml::{UNSAFE, marked};
 
 /// A variable of a host, its Jinja not rendered.
 #[derive(Debug, Clone, PartialEq)]
@@ -16,10 +18,12 @@ pub struct Variable {
     pub value: Value,
     /// The file, line and column of its name.
     pub origin: Site,
-    /// The layer of precedence it comes from, such as `host_vars beside the inventory`.
-    pub layer: &'static str,
+    /// Where it stands in the order of precedence.
+    pub layer: Layer,
+    /// Whether it comes from an encrypted file. Never print it.
+    pub secret: bool,
     /// What it hides, the nearest first.
-    pub shadowed: Vec<(Value, Site, &'static str)>,
+    pub shadowed: Vec<Variable>,
 }
 
 impl Inventory {
@@ -41,38 +45,25 @@ impl Inventory {
         let data = &self.0;
         let groups: Vec<&str> = self.ancestry(host).into_iter().filter(|name| *name != "all").collect();
         let mut merged = Merged::default();
-        let in_file = |name: &str| data.groups.get(name).map(|g| g.vars.as_slice()).unwrap_or_default();
-        merged.layer("group `all` in the inventory", in_file("all"));
-        for group in &groups {
-            merged.layer("group in the inventory", in_file(group));
+        for group in std::iter::once(&"all").chain(&groups) {
+            let vars = data.groups.get(*group).map(|g| g.vars.as_slice()).unwrap_or_default();
+            merged.layer(Level::Group, Some(group), vars);
         }
-        let sides = [
-            (false, "group_vars/all beside the inventory", "group_vars beside the inventory"),
-            (true, "group_vars/all beside the playbook", "group_vars beside the playbook"),
-        ];
-        for (at_playbook, all, _) in sides {
-            for dir in data.dirs.iter().filter(|d| d.at_playbook == at_playbook) {
-                merged.layer(all, get(&dir.groups, "all"));
+        let dirs = |at_playbook: bool| data.dirs.iter().filter(move |dir| dir.at_playbook == at_playbook);
+        for (at_playbook, level) in [(false, Level::AllBesideInventory), (true, Level::AllBesidePlaybook)] {
+            dirs(at_playbook).for_each(|dir| merged.layer(level, Some("all"), get(&dir.groups, "all")));
+        }
+        for (at_playbook, level) in [(false, Level::GroupBesideInventory), (true, Level::GroupBesidePlaybook)] {
+            for dir in dirs(at_playbook) {
+                groups.iter().for_each(|group| merged.layer(level, Some(group), get(&dir.groups, group)));
             }
         }
-        for (at_playbook, _, some) in sides {
-            for dir in data.dirs.iter().filter(|d| d.at_playbook == at_playbook) {
-                for group in &groups {
-                    merged.layer(some, get(&dir.groups, group));
-                }
-            }
+        let own = data.hosts.get(host).map(|h| h.vars.as_slice()).unwrap_or_default();
+        merged.layer(Level::Host, None, own);
+        for (at_playbook, level) in [(false, Level::HostBesideInventory), (true, Level::HostBesidePlaybook)] {
+            dirs(at_playbook).for_each(|dir| merged.layer(level, None, get(&dir.hosts, host)));
         }
-        merged.layer("host in the inventory", data.hosts.get(host).map(|h| h.vars.as_slice()).unwrap_or_default());
-        for (at_playbook, layer) in [(false, "host_vars beside the inventory"), (true, "host_vars beside the playbook")]
-        {
-            for dir in data.dirs.iter().filter(|d| d.at_playbook == at_playbook) {
-                merged.layer(layer, get(&dir.hosts, host));
-            }
-        }
-        for (name, value) in &data.extra {
-            let site = Site { file: "--extra-vars".to_owned(), ..Site::default() };
-            merged.put("--extra-vars", name, value, &site);
-        }
+        merged.layer(Level::Extra, None, &data.extra);
         merged.0
     }
 
@@ -130,6 +121,7 @@ fn texts(value: &Value) -> Vec<&str> {
     match value {
         Value::String(text) if is_template(text) => vec![text],
         Value::Array(items) => items.iter().flat_map(texts).collect(),
+        marked_unsafe if marked(UNSAFE, marked_unsafe).is_some() => Vec::new(),
         Value::Object(map) => map.values().flat_map(texts).collect(),
         _ => Vec::new(),
     }
@@ -143,20 +135,23 @@ fn get<'a>(vars: &'a HashMap<String, Vec<Definition>>, name: &str) -> &'a [Defin
 struct Merged(IndexMap<String, Variable>);
 
 impl Merged {
-    fn layer(&mut self, layer: &'static str, vars: &[Definition]) {
-        for found in vars {
-            self.put(layer, &found.name, &found.value, &found.site);
+    fn layer(&mut self, level: Level, group: Option<&str>, vars: &[Definition]) {
+        if vars.is_empty() {
+            return;
         }
-    }
-    fn put(&mut self, layer: &'static str, name: &str, value: &Value, site: &Site) {
-        let new = Variable { value: value.clone(), origin: site.clone(), layer, shadowed: Vec::new() };
-        match self.0.get_mut(name) {
-            Some(old) => {
-                let mut hidden = std::mem::replace(old, new);
-                hidden.shadowed.insert(0, (hidden.value, hidden.origin, hidden.layer));
-                old.shadowed = hidden.shadowed;
+        let layer = Layer::new(level, group);
+        for Definition { name, value, site, secret } in vars {
+            let (value, origin, layer) = (value.clone(), site.clone(), layer.clone());
+            let new = Variable { value, origin, layer, secret: *secret, shadowed: Vec::new() };
+            match self.0.get_mut(name) {
+                Some(old) => {
+                    let mut hidden = std::mem::replace(old, new);
+                    let mut shadowed = std::mem::take(&mut hidden.shadowed);
+                    shadowed.insert(0, hidden);
+                    old.shadowed = shadowed;
+                }
+                None => drop(self.0.insert(name.clone(), new)),
             }
-            None => drop(self.0.insert(name.to_owned(), new)),
         }
     }
 }

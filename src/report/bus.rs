@@ -67,9 +67,11 @@ impl Bus {
     }
     /// Never show this text again.
     pub fn hide(&self, secret: &str) {
-        if secret.len() >= 3 {
-            self.secrets.write().unwrap_or_else(PoisonError::into_inner).push(secret.to_owned());
-        }
+        let mut secrets = self.secrets.write().unwrap_or_else(PoisonError::into_inner);
+        secrets.extend(forms(secret).into_iter().filter(|form| form.len() >= 3));
+        // The longest first: one may be a part of another.
+        secrets.sort_by_key(|form| std::cmp::Reverse(form.len()));
+        secrets.dedup();
     }
     /// Tell everyone.
     pub fn emit(&self, event: Event) {
@@ -98,7 +100,7 @@ impl Bus {
     /// A text without what must never be shown.
     pub fn redacted(&self, text: &str) -> String {
         let mut value = Value::String(text.to_owned());
-        hide(&mut value, &self.secrets.read().unwrap_or_else(PoisonError::into_inner));
+        hide(&mut value, &self.secrets.read().unwrap_or_else(PoisonError::into_inner), &[]);
         value.as_str().unwrap_or_default().to_owned()
     }
     fn redact(&self, event: Event) -> Event {
@@ -107,12 +109,32 @@ impl Bus {
             return event;
         }
         let Ok(mut value) = serde_json::to_value(&event) else { return event };
-        hide(&mut value, &secrets);
-        serde_json::from_value(value).unwrap_or(event)
+        let mut bare = value.clone();
+        hide(&mut value, &secrets, &[]);
+        // A secret may be a word of ours, such as `ok`.
+        hide(&mut bare, &secrets, &["event", "status", "kind"]);
+        let shown = serde_json::from_value(value).or_else(|_| serde_json::from_value(bare));
+        shown.unwrap_or_else(|_| Event::Warning { message: "something cannot be shown without its secrets".to_owned() })
     }
 }
 
-fn hide(value: &mut Value, secrets: &[String]) {
+/// What a secret looks like in commands, in JSON, and line by line in a difference.
+fn forms(secret: &str) -> Vec<String> {
+    let mut forms = vec![secret.to_owned(), secret.trim().to_owned()];
+    if secret.contains('\'') {
+        forms.push(secret.replace('\'', r"'\''"));
+    }
+    let json = Value::from(secret).to_string();
+    forms.push(json[1..json.len() - 1].to_owned());
+    let lines = secret.lines().map(str::trim).filter(|line| line.len() >= 8 && *line != secret);
+    forms.extend(lines.map(str::to_owned));
+    forms.sort();
+    forms.dedup();
+    forms
+}
+
+/// Secrets out of every text, except below these keys.
+fn hide(value: &mut Value, secrets: &[String], except: &[&str]) {
     match value {
         Value::String(text) => {
             for secret in secrets.iter().filter(|s| !s.is_empty()) {
@@ -121,8 +143,11 @@ fn hide(value: &mut Value, secrets: &[String]) {
                 }
             }
         }
-        Value::Array(items) => items.iter_mut().for_each(|v| hide(v, secrets)),
-        Value::Object(fields) => fields.values_mut().for_each(|v| hide(v, secrets)),
+        Value::Array(items) => items.iter_mut().for_each(|v| hide(v, secrets, except)),
+        Value::Object(fields) => {
+            let fields = fields.iter_mut().filter(|(key, _)| !except.contains(&key.as_str()));
+            fields.for_each(|(_, v)| hide(v, secrets, except));
+        }
         _ => {}
     }
 }
@@ -130,4 +155,31 @@ fn hide(value: &mut Value, secrets: &[String]) {
 /// Now, in UTC, as RFC 3339 with milliseconds.
 pub fn timestamp() -> String {
     jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_is_hidden_in_every_form_it_takes() {
+        let bus = Bus::new("r", Vec::new());
+        bus.hide("it's \"me\"");
+        bus.hide("-----BEGIN KEY-----\nabcdefghij\n-----END KEY-----\n");
+        bus.hide("warning");
+        let shown = |text: &str| match bus.redact(Event::Warning { message: text.to_owned() }) {
+            Event::Warning { message } => message,
+            other => panic!("{other:?}"),
+        };
+        for (text, want) in [
+            ("x it's \"me\"", "x ‹secret›"),
+            (r#"echo 'it'\''s "me"'"#, "echo '‹secret›'"),
+            (r#"{"a": "it's \"me\""}"#, r#"{"a": "‹secret›"}"#),
+            ("+abcdefghij", "+‹secret›"),
+            // A word of ours is hidden in texts, and the event is still the event.
+            ("a warning", "a ‹secret›"),
+        ] {
+            assert_eq!(shown(text), want);
+        }
+    }
 }

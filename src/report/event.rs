@@ -170,6 +170,15 @@ pub enum Event {
         /// What.
         text: String,
     },
+    /// What a line of a session evaluated to.
+    #[serde(rename = "value")]
+    Value {
+        /// The host it ran for, if any.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        host: Option<String>,
+        /// The value.
+        value: serde_json::Value,
+    },
     /// Something a person should know.
     #[serde(rename = "warning")]
     Warning {

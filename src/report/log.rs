@@ -50,6 +50,7 @@ pub fn log(envelope: &Envelope, paint: Paint) -> Vec<String> {
             lines
         }
         Event::Print { host, text } => one(host.as_deref().unwrap_or_default(), text.clone()),
+        Event::Value { host, value } => one(host.as_deref().unwrap_or_default(), format!("= {value}")),
         Event::PlanUnknown { host, message, .. } => one(host, paint.purple(&format!("unknown      {message}"))),
         Event::Warning { message } => one("", paint.purple(&format!("warning: {message}"))),
         Event::Debt { host, handler, state, .. } => one(host, format!("{state:<12} {handler}")),

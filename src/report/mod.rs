@@ -6,9 +6,11 @@ mod event;
 mod jsonl;
 mod live;
 mod log;
+pub mod manual;
 mod recap;
 mod style;
 mod terminal;
+pub mod values;
 mod words;
 
 pub use bus::{Bus, Listener, timestamp};
@@ -19,7 +21,7 @@ pub use log::log;
 pub use recap::recap;
 pub use style::{Color, Paint};
 pub use terminal::{Terminal, View};
-pub use words::seconds;
+pub use words::{is_question, seconds};
 
 /// The JSON Schema of one line of `--json` and of the journal.
 pub fn schema() -> serde_json::Value {

@@ -3,7 +3,7 @@
 use super::event::{Envelope, Event, Stats};
 use super::live::Live;
 use super::style::Paint;
-use super::words::{first_line, hosts, plural, seconds, shorten, verdict};
+use super::words::{first_line, hosts, is_action, plural, seconds, shorten, verdict};
 use super::{Listener, recap};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
@@ -25,6 +25,8 @@ pub struct View {
     pub live: bool,
     /// Nothing but what commands print, and failures.
     pub terse: bool,
+    /// It is the answer to a line at a prompt: no headings, no recap, and what was ok is an answer too.
+    pub prompt: bool,
     /// How wide the screen is.
     pub width: usize,
 }
@@ -99,7 +101,7 @@ impl Terminal {
 
     fn say(&mut self, line: &str) {
         self.live.clear();
-        let mark = if self.view.check { self.paint.dim("[check] ") } else { String::new() };
+        let mark = if self.view.check && !self.view.prompt { self.paint.dim("[check] ") } else { String::new() };
         let mut out = std::io::stdout().lock();
         // A reader that went away (`| head`) is not our error.
         let _ = writeln!(out, "{mark}{line}");
@@ -112,7 +114,7 @@ impl Terminal {
 
     /// The play's heading, once something in it is worth a line.
     fn title(&mut self) {
-        if let Some(play) = self.play.clone().filter(|_| !self.view.terse)
+        if let Some(play) = self.play.clone().filter(|_| !self.view.terse && !self.view.prompt)
             && self.titled.as_ref() != Some(&play)
         {
             let line = self.paint.bold(&format!("PLAY [{play}]"));
@@ -140,7 +142,7 @@ impl Terminal {
             *self.changes.entry(record.host.clone()).or_default() += 1;
         }
         let quiet = matches!(record.status, Status::Ok | Status::Skipped);
-        if self.view.terse || (quiet && self.view.verbose == 0) {
+        if self.view.terse || (quiet && self.view.verbose == 0 && !self.view.prompt) {
             return;
         }
         let interrupted = record.error.as_ref().is_some_and(|e| e.kind == stdlib::contract::Kind::Interrupted);
@@ -251,6 +253,10 @@ impl Terminal {
         if let Some(error) = error {
             let told = self.reported.iter().any(|message| *message == error.message);
             let told = told || (self.view.terse && !self.reported.is_empty());
+            if self.view.prompt && error.kind == stdlib::contract::Kind::Interrupted {
+                let line = self.paint.purple("interrupted");
+                self.say(&line);
+            }
             if !told && error.kind != stdlib::contract::Kind::Interrupted {
                 // Why the rest of a play was left out is one line: what went wrong was drawn above.
                 let stops = error.operation.is_none() && !self.reported.is_empty();
@@ -262,6 +268,9 @@ impl Terminal {
         }
         if stats.is_empty() || (self.view.terse && exit == 0) {
             return;
+        }
+        if self.view.prompt {
+            return self.tell_owed(owed);
         }
         self.say("");
         let verdict = verdict(self.view.check, exit, stats, &self.changes, duration_ms);
@@ -287,16 +296,7 @@ impl Terminal {
             };
             self.say(&line);
         }
-        for owed in owed {
-            let fate = match owed.payable {
-                true => "the next run of this playbook pays it",
-                false => "no handler written out in this playbook pays it: do it by hand, then hlrun owed --forget",
-            };
-            let what = format!("{} on {} (play \"{}\", run {})", owed.handler, owed.host, owed.play, owed.run);
-            let line = format!("owed: {what}; {fate}");
-            let line = self.paint.purple(&line);
-            self.say(&line);
-        }
+        self.tell_owed(owed);
         let mut slow = std::mem::take(&mut self.slow);
         slow.retain(|(ms, _)| *ms >= 1000);
         slow.sort();
@@ -311,6 +311,19 @@ impl Terminal {
             self.warn("interrupted: what is listed above is done; hlrun resume goes on where it stopped");
         } else if self.resumable && exit != 0 && exit != 70 {
             let line = self.paint.dim("hlrun resume goes on where it stopped");
+            self.say(&line);
+        }
+    }
+
+    fn tell_owed(&mut self, owed: &[super::Owed]) {
+        for owed in owed {
+            let fate = match owed.payable {
+                true => "the next run of this playbook pays it",
+                false => "no handler written out in this playbook pays it: do it by hand, then hlrun owed --forget",
+            };
+            let what = format!("{} on {} (play \"{}\", run {})", owed.handler, owed.host, owed.play, owed.run);
+            let line = format!("owed: {what}; {fate}");
+            let line = self.paint.purple(&line);
             self.say(&line);
         }
     }
@@ -341,14 +354,16 @@ impl Listener for Terminal {
                 let what = format!("{operation} {}", shorten(subject, 40));
                 self.live.begin(host, &task.as_ref().map_or(what.clone(), |task| format!("{task}: {what}")));
             }
-            Event::TaskOutput { host, text, stream, .. } => {
+            Event::TaskOutput { host, text, stream, operation } => {
                 self.live.output(host, text);
-                if self.view.verbose >= 1 {
+                if self.view.verbose >= 1 || (self.view.prompt && is_action(operation)) {
                     self.flush(true);
                     self.title();
                     let mark = if stream == "stderr" { "!" } else { "|" };
+                    let alone = self.view.prompt && self.batch.len() == 1;
                     for line in text.lines() {
-                        let line = format!("{} {line}", self.paint.dim(&format!("{host} {mark}")));
+                        let whose = if alone { mark.to_owned() } else { format!("{host} {mark}") };
+                        let line = format!("{} {line}", self.paint.dim(&whose));
                         self.say(&line);
                     }
                 }
@@ -412,7 +427,7 @@ impl Listener for Terminal {
                 self.end(*exit, stats, owed, *duration_ms, error.as_deref());
             }
             Event::RunStart { check, undoes, .. } => self.resumable = !check && undoes.is_none(),
-            Event::HostConnect { .. } => {}
+            Event::HostConnect { .. } | Event::Value { .. } => {}
         }
         self.flush(false);
         self.live.refresh();

@@ -2,6 +2,7 @@
 
 use super::event::Stats;
 use std::collections::BTreeMap;
+use stdlib::contract::Role;
 
 pub(super) fn verdict(
     check: bool,
@@ -77,4 +78,20 @@ pub(super) fn first_line(text: &str) -> &str {
 pub(super) fn shorten(text: &str, most: usize) -> String {
     let text = first_line(text);
     if text.chars().count() <= most { text.to_owned() } else { text.chars().take(most - 1).chain(['…']).collect() }
+}
+
+fn role(operation: &str) -> Option<Role> {
+    let (module, name) = operation.split_once("::")?;
+    let module = stdlib::modules().iter().find(|known| known.name == module)?;
+    module.entries.iter().find(|entry| entry.name == name).map(|entry| entry.role)
+}
+
+/// Whether an operation, such as `apt::version`, only asks.
+pub fn is_question(operation: &str) -> bool {
+    role(operation) == Some(Role::Fact)
+}
+
+/// Whether what an operation prints is what it is called for.
+pub(super) fn is_action(operation: &str) -> bool {
+    role(operation) == Some(Role::Action)
 }

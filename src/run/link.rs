@@ -5,10 +5,10 @@ use crate::transport::{
 };
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
-use stdlib::contract::{Command, Error, Kind, Output, Result, Step};
+use stdlib::contract::{Await, Command, Error, Kind, Output, Result, Step, refusal};
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
@@ -34,28 +34,38 @@ pub struct Manner {
 pub struct Link {
     place: Place,
     runtime: PathBuf,
-    cancel: CancellationToken,
-    connected: Box<dyn Fn(Duration) + Send + Sync>,
+    watch: std::sync::Mutex<Watch>,
     connection: Mutex<Option<Arc<dyn Connection>>>,
     shells: Mutex<HashMap<Option<Become>, Arc<Shell>>>,
 }
 
+/// Who watches over a line: the run that uses it.
+#[derive(Clone)]
+pub struct Watch {
+    /// Stops what is under way.
+    pub cancel: CancellationToken,
+    /// Is told how long connecting took.
+    pub connected: Arc<dyn Fn(Duration) + Send + Sync>,
+}
+
 impl Link {
-    /// A line that connects when it is first used, and tells `connected` how long that took.
-    pub fn new(
-        place: Place,
-        runtime: PathBuf,
-        cancel: CancellationToken,
-        connected: impl Fn(Duration) + Send + Sync + 'static,
-    ) -> Link {
-        Link {
-            place,
-            runtime,
-            cancel,
-            connected: Box::new(connected),
-            connection: Mutex::default(),
-            shells: Mutex::default(),
-        }
+    /// A line that connects when it is first used.
+    pub fn new(place: Place, runtime: PathBuf, watch: Watch) -> Link {
+        let watch = std::sync::Mutex::new(watch);
+        Link { place, runtime, watch, connection: Mutex::default(), shells: Mutex::default() }
+    }
+
+    /// Another run uses the line from now on.
+    pub fn hand_over(&self, watch: Watch) {
+        *self.watch.lock().unwrap_or_else(PoisonError::into_inner) = watch;
+    }
+
+    fn watch(&self) -> Watch {
+        self.watch.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn cancel(&self) -> CancellationToken {
+        self.watch().cancel
     }
 
     /// Who we are on the host, if that is known without asking.
@@ -84,9 +94,16 @@ impl Link {
         manner: &Manner,
         sink: &(dyn Fn(Stream, &[u8]) + Send + Sync),
     ) -> Result<Output> {
-        self.freshen().await;
-        // A connection that cannot be made is one thing, a change that was lost on the way another.
-        self.connection().await?;
+        let parting = matches!(step, Step::Run(command) if command.may_disconnect);
+        if parting && matches!(self.place, Place::Local) {
+            return Err(Error::playbook("this is the machine that hlrun runs on: its reboot would end the run")
+                .hint("run hlrun on another machine for it, or leave it out: play(name, \"all:!thishost\", ...)"));
+        }
+        if !matches!(step, Step::Await(_)) {
+            self.freshen().await;
+            // A connection that cannot be made is one thing, a change that was lost on the way another.
+            self.connection().await?;
+        }
         let whom = manner.whom.as_ref();
         let group = AtomicU32::new(0);
         let done = match step {
@@ -109,8 +126,13 @@ impl Link {
                 let connection = self.connection().await?;
                 self.bounded(download(&*connection, whom, files, &group), manner, &group).await
             }
+            Step::Await(wait) => return self.wait_for(wait, manner, sink).await,
         };
-        done.map_err(|error| match error.kind {
+        done.or_else(|error| match error.kind {
+            Kind::Unreachable | Kind::Timeout if parting => Ok(Output::default()),
+            _ => Err(error),
+        })
+        .map_err(|error| match error.kind {
             Kind::Unreachable => {
                 let message = format!("{}; it is not known whether this was finished: {}", error.message, step.line());
                 let mut error = error;
@@ -151,6 +173,7 @@ impl Link {
         }
         let shell = self.shell(whom).await?;
         let limit = manner.timeout.unwrap_or(Duration::MAX);
+        let cancel = self.cancel();
         tokio::select! {
             answer = shell.run(command) => answer,
             () = tokio::time::sleep(limit.min(FOREVER)) => {
@@ -158,10 +181,54 @@ impl Link {
                 self.end(shell.group(), whom).await;
                 Err(late(limit))
             }
-            () = self.cancel.cancelled() => {
+            () = cancel.cancelled() => {
                 self.shells.lock().await.remove(&manner.whom);
                 self.end(shell.group(), whom).await;
                 Err(interrupted())
+            }
+        }
+    }
+
+    /// Ask over fresh connections, once a second, until the answer is yes or the time is over. `sink` hears what
+    /// it waits for, whenever that changes.
+    async fn wait_for(
+        &self,
+        wait: &Await,
+        manner: &Manner,
+        sink: &(dyn Fn(Stream, &[u8]) + Send + Sync),
+    ) -> Result<Output> {
+        let began = Instant::now();
+        let mut told = String::new();
+        loop {
+            let left = wait.timeout.saturating_sub(began.elapsed()).max(Duration::from_secs(1));
+            self.renew().await;
+            let manner = Manner { timeout: Some(left.min(ANSWER)), ..manner.clone() };
+            let asked =
+                tokio::time::timeout(left + Duration::from_secs(1), self.run(&wait.until, &manner, &|_, _| {})).await;
+            let asked = asked.unwrap_or_else(|_| Err(Error::new(Kind::Unreachable, "it does not answer")));
+            let why = match &asked {
+                Ok(output) if wait.until.accepts(output.code) => return asked,
+                Ok(output) => refusal(&wait.until, output).message.clone(),
+                Err(error) if error.kind == Kind::Interrupted => return asked,
+                Err(error) => error.message.clone(),
+            };
+            if began.elapsed() >= wait.timeout {
+                let gone = |error: Error| {
+                    let within = format!("unreachable {} s after {}", wait.timeout.as_secs(), wait.after);
+                    Error::new(Kind::Unreachable, format!("{within}: {}", error.message)).hint(
+                        "look at its console; when it is back, run this again: what was finished is not done twice",
+                    )
+                };
+                return asked.map_err(gone);
+            }
+            if why != told {
+                sink(Stream::Stderr, format!("waiting after {}: {why}\n", wait.after).as_bytes());
+                told = why;
+            }
+            let cancel = self.cancel();
+            tokio::select! {
+                () = tokio::time::sleep(Duration::from_secs(1)) => {}
+                () = cancel.cancelled() => return Err(interrupted()),
             }
         }
     }
@@ -174,13 +241,14 @@ impl Link {
         group: &AtomicU32,
     ) -> Result<Output> {
         let limit = manner.timeout.unwrap_or(Duration::MAX);
+        let cancel = self.cancel();
         tokio::select! {
             done = work => done,
             () = tokio::time::sleep(limit.min(FOREVER)) => {
                 self.end(group.load(Ordering::Relaxed), manner.whom.as_ref()).await;
                 Err(late(limit))
             }
-            () = self.cancel.cancelled() => {
+            () = cancel.cancelled() => {
                 self.end(group.load(Ordering::Relaxed), manner.whom.as_ref()).await;
                 Err(interrupted())
             }
@@ -216,9 +284,10 @@ to KILL "$1""#;
             return Ok(Arc::clone(shell));
         }
         let start = Shell::start(&*connection, whom.as_ref());
+        let cancel = self.cancel();
         let shell = tokio::select! {
             shell = start => Arc::new(shell?),
-            () = self.cancel.cancelled() => return Err(interrupted()),
+            () = cancel.cancelled() => return Err(interrupted()),
         };
         shells.insert(whom, Arc::clone(&shell));
         Ok(shell)
@@ -230,16 +299,25 @@ to KILL "$1""#;
             return Ok(Arc::clone(connection));
         }
         let began = Instant::now();
+        let cancel = self.cancel();
         let connection: Arc<dyn Connection> = match &self.place {
             Place::Local => Arc::new(Local),
             Place::Ssh(target) => tokio::select! {
                 made = Ssh::connect(target, &self.runtime) => Arc::new(made?),
-                () = self.cancel.cancelled() => return Err(interrupted()),
+                () = cancel.cancelled() => return Err(interrupted()),
             },
         };
-        (self.connected)(began.elapsed());
+        (self.watch().connected)(began.elapsed());
         *slot = Some(Arc::clone(&connection));
         Ok(connection)
+    }
+
+    /// Give the connection up, so that the next one is fresh: a warm one may be that of a machine that is gone.
+    async fn renew(&self) {
+        self.shells.lock().await.clear();
+        if let Some(connection) = self.connection.lock().await.take() {
+            connection.close().await;
+        }
     }
 
     /// Forget a connection that is dead; whether there was one.
@@ -262,6 +340,8 @@ to KILL "$1""#;
 
 /// The longest that a question beside what is under way may take.
 const ASIDE: Duration = Duration::from_secs(10);
+/// How long a question may take that is asked while waiting.
+const ANSWER: Duration = Duration::from_secs(10);
 
 /// The longest time that a timer takes.
 const FOREVER: Duration = Duration::from_secs(365 * 86_400);

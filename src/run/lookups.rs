@@ -12,7 +12,7 @@ pub fn engine(roots: &[PathBuf]) -> Engine {
     let (files, templates) = (roots.to_vec(), roots.to_vec());
     let lookup = move |ask: &Ask| lookup(ask, &files);
     let load = move |name: &str| text(name, &templates);
-    Engine::new(Hooks { lookup: Some(Arc::new(lookup)), load: Some(Arc::new(load)) })
+    Engine::new(Hooks { lookup: Some(Arc::new(lookup)), load: Some(Arc::new(load)), world: Some(crate::lookup::WORLD) })
 }
 
 fn lookup(ask: &Ask, roots: &[PathBuf]) -> Result<Value> {

@@ -61,8 +61,8 @@ pub struct Origin {
     pub inventory: Vec<PathBuf>,
     /// The directory of the playbook, whose variables count too.
     pub beside: Option<PathBuf>,
-    /// Variables that win over all others.
-    pub extra_vars: Map<String, Value>,
+    /// Variables that win over all others, as they were typed.
+    pub extra_vars: Vec<String>,
 }
 
 /// How a call was made.

@@ -1,8 +1,10 @@
 //! One entry point: a playbook, an inventory and options in; events and a summary out.
 
 mod ahead;
+mod console;
 mod follow;
 mod journal;
+mod keep;
 mod lines;
 mod link;
 mod lookups;
@@ -10,6 +12,7 @@ mod memory;
 mod options;
 mod owed;
 mod playing;
+mod record;
 mod resume;
 mod session;
 mod shared;
@@ -18,21 +21,25 @@ mod stuck;
 mod tags;
 mod undo;
 mod vault;
+mod visit;
 
+pub use console::{Console, Entered, Interrupter};
 pub use follow::Follow;
 pub use journal::{find as find_run, find_applied, is_running, read as read_run, runs};
 pub use link::human;
 pub use memory::Origin;
 pub use options::{Options, Resume, runtime_dir, state_dir};
 pub use owed::{Debt, Debts, Owing};
+pub use record::Recorder;
 pub use stage::{Answer, Prompt};
 pub use tags::left_out;
 pub use tokio_util::sync::CancellationToken;
 pub use undo::{Entry as UndoEntry, Fate, Plan as UndoPlan, Undoing};
+pub use visit::{Visit, visit};
 
 use crate::inventory::Inventory;
 use crate::report::{Bus, Envelope, Event, Listener, Owed, Stats};
-use crate::script::{Known, Limits, Program, Stage, check, compile, compile_text};
+use crate::script::{Known, Limits, Program, Stage, Survey, check, compile, compile_text};
 use serde_json::Value;
 use shared::Shared;
 use std::collections::{BTreeMap, BTreeSet};
@@ -148,17 +155,8 @@ impl Runtime {
 
     /// Check a program against the inventory and the options: patterns, variables, tags, tasks, parameters.
     pub fn verify(&self, program: &Program) -> Result<(), Vec<Error>> {
-        let mut errors = Vec::new();
         let survey = &program.survey;
-        let mut variables = BTreeSet::new();
-        for host in self.inventory.hosts() {
-            match self.inventory.variables(host) {
-                Ok(vars) => variables.extend(vars.keys().cloned()),
-                Err(error) => errors.push(error),
-            }
-        }
-        let select = |pattern: &str| self.inventory.select(pattern);
-        errors.extend(check(survey, &Known { select: &select, variables: &variables }));
+        let mut errors = judge(&self.inventory, survey);
         if let Some(limit) = &self.options.limit {
             errors.extend(self.inventory.select(limit).err().map(|e| e.hint("it was given with --limit")));
         }
@@ -193,6 +191,7 @@ impl Runtime {
             }
         }
         errors.extend(resume::differences(&self.options, &self.start(program), &self.roots(program)));
+        errors.extend(self.inventory.test_vault());
         if errors.is_empty() { Ok(()) } else { Err(errors) }
     }
 
@@ -241,6 +240,8 @@ impl Runtime {
             }
         }
         let bus = Bus::new(&id, std::mem::take(&mut self.listeners));
+        let hide = bus.clone();
+        self.inventory.vault().watch(move |secret| hide.hide(secret));
         let limit = self.options.limit.as_ref().map(|pattern| self.inventory.select(pattern).unwrap_or_default());
         let limit: Option<BTreeSet<String>> = limit.map(|hosts| hosts.into_iter().collect());
         let hosts = self.inventory.hosts().into_iter().map(str::to_owned);
@@ -252,20 +253,20 @@ impl Runtime {
         let resumes = self.options.resume.as_ref().map(|resume| resume.run.clone());
         bus.emit(Event::RunStart { playbook: name, digest, check, hosts, params, undoes: None, resumes });
         let roots = self.roots(&program);
-        let shared = Shared::new(
-            id.clone(),
-            playbook,
-            self.inventory,
-            self.options,
-            bus.clone(),
-            self.cancel,
-            roots,
-            limit,
-            self.prompt,
-        );
-        let (stats, owed, result) = match shared {
-            Ok(shared) => {
-                let shared = Arc::new(shared);
+        let (stats, owed, result) = match keep::Keep::new() {
+            Ok(keep) => {
+                let shared = Arc::new(Shared::new(
+                    id.clone(),
+                    playbook,
+                    self.inventory,
+                    self.options,
+                    bus.clone(),
+                    self.cancel,
+                    roots,
+                    limit,
+                    self.prompt,
+                    keep,
+                ));
                 shared.note(|| memory::Frame::Start(Box::new(start)));
                 let stage: Arc<dyn Stage> = Arc::new(Arc::clone(&shared));
                 let result = program.run(&stage);
@@ -292,6 +293,21 @@ impl Runtime {
     }
 }
 
+/// What a script gets wrong about the inventory.
+fn judge(inventory: &Inventory, survey: &Survey) -> Vec<Error> {
+    let mut errors = Vec::new();
+    let mut variables = BTreeSet::new();
+    for host in inventory.hosts() {
+        match inventory.variables(host) {
+            Ok(vars) => variables.extend(vars.keys().cloned()),
+            Err(error) => errors.push(error),
+        }
+    }
+    let select = |pattern: &str| inventory.select(pattern);
+    errors.extend(check(survey, &Known { select: &select, variables: &variables }));
+    errors
+}
+
 /// The one name of a playbook, whatever way leads to it.
 fn identity(path: &Path) -> String {
     let full = path.canonicalize().or_else(|_| std::path::absolute(path));
@@ -300,9 +316,14 @@ fn identity(path: &Path) -> String {
 
 /// A parameter as the journal may keep it: what is called a secret is none there.
 fn journaled(name: &str, value: Value) -> Value {
+    if is_secret(name) { Value::String("‹secret›".to_owned()) } else { value }
+}
+
+/// Whether a name says that its value is a secret.
+pub fn is_secret(name: &str) -> bool {
     let name = name.to_lowercase();
-    let secret = ["password", "passwd", "secret", "token", "api_key", "apikey"];
-    if secret.iter().any(|word| name.contains(word)) { Value::String("‹secret›".to_owned()) } else { value }
+    let words = ["password", "passwd", "secret", "token", "api_key", "apikey"];
+    words.iter().any(|word| name.contains(word)) || name.ends_with("_pass")
 }
 
 /// Where files of the controller are looked for: beside the playbook, in its `files`, `templates` and

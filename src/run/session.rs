@@ -19,8 +19,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use stdlib::contract::{
-    Asset, Back, Command, Content, Entry, Error, Fetch, Host, KEPT, Keepsake, Kind, Look, Mode, Outcome, Output, Past,
-    Record, Restored, Result, Site, Source, Status, Step, Upload, Write,
+    Asset, Await, Back, Command, Content, Entry, Error, Fetch, Host, KEPT, Keepsake, Kind, Look, Mode, Outcome, Output,
+    Past, Record, Restored, Result, Site, Source, Status, Step, Upload, Write,
 };
 
 /// A host in a play.
@@ -67,7 +67,7 @@ impl Session {
         }
         let scopes = vec![play.spec.scope.clone()];
         let now = Mutex::new(Now { scopes, ..Now::default() });
-        let state = run.options.state.as_deref().filter(|_| !play.spec.name.is_empty());
+        let state = run.options.state.as_deref().filter(|_| run.remembers && !play.spec.name.is_empty());
         let ahead = Mutex::new(Ahead::open(state, &run.playbook, &play.spec.name, host));
         Session { run, play, host: host.to_owned(), link, r#become, now, ahead }
     }
@@ -278,7 +278,8 @@ pub(super) fn not_kept(path: &str) -> Error {
         .hint(format!("contents of up to {} MiB are kept, as long as their runs and while there is room", KEPT >> 20))
 }
 
-fn method(method: crate::inventory::Method) -> Method {
+/// The program that the inventory names.
+pub(super) fn method(method: crate::inventory::Method) -> Method {
     match method {
         crate::inventory::Method::Sudo => Method::Sudo,
         crate::inventory::Method::Su => Method::Su,
@@ -308,12 +309,12 @@ impl Look for Session {
     fn name(&self) -> &str {
         &self.host
     }
-    async fn run(&self, command: &Command) -> Result<Output> {
+    async fn run(&self, asked: &Command) -> Result<Output> {
         if self.run.cancel.is_cancelled() {
             return Err(interrupted());
         }
         let manner = self.manner(Some(self.run.options.read_timeout))?;
-        let (link, command) = (self.link()?, self.dressed(command));
+        let (link, command) = (self.link()?, self.dressed(asked));
         let operating = self.now().operating;
         if operating && !command.long && !self.withheld() {
             let foreseen = self.ahead().read(link, &command, &manner);
@@ -323,21 +324,35 @@ impl Look for Session {
                 return Ok(output);
             }
         }
-        link.read(&command, &manner).await
+        let answer = link.read(&command, &manner).await;
+        if let (Some(recorder), Ok(output)) = (&self.run.recorder, &answer) {
+            recorder.asked(asked, output, self.withheld());
+        }
+        answer
     }
     async fn asset(&self, path: &str) -> Result<Option<Asset>> {
         let found = asset(path, &self.run.roots)?;
         let digest = found.as_ref().map(|asset| asset.sha256.clone()).unwrap_or_default();
         self.now().assets.insert(path.to_owned(), digest);
+        if let Some(recorder) = &self.run.recorder {
+            recorder.asset(path, found.as_ref(), self.withheld());
+        }
         Ok(found)
     }
     async fn asset_tree(&self, path: &str) -> Result<Vec<Asset>> {
         let found = asset_tree(path, &self.run.roots)?;
         self.now().assets.insert(path.to_owned(), tree_digest(&found));
+        if let Some(recorder) = &self.run.recorder {
+            recorder.tree(path, &found);
+        }
         Ok(found)
     }
     async fn http_get(&self, url: &str) -> Result<Vec<u8>> {
-        http_get(url).await
+        let body = http_get(url).await?;
+        if let Some(recorder) = &self.run.recorder {
+            recorder.got(url, &body);
+        }
+        Ok(body)
     }
     async fn render(&self, name: &str, template: &str, vars: &BTreeMap<String, Value>) -> Result<String> {
         self.run.learn(&self.host, template, &self.play.spec.vars, self).await?;
@@ -363,12 +378,17 @@ impl Host for Session {
         }
         self.ahead().change();
         let manner = self.manner(None)?;
+        let told = step;
         let step = match step {
             Step::Run(command) => Step::Run(self.dressed(command)),
             Step::Write(write) => Step::Write(self.found(write)?),
             Step::Upload(upload) => Step::Upload(self.rooted(upload)),
             Step::Fetch(fetch) => Step::Fetch(self.placed(fetch)),
+            Step::Await(wait) => Step::Await(Await { until: self.dressed(&wait.until), ..wait.clone() }),
         };
+        if matches!(step, Step::Await(_)) {
+            self.run.unlearn(&self.host);
+        }
         let quiet = self.withheld();
         let operation = self.now().operation.clone();
         let lines = Lines::new();
@@ -384,6 +404,9 @@ impl Host for Session {
         };
         let done = self.link()?.change(&step, &manner, &sink).await;
         lines.rest(&tell);
+        if let Some(recorder) = &self.run.recorder {
+            recorder.changed(told, &done, quiet);
+        }
         done
     }
     async fn keep(&self, keepsake: &Keepsake) {
@@ -603,6 +626,9 @@ impl Actor for Session {
             record.steps.clear();
             record.before = Value::Null;
             record.error = record.error.map(|error| withheld(&error));
+        }
+        if let Some(recorder) = self.run.recorder.as_ref().filter(|_| self.run.options.check) {
+            recorder.predicted(&record.steps);
         }
         let error = record.error.clone();
         let ignored = error.as_ref().is_some_and(|e| e.kind == Kind::Host || e.kind == Kind::Timeout)

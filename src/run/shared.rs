@@ -1,8 +1,10 @@
 //! What the hosts and plays of one run share.
 
+use super::keep::Keep;
 use super::link::{Link, Place};
 use super::memory::{Frame, Memory};
 use super::owed::{Debt, Debts, Owing};
+use super::record::Recorder;
 use super::resume::Replay;
 use super::vault::Vault;
 use super::{Options, stage::Prompt};
@@ -29,7 +31,12 @@ pub(super) struct Shared {
     pub templates: Engine,
     /// Where files of the controller are looked for.
     pub roots: Vec<PathBuf>,
-    pub runtime: tokio::runtime::Runtime,
+    /// What outlives the run where it is one of several.
+    pub keep: Arc<Keep>,
+    /// Whether reads are remembered for the next run.
+    pub remembers: bool,
+    /// Notes what hosts are asked and told.
+    pub recorder: Option<Arc<Recorder>>,
     pub debts: Option<Debts>,
     /// The hosts of `--limit`, if there is one.
     pub limit: Option<BTreeSet<String>>,
@@ -44,12 +51,10 @@ pub(super) struct Shared {
 
 #[derive(Default)]
 struct State {
-    links: HashMap<String, Arc<Link>>,
     stats: BTreeMap<String, Stats>,
     lost: BTreeMap<String, &'static str>,
     /// Hosts that could not be reached, and the play in which that was.
     missed: BTreeMap<String, String>,
-    pending: BTreeSet<String>,
     started: BTreeSet<String>,
     facts: HashMap<String, Map<String, Value>>,
     asked: HashMap<String, BTreeSet<String>>,
@@ -70,12 +75,11 @@ impl Shared {
         roots: Vec<PathBuf>,
         limit: Option<BTreeSet<String>>,
         prompt: Option<Prompt>,
-    ) -> Result<Shared> {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
-        let runtime = runtime.map_err(|e| Error::bug(format!("no async runtime: {e}")))?;
+        keep: Arc<Keep>,
+    ) -> Shared {
         let debts = options.state.as_deref().map(Debts::open);
         let templates = super::lookups::engine(&roots);
-        let state = Mutex::default();
+        let mut state = State::default();
         let keeping = options.state.as_deref().filter(|_| !options.check);
         let vault = options.state.as_deref().and_then(|dir| match Vault::open(dir) {
             Ok(vault) => Some(Arc::new(vault)),
@@ -93,13 +97,21 @@ impl Shared {
             _ => None,
         };
         let replay = match (&options.resume, &options.state) {
-            (Some(resume), Some(dir)) => Some(Replay::open(dir, resume)?),
+            (Some(resume), Some(dir)) => match Replay::open(dir, resume) {
+                Ok(replay) => Some(replay),
+                // Without it, everything would be done twice.
+                Err(error) => {
+                    state.diverged = Some(error);
+                    cancel.cancel();
+                    None
+                }
+            },
             _ => None,
         };
         if let Some(password) = &options.become_password {
             bus.hide(password);
         }
-        Ok(Shared {
+        Shared {
             id,
             playbook,
             inventory,
@@ -108,15 +120,17 @@ impl Shared {
             cancel,
             templates,
             roots,
-            runtime,
+            keep,
+            remembers: true,
+            recorder: None,
             debts,
             limit,
             prompt,
             memory,
             vault,
             replay,
-            state,
-        })
+            state: Mutex::new(state),
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -126,27 +140,26 @@ impl Shared {
     /// Where the script waits for the world: the one place.
     #[allow(clippy::disallowed_methods)]
     pub fn wait<T>(&self, work: impl Future<Output = T>) -> T {
-        self.runtime.block_on(work)
+        self.keep.runtime.block_on(work)
     }
 
-    /// The line to a host, the same for the whole run.
+    /// The line to a host, the same for the whole run and for those after it that share what is kept.
     pub fn link(&self, host: &str, connection: &Connection) -> Arc<Link> {
-        let mut state = self.state();
-        if let Some(link) = state.links.get(host) {
-            return Arc::clone(link);
-        }
-        let place = match connection.kind {
-            crate::inventory::Kind::Local => Place::Local,
-            crate::inventory::Kind::Ssh => Place::Ssh(self.target(connection)),
-        };
+        let place = self.place(connection);
         let (bus, name) = (self.bus.clone(), host.to_owned());
         let connected = move |took: std::time::Duration| {
             let duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
             bus.emit(Event::HostConnect { host: name.clone(), duration_ms });
         };
-        let link = Arc::new(Link::new(place, self.options.runtime.clone(), self.cancel.clone(), connected));
-        state.links.insert(host.to_owned(), Arc::clone(&link));
-        link
+        self.keep.link(host, place, &self.options.runtime, &self.cancel, connected)
+    }
+
+    /// Where a host is.
+    pub fn place(&self, connection: &Connection) -> Place {
+        match connection.kind {
+            crate::inventory::Kind::Local => Place::Local,
+            crate::inventory::Kind::Ssh => Place::Ssh(self.target(connection)),
+        }
     }
 
     fn target(&self, connection: &Connection) -> Target {
@@ -231,12 +244,12 @@ impl Shared {
 
     /// Whether a change on the host was only predicted.
     pub fn pending(&self, host: &str) -> bool {
-        self.state().pending.contains(host)
+        self.keep.pending().contains(host)
     }
 
     /// A change on the host was only predicted.
     pub fn set_pending(&self, host: &str) {
-        self.state().pending.insert(host.to_owned());
+        self.keep.pending().insert(host.to_owned());
     }
 
     /// What is known of a host.
@@ -263,6 +276,13 @@ impl Shared {
             }
         }
         Ok(())
+    }
+
+    /// What a host said of itself may be different now.
+    pub fn unlearn(&self, host: &str) {
+        let mut state = self.state();
+        state.facts.remove(host);
+        state.asked.remove(host);
     }
 
     /// Tasks before `--start-at-task` are left out, on each host.

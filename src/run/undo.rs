@@ -130,7 +130,8 @@ impl Runtime {
             resumes: None,
         });
         let cancel: CancellationToken = self.cancel;
-        let shared = Shared::new(id, playbook, self.inventory, options, bus, cancel, roots, None, None)?;
+        let keep = super::keep::Keep::new()?;
+        let shared = Shared::new(id, playbook, self.inventory, options, bus, cancel, roots, None, None, keep);
         let name = format!("Undo of {}", undoing.run);
         let spec = PlaySpec { name, pattern: hosts.join(","), at: Site::default(), ..PlaySpec::default() };
         Ok((Arc::new(shared), spec))

@@ -71,16 +71,22 @@ const MUTATORS: &[&str] = &[
     "fill_with",
 ];
 
-pub(super) fn changes(file: &File, body: &AST, outside: &BTreeSet<String>, word: &str, errors: &mut Vec<Error>) {
+/// What `inside` changes although it has only a copy of it.
+pub(super) fn changes(
+    file: &File,
+    body: &AST,
+    outside: &BTreeSet<String>,
+    inside: &str,
+    hint: &str,
+    errors: &mut Vec<Error>,
+) {
     if outside.is_empty() {
         return;
     }
     let mut inner = Vec::new();
     let mut complain = |name: &str, pos: Position| {
         let error =
-            Error::playbook(format!("`{name}` is a copy inside {word}(): changing it there changes nothing outside"));
-        let hint =
-            format!("return a value from the closure instead: let results = {word}(...) is a map from host to value");
+            Error::playbook(format!("`{name}` is a copy inside {inside}: changing it there changes nothing outside"));
         errors.push(error.hint(hint).at(file.site(pos)));
     };
     body.walk(&mut |path| {
@@ -108,7 +114,7 @@ pub(super) fn changes(file: &File, body: &AST, outside: &BTreeSet<String>, word:
     for (name, captured) in inner {
         let Some((params, body)) = file.function(&name) else { continue };
         let still: BTreeSet<String> = params.into_iter().take(captured).filter(|p| outside.contains(p)).collect();
-        changes(file, &body, &still, word, errors);
+        changes(file, &body, &still, inside, hint, errors);
     }
 }
 

@@ -1,5 +1,6 @@
 //! Definitions for editors: every module and function with its documentation, in Rhai's `.d.rhai` form.
 
+use super::options::{PLAY, TASK, WITHIN};
 use stdlib::contract::Role;
 
 /// The definitions of the standard library and of the words of plays.
@@ -64,3 +65,29 @@ const WORDS: &[(&str, &str)] = &[
     ("sleep(span: ?)", "Wait so many seconds, or a span such as \"5s\"; Ctrl-C ends it."),
     ("warn(text: String)", "Tell something that a person should know."),
 ];
+
+/// Words of the language itself.
+pub const KEYWORDS: &[&str] = &[
+    "let", "const", "if", "else", "switch", "for", "in", "while", "loop", "do", "break", "continue", "return", "fn",
+    "try", "catch", "throw", "import", "as", "export", "global", "this",
+];
+
+/// The words of plays: name, call and what each is for.
+pub fn words() -> impl Iterator<Item = (&'static str, &'static str, &'static str)> {
+    WORDS.iter().map(|(call, doc)| (call.split('(').next().unwrap_or_default(), *call, *doc))
+}
+
+/// A word of plays: its call and what it is for.
+pub fn word(name: &str) -> Option<(&'static str, &'static str)> {
+    words().find(|(known, ..)| *known == name).map(|(_, call, doc)| (call, doc))
+}
+
+/// The options that a word of plays takes.
+pub fn word_options(name: &str) -> &'static [&'static str] {
+    match name {
+        "play" => PLAY,
+        "within" => WITHIN,
+        "task" => TASK,
+        _ => &[],
+    }
+}

@@ -103,31 +103,37 @@ fn program(
     let roots = project.into_iter().flat_map(|root| [root.join("playbooks"), root.to_path_buf()]).collect();
     let resolver = Resolver::new(sources.clone(), roots);
     let engine = engine(&resolver, limits);
-    let (survey, ast, errors) = lint::survey(&engine, &|| self::engine(&resolver, limits), &name, text, &resolver);
+    let (survey, ast, errors) =
+        lint::survey(&engine, &|| self::engine(&resolver, limits), &name, text, &resolver, None);
     let digest = Content::digest(text.as_bytes());
-    (ast.map(|ast| Program { name, digest, dir, sources, survey, engine, ast }), errors)
+    (ast.map(|(ast, _)| Program { name, digest, dir, sources, survey, engine, ast }), errors)
 }
 
 impl Program {
     /// Run it on a stage. Its value, or the error that stopped it.
     pub fn run(&mut self, stage: &Arc<dyn Stage>) -> Result<Dynamic, Error> {
-        let watch = Arc::clone(stage);
-        self.engine.on_progress(move |_| watch.interrupted().then_some(Dynamic::UNIT));
-        let printer = Arc::clone(stage);
-        self.engine.on_print(move |text| printer.print(play::here().as_deref(), text));
-        let debug = Arc::clone(stage);
-        self.engine.on_debug(move |text, source, pos| {
-            let place = source.map(|file| format!("{file}:{pos} ")).unwrap_or_default();
-            debug.print(play::here().as_deref(), &format!("{place}{text}"));
-        });
-        let survey = Arc::new(self.survey.clone());
-        self.engine.set_default_tag(Dynamic::from(Tag { stage: Arc::clone(stage), host: None, survey }));
+        stand(&mut self.engine, stage, &self.survey);
         let ran: Rhai<Dynamic> = self.engine.eval_ast_with_scope(&mut Scope::new(), &self.ast);
         ran.map_err(|e| {
             let error = error::translate(&e, &self.name);
             if stage.interrupted() { Error::new(Kind::Interrupted, "interrupted") } else { error }
         })
     }
+}
+
+/// Put an engine on a stage.
+pub(super) fn stand(engine: &mut Engine, stage: &Arc<dyn Stage>, survey: &Survey) {
+    let watch = Arc::clone(stage);
+    engine.on_progress(move |_| watch.interrupted().then_some(Dynamic::UNIT));
+    let printer = Arc::clone(stage);
+    engine.on_print(move |text| printer.print(play::here().as_deref(), text));
+    let debug = Arc::clone(stage);
+    engine.on_debug(move |text, source, pos| {
+        let place = source.map(|file| format!("{file}:{pos} ")).unwrap_or_default();
+        debug.print(play::here().as_deref(), &format!("{place}{text}"));
+    });
+    let survey = Arc::new(survey.clone());
+    engine.set_default_tag(Dynamic::from(Tag { stage: Arc::clone(stage), host: None, survey }));
 }
 
 #[cfg(test)]
@@ -139,7 +145,7 @@ impl Program {
 }
 
 /// An engine that knows our words, our modules and our limits, and nothing of the controller.
-fn engine(resolver: &Resolver, limits: &Limits) -> Engine {
+pub(super) fn engine(resolver: &Resolver, limits: &Limits) -> Engine {
     let mut engine = Engine::new_raw();
     StandardPackage::new().register_into_engine(&mut engine);
     engine.set_strict_variables(true);
@@ -154,7 +160,8 @@ fn engine(resolver: &Resolver, limits: &Limits) -> Engine {
     engine.set_module_resolver(resolver.clone());
     // Words that Rhai keeps for the future and that people want as names of options.
     #[allow(deprecated)]
-    engine.on_parse_token(|token, _, _| match token {
+    engine.on_parse_token(|token, pos, _| match token {
+        rhai::Token::Underscore if super::line::is_result(pos) => rhai::Token::Identifier(Box::new("_".into())),
         rhai::Token::Until => rhai::Token::Identifier(Box::new("until".into())),
         rhai::Token::Reserved(word) if FREED.contains(&word.as_str()) => rhai::Token::Identifier(word),
         other => other,

@@ -2,6 +2,8 @@
 
 use super::captures::{calls, changes, closure, pointer};
 use super::file::File;
+use super::line;
+use super::needs::{Around, Nature, nature};
 use super::resolve::Resolver;
 use super::survey::{HandlerFound, Param, PlayFound, Survey, TaskFound};
 use super::value::{MAGIC, to_json};
@@ -50,15 +52,18 @@ const KEYWORDS: &[&str] =
     &["Fn", "call", "curry", "is_shared", "is_def_fn", "is_def_var", "print", "debug", "type_of", "eval"];
 
 /// What a playbook declares, and everything that is wrong with it and its imports. Without a tree it cannot
-/// be run.
+/// be run. Around a line of a session there is the session.
 pub(super) fn survey(
     engine: &Engine,
     spare: &dyn Fn() -> Engine,
     name: &str,
     text: &str,
     resolver: &Resolver,
-) -> (Survey, Option<AST>, Vec<Error>) {
-    let Parsed { ast, errors, module } = parse(engine, spare, text, name);
+    around: Option<&Around>,
+) -> (Survey, Option<(AST, Nature)>, Vec<Error>) {
+    let Parsed { ast, errors, module } = line::reading(around.map(|_| text), || {
+        parse(engine, spare, text, name, around.map(|around| around.scope.clone()).unwrap_or_default())
+    });
     let Some(ast) = ast else { return (Survey::default(), None, errors) };
     let mut checker = Checker {
         engine,
@@ -69,11 +74,20 @@ pub(super) fn survey(
         loading: Vec::new(),
         survey: Survey::default(),
         broken: false,
+        around,
         errors,
     };
     checker.loading.push((real(Path::new(name)), name.to_owned()));
     let file = checker.load(ast.clone(), name, text);
     checker.unexplained(module);
+    let nature = match around {
+        Some(around) => {
+            let (nature, errors) = nature(&file, around);
+            checker.errors.extend(errors);
+            nature
+        }
+        None => Nature::default(),
+    };
     checker.survey.docs = docs(file.ast.doc());
     checker.declarations(&file);
     let mut tags: BTreeSet<String> = BTreeSet::new();
@@ -83,7 +97,7 @@ pub(super) fn survey(
     checker.survey.tags = tags.into_iter().collect();
     checker.survey.whole = checker.files.values().all(Option::is_some) && !checker.broken;
     checker.errors.sort_by_key(|e| e.at.as_ref().map(|at| (at.file != name, at.file.clone(), at.line, at.column)));
-    (checker.survey, Some(ast), checker.errors)
+    (checker.survey, Some((ast, nature)), checker.errors)
 }
 
 /// A file's text as Rhai reads it.
@@ -98,8 +112,8 @@ struct Parsed {
 
 /// Variables that there are not are errors, all at once: Rhai stops at the first, so it is told of each and
 /// asked again.
-fn parse(engine: &Engine, spare: &dyn Fn() -> Engine, text: &str, name: &str) -> Parsed {
-    let mut missing = rhai::Scope::new();
+fn parse(engine: &Engine, spare: &dyn Fn() -> Engine, text: &str, name: &str, scope: rhai::Scope) -> Parsed {
+    let mut missing = scope;
     let mut modules: BTreeSet<String> = BTreeSet::new();
     let mut tolerant: Option<Engine> = None;
     let mut parsed = Parsed { ast: None, errors: Vec::new(), module: None };
@@ -201,6 +215,8 @@ struct Checker<'a> {
     survey: Survey,
     /// Whether an import could not be read.
     broken: bool,
+    /// The session, where the text is a line of one.
+    around: Option<&'a Around<'a>>,
     errors: Vec<Error>,
 }
 
@@ -232,6 +248,18 @@ impl Checker<'_> {
                 }
             }
         }
+        // What earlier lines have imported was told about then.
+        if let Some(around) = self.around.filter(|_| self.loading.len() == 1) {
+            let told = self.errors.len();
+            for (alias, path) in around.imports {
+                match self.import(name, &path.to_string_lossy()) {
+                    _ if imports.contains_key(alias) || unknown.contains(alias) => {}
+                    Ok(Some(file)) => drop(imports.insert(alias.clone(), file)),
+                    _ => drop(unknown.insert(alias.clone())),
+                }
+            }
+            self.errors.truncate(told);
+        }
         let file = Rc::new(File { name: name.to_owned(), text: text.to_owned(), ast, imports, unknown });
         self.check(&file);
         file
@@ -251,7 +279,7 @@ impl Checker<'_> {
         let name = engine::display(&found);
         self.files.insert(place.clone(), None);
         let text = std::fs::read_to_string(&found).map_err(|e| Error::playbook(format!("cannot read {name}: {e}")))?;
-        let parsed = parse(self.engine, self.spare, &text, &name);
+        let parsed = parse(self.engine, self.spare, &text, &name, rhai::Scope::new());
         self.errors.extend(parsed.errors);
         let Some(ast) = parsed.ast else { return Ok(None) };
         self.files.remove(&place);
@@ -313,8 +341,11 @@ impl Checker<'_> {
             }
             true
         });
-        // What stands in no function runs where there is no host.
+        // What stands in no function runs where there is no host, but for a line of a session.
         let mut top = file.ast.clone();
+        if self.around.is_some() && self.loading.len() == 1 {
+            top.clear_statements();
+        }
         top.clear_functions().walk(&mut |path| {
             if let Some((call, pos, false)) = path.last().and_then(calls)
                 && file.functions().all(|(name, _)| name != call.name.as_str() || !call.namespace.is_empty())
@@ -433,7 +464,10 @@ impl Checker<'_> {
             let Some((params, body)) = file.function(&name) else { continue };
             let outside: BTreeSet<String> = params.into_iter().take(captured).collect();
             let mut errors = Vec::new();
-            changes(file, &body, &outside, &word, &mut errors);
+            let hint = format!(
+                "return a value from the closure instead: let results = {word}(...) is a map from host to value"
+            );
+            changes(file, &body, &outside, &format!("{word}()"), &hint, &mut errors);
             self.errors.extend(errors);
         }
     }

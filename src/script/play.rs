@@ -109,7 +109,7 @@ fn on(ctx: &NativeCallContext, pattern: &str, body: &FnPtr) -> Rhai<Dynamic> {
 }
 
 /// The closure on every host of a play, batch after batch. The value is a map from host to result.
-fn perform(ctx: &NativeCallContext, tag: &Tag, play: &Arc<dyn Play>, body: &FnPtr) -> Rhai<Dynamic> {
+pub(super) fn perform(ctx: &NativeCallContext, tag: &Tag, play: &Arc<dyn Play>, body: &FnPtr) -> Rhai<Dynamic> {
     let mut results = Map::new();
     let mut first_error = None;
     let nested = tag.host.is_some();

@@ -42,6 +42,10 @@ impl Resolver {
     pub fn new(sources: Sources, roots: Vec<PathBuf>) -> Resolver {
         Resolver { sources, roots, loaded: Arc::default() }
     }
+    /// Read files anew that are imported from now on.
+    pub fn forget(&self) {
+        self.loaded.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
     /// The file that an import means.
     pub fn find(&self, importer: Option<&str>, path: &str) -> Result<PathBuf, Error> {
         let file = if path.ends_with(".rhai") { path.to_owned() } else { format!("{path}.rhai") };

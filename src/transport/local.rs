@@ -36,4 +36,5 @@ impl Connection for Local {
     async fn alive(&self) -> bool {
         true
     }
+    async fn close(&self) {}
 }

@@ -8,6 +8,7 @@ mod elevate;
 mod files;
 mod frame;
 mod http;
+pub mod keys;
 mod live;
 mod local;
 mod scan;
@@ -48,6 +49,8 @@ pub trait Connection: Send + Sync {
     async fn open(&self) -> Result<Channel>;
     /// Whether the connection still answers.
     async fn alive(&self) -> bool;
+    /// Give it up, for the runs to come too: the next connection is a fresh one.
+    async fn close(&self);
 }
 
 /// What the `sh` of every channel runs first: read one line, undo its escapes, and become that script.

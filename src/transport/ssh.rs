@@ -115,6 +115,12 @@ impl Connection for Ssh {
     async fn alive(&self) -> bool {
         self.session.check().await.is_ok()
     }
+    async fn close(&self) {
+        let Some(home) = self.log.as_deref().and_then(Path::parent) else { return };
+        let master = Session::resume_mux(home.join("master").into(), None);
+        let _ = tokio::time::timeout(Duration::from_secs(2), master.close()).await;
+        let _ = std::fs::remove_dir_all(home);
+    }
 }
 
 impl Ssh {

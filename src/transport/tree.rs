@@ -220,7 +220,7 @@ fn unpack(dest: &Path, files: &[String], mut stream: &std::fs::File) -> std::io:
                 std::io::copy(&mut std::fs::File::open(dest.join(twin))?, &mut part.file)?;
             }
             (tar::EntryType::Regular | tar::EntryType::GNUSparse, _) => {
-                drop(std::io::copy(&mut entry, &mut part.file)?)
+                std::io::copy(&mut entry, &mut part.file)?;
             }
             _ => continue,
         }

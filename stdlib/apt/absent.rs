@@ -90,7 +90,7 @@ impl Operation for Absent {
     fn want(&self, now: &Packages) -> Result<Packages> {
         Ok(self.memory.want(now))
     }
-    goes_back!(|_, want| want.keys().cloned().collect());
+    goes_back!(|_, want| want.keys().cloned().collect(), |absent| absent.purge);
     fn explain(&self, error: Error) -> Error {
         transaction::explain(error)
     }

@@ -101,7 +101,7 @@ impl Operation for Latest {
     fn want(&self, now: &Packages) -> Result<Packages> {
         Ok(self.memory.want(now))
     }
-    goes_back!(|latest, _| names::asked(&latest.name));
+    goes_back!(|latest, _| names::asked(&latest.name), |_| false);
     fn explain(&self, error: Error) -> Error {
         transaction::explain(error)
     }

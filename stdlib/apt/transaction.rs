@@ -150,8 +150,10 @@ pub fn back(now: &Packages, want: &Packages, lock: Span) -> Transaction {
 }
 
 /// The steps of that way. What comes back and nobody asked for by name is marked as automatic again.
-pub fn steps_back(now: &Packages, want: &Packages, asked: &[String], lock: Span) -> Vec<Step> {
-    let mut steps: Vec<Step> = back(now, want, lock).command().into();
+pub fn steps_back(now: &Packages, want: &Packages, asked: &[String], purge: bool, lock: Span) -> Vec<Step> {
+    let mut transaction = back(now, want, lock);
+    transaction.args.splice(1..1, purge.then(|| "--purge".to_owned()));
+    let mut steps: Vec<Step> = transaction.command().into();
     let new = want.iter().filter(|(name, version)| version.is_some() && now.get(*name).is_none_or(Option::is_none));
     let automatic: Vec<&String> = new.map(|(name, _)| name).filter(|name| !asked.contains(name)).collect();
     if !automatic.is_empty() {

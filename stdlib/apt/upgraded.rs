@@ -112,7 +112,7 @@ impl Operation for Upgraded {
     fn want(&self, now: &Packages) -> Result<Packages> {
         Ok(self.memory.want(now))
     }
-    goes_back!(|_, _| Vec::new());
+    goes_back!(|_, _| Vec::new(), |_| false);
     fn explain(&self, error: Error) -> Error {
         transaction::explain(error)
     }
@@ -169,7 +169,7 @@ impl Operation for Autoremoved {
     fn want(&self, now: &Packages) -> Result<Packages> {
         Ok(self.memory.want(now))
     }
-    goes_back!(|_, _| Vec::new());
+    goes_back!(|_, _| Vec::new(), |autoremoved| autoremoved.purge);
     fn explain(&self, error: Error) -> Error {
         transaction::explain(error)
     }

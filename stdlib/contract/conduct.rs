@@ -154,8 +154,7 @@ pub async fn act<A: Action>(mut action: A, host: &dyn Host, mode: Mode, any_code
     }
     let steps = action.steps()?;
     if matches!(mode, Mode::Check { .. }) {
-        let reason = "it runs, and what it does is not known before it has run";
-        return Ok(Outcome { steps, sensitive, ..Outcome::unknown(reason) });
+        return Ok(Outcome { steps, sensitive, ..Outcome::unknown(action.foretold()) });
     }
     let output = if any_code {
         let mut last = None;
@@ -177,6 +176,11 @@ async fn take(host: &dyn Host, steps: &[Step]) -> Result<Option<Output>> {
         let output = host.change(step).await?;
         match step {
             Step::Run(command) if !command.accepts(output.code) => return Err(refusal(command, &output)),
+            Step::Await(wait) if !wait.until.accepts(output.code) => {
+                let mut error = refusal(&wait.until, &output);
+                error.message += &format!(" ({} s after {})", wait.timeout.as_secs(), wait.after);
+                return Err(error);
+            }
             _ => last = Some(output),
         }
     }

@@ -19,4 +19,4 @@ pub use module::{Entry, Module, Parameter, Role, Typed};
 pub use operation::{Action, Fact, Need, Operation, Refresh};
 pub use record::{Record, Status};
 pub use restore::{Back, KEPT, Keepsake, Past, Restored, restore};
-pub use step::{Command, Fetch, Source, Step, Upload, Write, quote};
+pub use step::{Await, Command, Fetch, Source, Step, Upload, Write, quote};

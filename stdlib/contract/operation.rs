@@ -105,6 +105,10 @@ pub trait Action: DeserializeOwned + JsonSchema + Send + Sync + 'static {
     }
     /// What it does.
     fn steps(&self) -> Result<Vec<Step>>;
+    /// What check mode says of it.
+    fn foretold(&self) -> &str {
+        "it runs, and what it does is not known before it has run"
+    }
     /// Whether what it did changed the host.
     fn changed(&self, _output: &Output) -> bool {
         true

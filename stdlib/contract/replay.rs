@@ -98,7 +98,7 @@ pub fn written(step: &Step) -> Vec<String> {
         },
         Step::Upload(upload) => upload.files.iter().map(|(below, mode)| format!("{mode} {below}")).collect(),
         Step::Fetch(fetch) => fetch.files.clone(),
-        Step::Run(_) => Vec::new(),
+        Step::Run(_) | Step::Await(_) => Vec::new(),
     }
 }
 

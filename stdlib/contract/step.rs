@@ -30,6 +30,9 @@ pub struct Command {
     /// Whether it may take long: it gets a channel of its own and its output is shown live.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub long: bool,
+    /// Whether it may end the connection it came over, as a reboot does: then no answer is no failure.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub may_disconnect: bool,
 }
 
 impl Command {
@@ -80,6 +83,11 @@ impl Command {
     /// Shown live, on a channel of its own.
     pub fn long(mut self) -> Command {
         self.long = true;
+        self
+    }
+    /// It may end the connection it came over.
+    pub fn may_disconnect(mut self) -> Command {
+        self.may_disconnect = true;
         self
     }
     /// Whether an exit code means success.
@@ -179,6 +187,17 @@ pub struct Fetch {
     pub files: Vec<String>,
 }
 
+/// Something to wait for: a question that is asked over fresh connections until the answer is yes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Await {
+    /// After what it is waited, as a person would say it: `its reboot`.
+    pub after: String,
+    /// The question; it only reads. An exit code that it accepts is a yes.
+    pub until: Command,
+    /// The longest to wait.
+    pub timeout: Duration,
+}
+
 /// One effect, as data.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -191,6 +210,8 @@ pub enum Step {
     Upload(Upload),
     /// Bring files to the controller.
     Fetch(Fetch),
+    /// Wait until the host answers again, and as it should.
+    Await(Await),
 }
 
 impl Step {
@@ -233,6 +254,7 @@ impl Step {
                 line
             }
             Step::Fetch(fetch) => format!("fetch {} to={}", quote(&fetch.path), quote(&fetch.dest)),
+            Step::Await(wait) => format!("await within={}s {}", wait.timeout.as_secs(), wait.until.line()),
         }
     }
 }
@@ -240,6 +262,12 @@ impl Step {
 impl From<Command> for Step {
     fn from(command: Command) -> Step {
         Step::Run(command)
+    }
+}
+
+impl From<Await> for Step {
+    fn from(wait: Await) -> Step {
+        Step::Await(wait)
     }
 }
 

@@ -4,7 +4,7 @@ use super::listing;
 use crate::bail;
 use crate::contract::{Command, Keepsake, Look, Operation, Result, Step};
 use crate::shared::stat::{self, Kind};
-use crate::shared::{HostPath, Id, Mode, Relic};
+use crate::shared::{HostPath, Id, Mode, Relic, mountinfo};
 use futures_util::try_join;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -264,8 +264,9 @@ impl Operation for Directory {
 
 /// Make sure there is nothing at a path: a file, a link, or a directory with all it contains.
 ///
-/// The root, system directories and home directories' parent are refused, and so is a path with `..`. What is
-/// at most 16 MiB is kept on the controller, so that undo can put it back.
+/// The root, system directories and home directories' parent are refused, and so is a path with `..`, or one with
+/// something mounted at it or below it: what that contains belongs to another file system. What is at most 16 MiB
+/// is kept on the controller, so that undo can put it back.
 ///
 /// ```rhai
 /// file::absent("/opt/old-app");
@@ -273,11 +274,15 @@ impl Operation for Directory {
 /// ```transcript
 /// ? LC_ALL=C stat -c %a:%U:%G:%u:%g:%s:%Y:%F -- /opt/old-app
 /// = 755:root:root:0:0:4096:1749081600:directory
+/// ? grep -F -e ' /opt/old-app' /proc/self/mountinfo
+/// * 1
 /// ? sh -c 'k=$(du -skx -- "$1" | cut -f1) && [ "$k" -le "$2" ] && tar --sort=name --version >/dev/null 2>&1 || exit 3; cd -- "${1%/*}/" && { tar -c --sort=name --format=gnu --numeric-owner -f - -- "${1##*/}" || echo incomplete >&2; } | "$3"' sh /opt/old-app 16384 sha256sum
 /// = 7e9f7b3bb0d2f5b0a3a1c1f7c0f0a9b9e8d7c6b5a4938271605f4e3d2c1b0a99  -
 /// ! rm -rf -- /opt/old-app
 /// ? LC_ALL=C stat -c %a:%U:%G:%u:%g:%s:%Y:%F -- /opt/old-app
 /// - stat: cannot statx '/opt/old-app': No such file or directory
+/// * 1
+/// ? grep -F -e ' /opt/old-app' /proc/self/mountinfo
 /// * 1
 /// ```
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -316,7 +321,13 @@ impl Operation for Absent {
     }
 
     async fn read(&self, host: &dyn Look) -> Result<AbsentState> {
-        Ok(AbsentState { there: Relic::read(host, &self.path).await? })
+        let mounts = mountinfo::below(&self.path);
+        let (there, mounts) = try_join!(Relic::read(host, &self.path), host.run(&mounts))?;
+        if let Some(at) = mountinfo::below_answer(&self.path, &mounts).first() {
+            bail!("something is mounted at {at}: what it contains would be deleted with {}", self.path;
+                hint: "mount::absent(\"{at}\") first, or mount::unmounted(\"{at}\")");
+        }
+        Ok(AbsentState { there })
     }
 
     fn want(&self, _now: &AbsentState) -> Result<AbsentState> {

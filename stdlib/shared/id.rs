@@ -20,6 +20,12 @@ impl Id {
     }
 }
 
+impl From<u32> for Id {
+    fn from(number: u32) -> Id {
+        Id(number.to_string())
+    }
+}
+
 impl<'de> Deserialize<'de> for Id {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Id, D::Error> {
         struct Visitor;

@@ -1,5 +1,8 @@
 //! What several modules need. Modules use these; they never use each other.
 
+pub mod account;
+pub mod chance;
+pub mod crypt;
 mod duration;
 pub mod facts;
 mod given;
@@ -7,6 +10,7 @@ mod globs;
 mod id;
 mod many;
 mod mode;
+pub mod mountinfo;
 mod path;
 mod relic;
 pub mod stat;
@@ -15,6 +19,7 @@ mod textfile;
 mod words;
 pub mod yaml;
 
+pub use account::AccountName;
 pub use duration::Span;
 pub use given::{Given, Loaded};
 pub use globs::Globs;

@@ -1,7 +1,8 @@
 //! The one YAML door: text in, a tree that knows where each key stands out; and JSON values back to text.
 //!
 //! Scalars are read as Ansible (PyYAML, YAML 1.1) reads them: `yes` is true, `0644` is octal, `12:30` is a
-//! number in base 60. `!vault` is an error that says so; `!unsafe` text is never taken for a template.
+//! number in base 60. A file that is JSON is read by JSON's rules. `!vault` and `!unsafe` text become maps with
+//! one key, [`VAULT`] or [`UNSAFE`], as in Ansible's own JSON.
 
 use crate::contract::{Error, Site};
 use regex::Regex;
@@ -9,6 +10,21 @@ use saphyr_parser::{Event, Parser, ScalarStyle, Span, StrInput, Tag};
 use serde_json::{Map, Number, Value};
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock};
+
+/// The one key of a map that stands for encrypted text.
+pub const VAULT: &str = "__ansible_vault";
+/// The one key of a map that stands for text that is never a template.
+pub const UNSAFE: &str = "__ansible_unsafe";
+
+/// The text of a map that stands for marked text: [`VAULT`] or [`UNSAFE`].
+pub fn marked<'a>(mark: &str, value: &'a Value) -> Option<&'a str> {
+    let map = value.as_object().filter(|map| map.len() == 1)?;
+    map.get(mark)?.as_str()
+}
+
+fn mark(mark: &str, text: &str) -> Value {
+    Value::Object(Map::from_iter([(mark.to_owned(), Value::from(text))]))
+}
 
 /// A value and where it begins.
 #[derive(Debug, Clone)]
@@ -73,10 +89,38 @@ impl Node {
 /// line and column. An empty document is null.
 pub fn parse(file: &str, text: &str) -> Result<Node, Vec<Error>> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let mut reader =
-        Reader { file, parser: Parser::new_from_str(text), anchors: HashMap::new(), errors: Vec::new(), nodes: 0 };
-    let node = reader.document().map_err(|error| vec![error])?;
-    if reader.errors.is_empty() { Ok(node) } else { Err(reader.errors) }
+    let json: Option<Value> = text.trim_start().starts_with('{').then(|| serde_json::from_str(text).ok()).flatten();
+    let mut reader = Reader {
+        file,
+        parser: Parser::new_from_str(text),
+        anchors: HashMap::new(),
+        errors: Vec::new(),
+        nodes: 0,
+        json: json.is_some(),
+        r#unsafe: 0,
+    };
+    match (reader.document(), json) {
+        (Ok(node), _) if reader.errors.is_empty() => Ok(node),
+        // JSON that YAML cannot read: its values count, without their places.
+        (Err(_), Some(value)) => Ok(unplaced(&value, &Site { file: file.to_owned(), ..Site::default() })),
+        (Ok(_), _) => Err(reader.errors),
+        (Err(error), None) => Err(vec![error]),
+    }
+}
+
+/// A value whose parts are all in one place.
+fn unplaced(value: &Value, site: &Site) -> Node {
+    let node = |value: &Value| Arc::new(unplaced(value, site));
+    let data = match value {
+        Value::Array(items) => Data::List(items.iter().map(node).collect()),
+        Value::Object(map) => {
+            let entry =
+                |(key, value): (&String, &Value)| Entry { key: key.clone(), site: site.clone(), value: node(value) };
+            Data::Map(map.iter().map(entry).collect())
+        }
+        scalar => Data::Scalar(scalar.clone()),
+    };
+    Node { data, site: site.clone() }
 }
 
 struct Reader<'a> {
@@ -85,6 +129,10 @@ struct Reader<'a> {
     anchors: HashMap<usize, Arc<Node>>,
     errors: Vec<Error>,
     nodes: usize,
+    /// The file is JSON.
+    json: bool,
+    /// How many `!unsafe` there are around.
+    r#unsafe: usize,
 }
 
 impl<'a> Reader<'a> {
@@ -130,7 +178,9 @@ impl<'a> Reader<'a> {
                 let value = self.scalar(&text, style, tag.as_deref(), &site);
                 (Data::Scalar(value), anchor)
             }
-            Event::SequenceStart(anchor, _) => {
+            Event::SequenceStart(anchor, tag) => {
+                let within = usize::from(is_unsafe(tag.as_deref()));
+                self.r#unsafe += within;
                 let mut items = Vec::new();
                 loop {
                     match self.next()? {
@@ -138,9 +188,16 @@ impl<'a> Reader<'a> {
                         (event, span) => items.push(self.node(event, &span, depth + 1)?),
                     }
                 }
+                self.r#unsafe -= within;
                 (Data::List(items), anchor)
             }
-            Event::MappingStart(anchor, _) => (Data::Map(self.map(depth)?), anchor),
+            Event::MappingStart(anchor, tag) => {
+                let within = usize::from(is_unsafe(tag.as_deref()));
+                self.r#unsafe += within;
+                let map = self.map(depth)?;
+                self.r#unsafe -= within;
+                (Data::Map(map), anchor)
+            }
             Event::Alias(id) => {
                 let node = self.anchors.get(&id).cloned();
                 return node.ok_or_else(|| Error::playbook("an alias inside of its own anchor").at(site));
@@ -166,7 +223,9 @@ impl<'a> Reader<'a> {
                 Event::Scalar(text, ..) => Some(text.to_string()),
                 _ => None,
             };
+            let within = std::mem::take(&mut self.r#unsafe);
             let key = self.node(event, &span, depth + 1)?;
+            self.r#unsafe = within;
             let (event, span) = self.next()?;
             let value = self.node(event, &span, depth + 1)?;
             let name = match (&key.data, plain) {
@@ -210,21 +269,28 @@ impl<'a> Reader<'a> {
         }
     }
     fn scalar(&mut self, text: &str, style: ScalarStyle, tag: Option<&Tag>, site: &Site) -> Value {
-        let tag = tag.map(|tag| (tag.is_yaml_core_schema(), tag.suffix.as_str()));
-        match tag {
-            Some((false, name @ ("vault" | "vault-encrypted"))) => {
-                let wrong = Error::playbook(format!("`!{name}` values are not read yet")).at(site.clone());
-                self.errors.push(wrong.hint("decrypt it with `ansible-vault decrypt_string`, or give it with -e"));
+        let plain = |text: &str| if self.json { serde_json::from_str(text).unwrap_or_default() } else { plain(text) };
+        let value = match tag.map(|tag| (tag.is_yaml_core_schema(), tag.suffix.as_str())) {
+            Some((false, "vault" | "vault-encrypted")) => return mark(VAULT, text),
+            Some((true, "int" | "float" | "bool" | "null")) => plain(text),
+            Some((true, _)) => Value::from(text),
+            Some((false, "unsafe")) | None if style == ScalarStyle::Plain => plain(text),
+            Some((false, name)) if name != "unsafe" => {
+                let wrong = Error::playbook(format!("unknown tag `!{name}`")).at(site.clone());
+                self.errors.push(wrong.hint("`!vault` and `!unsafe` are known"));
                 Value::Null
             }
-            Some((false, "unsafe")) if text.contains("{{") || text.contains("{%") || text.contains("{#") => {
-                Value::String(format!("{{% raw %}}{text}{{% endraw %}}"))
-            }
-            Some((true, "str")) | Some((false, _)) => Value::String(text.to_owned()),
-            _ if style != ScalarStyle::Plain => Value::String(text.to_owned()),
-            _ => plain(text),
+            _ => Value::from(text),
+        };
+        match value {
+            Value::String(text) if self.r#unsafe > 0 || is_unsafe(tag) => mark(UNSAFE, &text),
+            value => value,
         }
     }
+}
+
+fn is_unsafe(tag: Option<&Tag>) -> bool {
+    tag.is_some_and(|tag| !tag.is_yaml_core_schema() && tag.suffix == "unsafe")
 }
 
 /// A plain scalar as YAML 1.1 (PyYAML) reads it.
@@ -233,7 +299,7 @@ pub fn plain(text: &str) -> Value {
         Regex::new(r"^[-+]?(0b[01_]+|0[0-7_]+|0|[1-9][0-9_]*|0x[0-9a-fA-F_]+|[1-9][0-9_]*(:[0-5]?[0-9])+)$").ok()
     });
     static FLOAT: LazyLock<Option<Regex>> = LazyLock::new(|| {
-        Regex::new(r"^([-+]?[0-9][0-9_]*\.[0-9_]*([eE][-+][0-9]+)?|\.[0-9][0-9_]*([eE][-+][0-9]+)?)$").ok()
+        Regex::new(r"^([-+]?[0-9][0-9_]*\.[0-9_]*([eE][-+][0-9]+)?|\.[0-9][0-9_]*([eE][-+][0-9]+)?|[-+]?[0-9][0-9_]*(:[0-5]?[0-9])+\.[0-9_]*)$").ok()
     });
     let is = |regex: &LazyLock<Option<Regex>>| regex.as_ref().is_some_and(|r| r.is_match(text));
     match text {
@@ -245,11 +311,40 @@ pub fn plain(text: &str) -> Value {
     let number = if is(&INT) {
         int(&text.replace('_', "")).map(Number::from)
     } else if is(&FLOAT) {
-        text.replace('_', "").parse().ok().and_then(Number::from_f64)
+        float(&text.replace('_', "")).and_then(Number::from_f64)
     } else {
         None
     };
-    number.map_or_else(|| Value::String(text.to_owned()), Value::Number)
+    number.map_or_else(|| Value::String(moment(text).unwrap_or_else(|| text.to_owned())), Value::Number)
+}
+
+/// A date with a time, in the one form that Ansible gives it.
+fn moment(text: &str) -> Option<String> {
+    static MOMENT: LazyLock<Option<Regex>> = LazyLock::new(|| {
+        Regex::new(r"^(\d{4})-(\d{1,2})-(\d{1,2})(?:[Tt]|[ \t]+)(\d{1,2}):(\d\d):(\d\d)(?:\.(\d*))?[ \t]*(?:(Z)|([-+])(\d{1,2})(?::(\d\d))?)?$").ok()
+    });
+    let found = MOMENT.as_ref()?.captures(text)?;
+    let part = |i: usize| found.get(i).map_or("", |m| m.as_str());
+    let mut moment = format!("{}-{:0>2}-{:0>2}T{:0>2}:{}:{}", part(1), part(2), part(3), part(4), part(5), part(6));
+    let micros: String = part(7).chars().chain("000000".chars()).take(6).collect();
+    if micros != "000000" {
+        moment += &format!(".{micros}");
+    }
+    match (part(8), part(9)) {
+        ("Z", _) => moment += "+00:00",
+        (_, "") => {}
+        (_, sign) => moment += &format!("{sign}{:0>2}:{:0>2}", part(10), part(11)),
+    }
+    Some(moment)
+}
+
+fn float(text: &str) -> Option<f64> {
+    if !text.contains(':') {
+        return text.parse().ok();
+    }
+    let digits = text.trim_start_matches(['-', '+']);
+    let number = digits.split(':').try_fold(0.0, |sum: f64, part| Some(sum * 60.0 + part.parse::<f64>().ok()?))?;
+    Some(if text.starts_with('-') { -number } else { number })
 }
 
 fn int(text: &str) -> Option<i64> {
@@ -291,9 +386,16 @@ mod tests {
             ("1.0", json!(1.0)),
             ("1e5", json!("1e5")),
             ("2020-01-01", json!("2020-01-01")),
+            ("2020-1-2 3:04:05.5 +2", json!("2020-01-02T03:04:05.500000+02:00")),
+            ("2020-01-02t03:04:05Z", json!("2020-01-02T03:04:05+00:00")),
             ("'0644'", json!("0644")),
             ("!!str 12", json!("12")),
-            ("!unsafe '{{ x }}'", json!("{% raw %}{{ x }}{% endraw %}")),
+            ("!unsafe '{{ x }}'", json!({ "__ansible_unsafe": "{{ x }}" })),
+            ("!unsafe [a, 5, {b: c}]", json!([{ "__ansible_unsafe": "a" }, 5, { "b": { "__ansible_unsafe": "c" } }])),
+            ("!vault x", json!({ "__ansible_vault": "x" })),
+            ("!!int '5'", json!(5)),
+            ("190:20:30.5", json!(685230.5)),
+            (r#"{"a": 1e3, "b": "\ud83d\ude00", "c": [null]}"#, json!({"a": 1000.0, "b": "😀", "c": [null]})),
             ("1.2.3.4", json!("1.2.3.4")),
             ("-5", json!(-5)),
         ];
@@ -310,11 +412,11 @@ mod tests {
 
     #[test]
     fn every_error_has_its_place() {
-        let text = "a: 1\nb: !vault |\n  $ANSIBLE_VAULT\na: 2\n";
+        let text = "a: 1\nb: !valt x\na: 2\n";
         let errors = parse("f.yml", text).unwrap_err();
         let places: Vec<_> = errors.iter().map(|e| (e.at.clone().unwrap().to_string(), e.message.clone())).collect();
-        assert_eq!(places[0], ("f.yml:2:4".to_owned(), "`!vault` values are not read yet".to_owned()));
-        assert_eq!(places[1].0, "f.yml:4:1");
+        assert_eq!(places[0], ("f.yml:2:4".to_owned(), "unknown tag `!valt`".to_owned()));
+        assert_eq!(places[1].0, "f.yml:3:1");
         let broken = &parse("f.yml", "a: [1\nb: 2\n").unwrap_err()[0];
         assert!(broken.at.as_ref().unwrap().line > 0, "{broken}");
     }

@@ -78,6 +78,12 @@ fn rows(text: &str) -> Vec<Row> {
 const UNIT: &str = r#"
 unit_in() { mkdir -p $1; printf '[Service]\nExecStart=/bin/sleep inf\nExecReload=/bin/true\n[Install]\nWantedBy=multi-user.target\n' >$1/real-$2.service; }
 unit() { unit_in /etc/systemd/system $1; }
+commit() { echo $1 >>work/file; git -C work add file; git -C work commit -qm $1; git -C work push -q ../app.git main; }
+repository() {
+    export GIT_AUTHOR_NAME=me GIT_AUTHOR_EMAIL=me GIT_COMMITTER_NAME=me GIT_COMMITTER_EMAIL=me
+    rm -rf work; git init -q --bare -b main app.git; git init -q -b main work
+    commit one; git -C work tag v1; commit two; git -C work push -q ../app.git main:next v1
+}
 "#;
 
 const CLEAN: &str = r#"
@@ -208,6 +214,10 @@ fn brief(record: &Value) -> String {
 /// The controller's files that the rows name.
 fn stock(room: &Room) {
     room.write("text.txt", "some text: ü\n");
+    room.write(
+        "keys.pub",
+        "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8g me@laptop\n",
+    );
     room.write("binary", (0..=255).collect::<Vec<u8>>());
     room.write("facts.j2", "{{ ansible_facts.hostname }} {{ ansible_os_family }} {{ inventory_hostname }}\n{% for n in names | sort %}\n- {{ n }}\n{% endfor %}\n");
     room.write("timer.j2", "[Timer]\nOnCalendar={{ when }}\n[Install]\nWantedBy=timers.target\n");

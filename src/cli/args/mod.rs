@@ -2,22 +2,32 @@
 //! `HLRUN_<FLAG>` and a key of `hlrun.yaml`.
 
 mod docs;
+mod doctor;
 mod history;
+mod host;
 mod hosts;
 mod output;
 mod params;
 mod reach;
+mod repl;
 mod run;
+mod shells;
 mod undo;
+mod vault;
 
 pub use docs::DocsArgs;
+pub use doctor::DoctorArgs;
 pub use history::{DiffArgs, LogsArgs, OwedArgs, RunsArgs, ShowArgs};
-pub use hosts::HostsArgs;
+pub use host::{HostAdd, HostArgs, HostCommand};
+pub use hosts::{HostsArgs, WhyArgs};
 pub use output::{OutputArgs, color};
 pub use params::{given, taken, with_playbook};
-pub use reach::{ConnectionArgs, InventoryArgs};
+pub use reach::{ConnectionArgs, InventoryArgs, VaultArgs};
+pub use repl::{RecordArgs, ReplArgs};
 pub use run::{CheckArgs, ExecArgs, RunArgs};
+pub use shells::{CompletionsArgs, InitArgs, ManArgs, Shell};
 pub use undo::{ResumeArgs, UndoArgs};
+pub use vault::{EncryptString, RekeyArgs, VaultAction, VaultCommand, VaultFiles};
 
 use clap::{Command, Parser};
 use std::ffi::OsString;
@@ -45,8 +55,16 @@ pub enum Subcommand {
     Check(CheckArgs),
     /// Show what the inventory means
     Hosts(HostsArgs),
+    /// Show why a variable of a host has its value
+    Why(WhyArgs),
+    /// Encrypt and decrypt files and values, as ansible-vault does
+    Vault(VaultCommand),
     /// Run one command on many hosts
     Exec(Box<ExecArgs>),
+    /// Run a script line by line, at a prompt or from a pipe
+    Repl(Box<ReplArgs>),
+    /// Run one operation on a host and print what was asked and done, as documentation shows it
+    Record(Box<RecordArgs>),
     /// Show what playbooks can do
     Docs(DocsArgs),
     /// List past runs
@@ -63,8 +81,18 @@ pub enum Subcommand {
     Resume(ResumeArgs),
     /// List what hosts are owed, or pay it
     Owed(OwedArgs),
+    /// Make a working example homelab to begin with
+    Init(InitArgs),
+    /// Add a host to the inventory
+    Host(HostArgs),
+    /// Find out what is wrong with this machine and the hosts, and how to mend it
+    Doctor(Box<DoctorArgs>),
     /// Show the configuration and where each value comes from
     Config,
+    /// Print what a shell needs to complete words, live names of hosts and runs included
+    Completions(CompletionsArgs),
+    /// Print the manual page, or write all of them
+    Man(ManArgs),
     /// Close the connections that are kept warm
     Disconnect,
 }

@@ -27,12 +27,36 @@ fn some_span(text: &str) -> Result<String, String> {
 /// Where hosts come from.
 #[derive(Debug, Clone, Args)]
 pub struct InventoryArgs {
-    /// Inventory file, or a list of hosts with a comma; several are merged
+    /// Inventory: a file (YAML, INI), a directory, or a list of hosts with a comma; several are merged
     #[arg(short, long, env = "HLRUN_INVENTORY", value_name = "FILE", value_delimiter = None)]
     pub inventory: Vec<PathBuf>,
     /// Variables that win over all others: k=v, JSON, or @FILE
     #[arg(short, long, env = "HLRUN_EXTRA_VARS", value_name = "VARS")]
     pub extra_vars: Vec<String>,
+    #[command(flatten)]
+    pub vault: VaultArgs,
+}
+
+/// Where vault passwords come from.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Vault")]
+pub struct VaultArgs {
+    /// Ask for the vault password
+    #[arg(short = 'J', long, alias = "ask-vault-password", env = "HLRUN_ASK_VAULT_PASS", value_parser = FalseyValueParser::new(), global = true)]
+    pub ask_vault_pass: bool,
+    /// Read the vault password from a file, or from what an executable file prints
+    #[arg(
+        long,
+        alias = "vault-pass-file",
+        env = "HLRUN_VAULT_PASSWORD_FILE",
+        value_name = "FILE",
+        value_delimiter = ',',
+        global = true
+    )]
+    pub vault_password_file: Vec<PathBuf>,
+    /// The same for one vault id: LABEL@FILE, or LABEL@prompt to be asked
+    #[arg(long, env = "HLRUN_VAULT_ID", value_name = "LABEL@FILE", value_delimiter = ',', global = true)]
+    pub vault_id: Vec<String>,
 }
 
 /// How hosts are reached.

@@ -3,6 +3,7 @@
 
 use super::script;
 use crate::contract::{Look, Result};
+use crate::shared::mountinfo::unescape;
 use serde::Serialize;
 
 /// A mounted file system.
@@ -42,19 +43,6 @@ fn parse(line: &str) -> Option<Mount> {
         _ => (None, None),
     };
     Some(Mount { path, device, fstype, options, size, free })
-}
-
-/// The kernel writes a space as `\040`.
-fn unescape(word: &str) -> String {
-    let mut out: Vec<u8> = Vec::new();
-    let bytes = word.as_bytes();
-    let mut i = 0;
-    while let Some(byte) = bytes.get(i) {
-        let code = word.get(i + 1..i + 4).filter(|_| *byte == b'\\').and_then(|o| u8::from_str_radix(o, 8).ok());
-        out.push(code.unwrap_or(*byte));
-        i += if code.is_some() { 4 } else { 1 };
-    }
-    String::from_utf8_lossy(&out).into_owned()
 }
 
 #[cfg(test)]

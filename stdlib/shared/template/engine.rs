@@ -6,6 +6,7 @@ use super::{
     print,
 };
 use crate::contract::{Error, Result};
+use jiff::Zoned;
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Kwargs, Rest};
 use minijinja::{Environment, ErrorKind, State, UndefinedBehavior, Value};
@@ -39,6 +40,17 @@ pub struct Hooks {
     pub lookup: Option<Arc<Lookup>>,
     /// Finds included templates.
     pub load: Option<Arc<Load>>,
+    /// Tells the time and draws numbers.
+    pub world: Option<World>,
+}
+
+/// What a template may know of the world besides: this crate has neither a clock nor chance of its own.
+#[derive(Debug, Clone, Copy)]
+pub struct World {
+    /// What time it is, in the controller's zone.
+    pub now: fn() -> Zoned,
+    /// 64 bits that nobody can foresee.
+    pub chance: fn() -> u64,
 }
 
 /// Renders templates. Cheap to share; make one for each set of hooks.
@@ -85,7 +97,7 @@ impl Engine {
             out.write_str(&text).map_err(minijinja::Error::from)
         });
         env.add_global("omit", OMIT);
-        super::filters::add(&mut env);
+        super::filters::add(&mut env, hooks.world);
         add_lookups(&mut env, hooks.lookup);
         if let Some(load) = hooks.load {
             env.set_loader(move |name| match load(name) {

@@ -1,5 +1,6 @@
 //! What Jinja says went wrong, as an hlrun error: template, line, column, and the nearest right name.
 
+use super::filters;
 use crate::contract::{Error, Site, nearest};
 use minijinja::{Environment, ErrorKind, Value};
 use std::error::Error as _;
@@ -37,8 +38,8 @@ pub fn told(name: &str, text: &str, env: &Environment<'_>, context: &Value, erro
     let error = Error::playbook(message).at(site);
     let word = detail.split_whitespace().nth(1);
     let meant = match kind {
-        ErrorKind::UnknownFilter => word.and_then(|w| nearest(w, FILTERS.iter().copied())),
-        ErrorKind::UnknownTest => word.and_then(|w| nearest(w, TESTS.iter().copied())),
+        ErrorKind::UnknownFilter => word.and_then(|w| nearest(w, filters::names())),
+        ErrorKind::UnknownTest => word.and_then(|w| nearest(w, filters::tests::names())),
         _ => None,
     };
     match meant {
@@ -84,106 +85,6 @@ fn undefined(snippet: &str, detail: &str, env: &Environment<'_>, context: &Value
         _ => error.hint(format!("define it, or write `{what} | default(...)`")),
     }
 }
-
-/// Filters worth suggesting.
-const FILTERS: &[&str] = &[
-    "default",
-    "length",
-    "join",
-    "lower",
-    "upper",
-    "b64decode",
-    "b64encode",
-    "bool",
-    "list",
-    "map",
-    "trim",
-    "regex_replace",
-    "regex_search",
-    "regex_findall",
-    "regex_escape",
-    "selectattr",
-    "rejectattr",
-    "select",
-    "reject",
-    "from_json",
-    "to_json",
-    "to_nice_json",
-    "from_yaml",
-    "to_yaml",
-    "to_nice_yaml",
-    "basename",
-    "dirname",
-    "splitext",
-    "first",
-    "last",
-    "replace",
-    "int",
-    "float",
-    "string",
-    "combine",
-    "dict2items",
-    "items2dict",
-    "ternary",
-    "split",
-    "sort",
-    "difference",
-    "intersect",
-    "union",
-    "unique",
-    "quote",
-    "product",
-    "flatten",
-    "hash",
-    "sum",
-    "zip",
-    "min",
-    "max",
-    "round",
-    "capitalize",
-    "title",
-    "truncate",
-    "indent",
-    "dictsort",
-    "human_to_bytes",
-    "subelements",
-    "mandatory",
-    "type_debug",
-    "comment",
-    "reverse",
-    "random",
-    "wordwrap",
-    "urlencode",
-];
-/// Tests worth suggesting.
-const TESTS: &[&str] = &[
-    "defined",
-    "undefined",
-    "search",
-    "match",
-    "regex",
-    "version",
-    "string",
-    "mapping",
-    "sequence",
-    "iterable",
-    "none",
-    "boolean",
-    "integer",
-    "number",
-    "changed",
-    "failed",
-    "skipped",
-    "succeeded",
-    "subset",
-    "superset",
-    "in",
-    "true",
-    "false",
-    "contains",
-    "any",
-    "all",
-];
 
 /// The hlrun error for what went wrong where there is no template to show: the wrapped one, or its words.
 pub fn told_plainly(name: &str, error: &minijinja::Error) -> Error {

@@ -9,7 +9,7 @@ mod filters;
 mod prepare;
 mod print;
 
-pub use engine::{Ask, Engine, Hooks, OMIT, is_template, names, render};
+pub use engine::{Ask, Engine, Hooks, OMIT, World, is_template, names, render};
 pub use error::{told, told_plainly, wrapped};
 pub use minijinja;
 pub use print::{from_json, print, to_json};

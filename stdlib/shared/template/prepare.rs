@@ -98,18 +98,75 @@ fn strings(code: &str, variable: bool) -> String {
     out
 }
 
-/// Names of collections (`| ansible.builtin.quote`) are left out, and `'%s' % x` becomes a filter.
+/// Names of collections (`| ansible.builtin.quote`) are left out, and some operators become filters.
 fn plain(code: &str) -> String {
     static COLLECTION: LazyLock<Option<Regex>> =
         LazyLock::new(|| Regex::new(r"(\|\s*|\bis\s+(?:not\s+)?)[a-z_]\w*\.[a-z_]\w*\.([a-z_]\w*)").ok());
-    static PERCENT: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    let code = match COLLECTION.as_ref() {
+        Some(collection) => collection.replace_all(code, "${1}${2}"),
+        None => code.into(),
+    };
+    if code.contains('%') || dated(&code) { operators(&code) } else { code.into_owned() }
+}
+
+/// Whether dates are near.
+fn dated(code: &str) -> bool {
+    code.contains("to_datetime") || code.contains("now(")
+}
+
+/// What minijinja's operators cannot do becomes a filter: `'%s' % x` is `'%s'|percent(x)`, and where dates are near
+/// `a - b` is `a|minus(b)`.
+fn operators(code: &str) -> String {
+    let mut out = String::with_capacity(code.len() + 16);
+    let (mut quote, mut open, mut skip) = (None, Vec::new(), 0);
+    // Where the last text or group in front of the current place begins, and what it ends with.
+    let (mut last, mut end) = (0, ' ');
+    for (at, c) in code.char_indices() {
+        if at < skip {
+            continue;
+        }
+        let filter = match (quote, c) {
+            (None, '%') if matches!(end, '"' | '\'') && !code[at..].starts_with("%}") => Some("percent"),
+            (None, '-') if end == ')' => Some("minus"),
+            _ => None,
+        };
+        if let Some(filter) = filter {
+            let right = code[at + 1..].trim_start();
+            let start = code.len() - right.len();
+            let stop = start + operand(right);
+            let name = code[..last].rfind(|c: char| !c.is_alphanumeric() && c != '_').map_or(0, |i| i + 1);
+            if stop > start && (filter == "percent" || dated(&code[start..stop]) || dated(&code[name..at])) {
+                out.truncate(out.trim_end().len());
+                out += &format!("|{filter}({})", operators(&code[start..stop]));
+                (skip, end) = (stop, ')');
+                continue;
+            }
+        }
+        match (quote, c) {
+            (Some(mark), c) if c == mark => quote = None,
+            (Some(_), _) => {}
+            (None, '"' | '\'') => (quote, last) = (Some(c), at),
+            (None, '(') => open.push(at),
+            (None, ')') => last = open.pop().unwrap_or(at),
+            _ => {}
+        }
+        if quote.is_some() || !c.is_whitespace() {
+            end = if quote.is_some() { ' ' } else { c };
+        }
+        out.push(c);
+    }
+    out
+}
+
+/// How long the value is with which the code begins: a name, a text or a group, and the calls and filters behind it.
+fn operand(code: &str) -> usize {
+    static STEP: LazyLock<Option<Regex>> = LazyLock::new(|| {
         let text = r#""(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'"#;
-        let values = r"\((?:[^()]|\([^()]*\))*\)|\w[\w.]*(?:\[[^\]]*\])*|'[^']*'";
-        Regex::new(&format!(r"({text})\s*%\s*({values})")).ok()
+        let level = format!(r#"(?:[^()'"]|{text})*"#);
+        let group = format!(r"\({level}(?:\({level}(?:\({level}\){level})*\){level})*\)");
+        Regex::new(&format!(r"^(?:{text}|[\w.]+|{group})(?:{group}|\.\w+|\[[^\]]*\]|\s*\|\s*\w+)*")).ok()
     });
-    let (Some(collection), Some(percent)) = (COLLECTION.as_ref(), PERCENT.as_ref()) else { return code.to_owned() };
-    let code = collection.replace_all(code, "${1}${2}");
-    percent.replace_all(&code, "${1}|percent(${2})").into_owned()
+    STEP.as_ref().and_then(|step| step.find(code)).map_or(0, |found| found.end())
 }
 
 /// In Ansible `a.b.c | default(x)` and `a.b.c is defined` hold even if `a` is undefined; strict Jinja stops at
@@ -158,6 +215,13 @@ mod tests {
             ),
             (r"{{ x | r('\d\n') }}", false, r"{{ x | r('\\d\n') }}"),
             (r"{{ x | r('\d\\1\n') }}", true, r"{{ x | r('\\d\\\\1\\n') }}"),
+            ("{{ (a - b) - (c | int) }}", false, "{{ (a - b) - (c | int) }}"),
+            (
+                "{{ ((a | to_datetime) - ('x' | to_datetime('%Y'))).days }}",
+                false,
+                "{{ ((a | to_datetime)|minus(('x' | to_datetime('%Y')))).days }}",
+            ),
+            ("{{ (now() - x|to_datetime).days }}", false, "{{ (now()|minus(x|to_datetime)).days }}"),
             ("{{ '}}' | ansible.builtin.quote }}", false, "{{ '}}' | quote }}"),
             ("{{ {'a': {'b': 1}} }}", false, "{{ {'a': {'b': 1}} }}"),
             ("{{ open", false, "{{ open"),

@@ -1,19 +1,23 @@
 //! Ansible's filters and tests, and Python's methods. One file per kind; each offers a table of names.
 
+mod chance;
 mod data;
+mod dates;
 mod json;
 mod lists;
 mod methods;
-mod password;
+mod network;
+mod query;
 mod regexes;
 mod select;
-mod tests;
+pub(super) mod tests;
 mod text;
 mod url;
 mod version;
+mod xml;
 mod yaml;
 
-use super::print::print;
+use super::{World, print::print};
 use minijinja::value::{Kwargs, Rest};
 use minijinja::{Environment, Error, ErrorKind, State, Value};
 
@@ -22,23 +26,27 @@ type Filter = fn(&mut State, &Value, &Args) -> Answer;
 type Test = fn(&mut State, &Value, &Args) -> Answer<bool>;
 
 /// Every table of filters.
-const TABLES: [&[(&str, Filter)]; 9] = [
+const TABLES: [&[(&str, Filter)]; 13] = [
+    chance::FILTERS,
     data::FILTERS,
+    dates::FILTERS,
     json::FILTERS,
     lists::FILTERS,
-    password::FILTERS,
+    network::FILTERS,
+    query::FILTERS,
     regexes::FILTERS,
     select::FILTERS,
     text::FILTERS,
     url::FILTERS,
+    xml::FILTERS,
     yaml::FILTERS,
 ];
 
 /// The collections whose names are understood with their prefix.
-const PREFIXES: [&str; 3] = ["ansible.builtin.", "community.general.", "ansible.utils."];
+const PREFIXES: [&str; 4] = ["ansible.builtin.", "community.general.", "ansible.utils.", "ansible.netcommon."];
 
 /// Adds everything here to an environment.
-pub(super) fn add(env: &mut Environment<'static>) {
+pub(super) fn add(env: &mut Environment<'static>, world: Option<World>) {
     for table in TABLES {
         for (name, filter) in table {
             for name in std::iter::once((*name).to_owned()).chain(PREFIXES.map(|p| format!("{p}{name}"))) {
@@ -48,7 +56,7 @@ pub(super) fn add(env: &mut Environment<'static>) {
                     if !lenient {
                         defined(&value)?;
                     }
-                    let args = Args { positional: rest.0, named };
+                    let args = Args { positional: rest.0, named, world };
                     let answer = call(state, &value, &args)?;
                     args.named.assert_all_used()?;
                     Ok::<Value, Error>(answer)
@@ -61,7 +69,7 @@ pub(super) fn add(env: &mut Environment<'static>) {
             let call = *test;
             env.add_test(name, move |state: &mut State, value: Value, rest: Rest<Value>, named: Kwargs| {
                 defined(&value)?;
-                call(state, &value, &Args { positional: rest.0, named })
+                call(state, &value, &Args { positional: rest.0, named, world })
             });
         }
     }
@@ -70,32 +78,59 @@ pub(super) fn add(env: &mut Environment<'static>) {
             Err::<Value, Error>(unsupported(&format!("the filter `{name}`"), hint))
         });
     }
-    for (name, hint) in
-        [("now", "give the time as a variable: facts::date_time()"), ("undef", "leave the variable out instead")]
-    {
-        env.add_function(name, move |_: Rest<Value>| Err::<Value, Error>(unsupported(&format!("`{name}()`"), hint)));
-    }
+    env.add_function("now", move |rest: Rest<Value>, named: Kwargs| {
+        let args = Args { positional: rest.0, named, world };
+        let now = dates::now(&args)?;
+        args.named.assert_all_used()?;
+        Ok::<Value, Error>(now)
+    });
+    env.add_function("undef", |_: Rest<Value>| {
+        Err::<Value, Error>(unsupported("`undef()`", "leave the variable out instead"))
+    });
     env.set_unknown_method_callback(methods::call);
 }
 
+/// The filters that minijinja brings and that mean the same in Jinja2.
+const JINJA: &[&str] = &[
+    "abs",
+    "attr",
+    "batch",
+    "capitalize",
+    "escape",
+    "format",
+    "groupby",
+    "max",
+    "min",
+    "round",
+    "safe",
+    "slice",
+    "sort",
+    "sum",
+    "title",
+];
+
+/// The name of every filter.
+pub(super) fn names() -> impl Iterator<Item = &'static str> {
+    TABLES
+        .iter()
+        .copied()
+        .flatten()
+        .map(|(name, _)| *name)
+        .filter(|name| !INNER.contains(name))
+        .chain(JINJA.iter().copied())
+}
+
+/// Filters that only rewritten templates name.
+const INNER: [&str; 2] = ["percent", "minus"];
+
 /// What Ansible has and hlrun has not, and what to do instead.
 const UNSUPPORTED: &[(&str, &str)] = &[
-    ("json_query", "use selectattr, map and list instead"),
-    ("ipaddr", "compute the address in the playbook"),
-    ("ipmath", "compute the address in the playbook"),
-    ("ipwrap", "compute the address in the playbook"),
-    ("nthhost", "compute the address in the playbook"),
-    ("random", "a template must render the same twice; choose in the playbook"),
-    ("shuffle", "a template must render the same twice; choose in the playbook"),
-    ("strftime", "give the date as a variable: facts::date_time()"),
-    ("to_datetime", "compare dates in the playbook"),
     ("fileglob", "list files in the playbook"),
     ("realpath", "compute the path in the playbook"),
     ("expanduser", "write the path out, or use ansible_env.HOME"),
     ("expandvars", "use ansible_env.NAME"),
     ("vault", "vault is not read yet"),
     ("unvault", "vault is not read yet"),
-    ("from_xml", "read it in the playbook"),
 ];
 
 fn unsupported(what: &str, hint: &str) -> Error {
@@ -119,9 +154,15 @@ pub(super) fn wrong(message: impl Into<String>) -> Error {
 pub(super) struct Args {
     pub positional: Vec<Value>,
     pub named: Kwargs,
+    world: Option<World>,
 }
 
 impl Args {
+    /// The time and chance, where a template may ask for them.
+    pub fn world(&self) -> Answer<World> {
+        let here = || crate::contract::Error::playbook("neither the time nor chance can be asked for here");
+        self.world.ok_or_else(|| super::wrapped(here().hint("give the value as a variable")))
+    }
     pub fn get(&self, place: usize, name: &str) -> Answer<Option<Value>> {
         let value = match self.positional.get(place) {
             Some(value) => Some(value.clone()),

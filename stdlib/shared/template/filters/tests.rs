@@ -55,6 +55,37 @@ pub(super) const TESTS: &[(&str, Test)] = &[
     ("vault_encrypted", |_, _, _| Ok(false)),
 ];
 
+/// The name of every test.
+pub(in crate::shared::template) fn names() -> impl Iterator<Item = &'static str> {
+    TESTS.iter().map(|(name, _)| *name).chain(JINJA.iter().copied())
+}
+
+/// The tests that minijinja brings and that mean the same in Jinja2.
+const JINJA: &[&str] = &[
+    "boolean",
+    "defined",
+    "divisibleby",
+    "eq",
+    "equalto",
+    "even",
+    "false",
+    "filter",
+    "ge",
+    "gt",
+    "in",
+    "le",
+    "lower",
+    "lt",
+    "ne",
+    "none",
+    "odd",
+    "sameas",
+    "test",
+    "true",
+    "undefined",
+    "upper",
+];
+
 fn matches(value: &Value, args: &Args, kind: &str) -> Answer<bool> {
     let text = print(value)?;
     let pattern = args.text(0, "pattern", "")?;

@@ -1,0 +1,5 @@
+//! What templates may ask of the controller.
+
+mod world;
+
+pub use world::WORLD;

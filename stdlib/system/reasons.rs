@@ -1,0 +1,141 @@
+//! Why a machine should be rebooted.
+
+use crate::contract::{Command, Fact, Look, Result};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use std::cmp::Ordering;
+use std::time::Duration;
+
+/// Asked once: Debian's flag with its packages, dnf's opinion, the kernels. In a container the kernel is another's.
+const ASKED: &str = r#"[ ! -e /run/reboot-required ] || { echo required; sort -u /run/reboot-required.pkgs 2>/dev/null | sed "s/^/package /"; }; if command -v needs-restarting >/dev/null; then set -- needs-restarting -r; elif command -v dnf >/dev/null; then set -- dnf -q needs-restarting -r; else set --; fi; [ $# = 0 ] || LC_ALL=C timeout 30 "$@" 2>/dev/null | sed "s/^/dnf /"; systemd-detect-virt -cq 2>/dev/null || { echo "running $(uname -r)"; for d in /lib/modules/*/kernel; do [ ! -d "$d" ] || { d=${d%/kernel}; echo "kernel ${d##*/}"; }; done; }"#;
+
+/// Ask whether the machine should be rebooted.
+///
+/// Yes if Debian's `/run/reboot-required` says so, if `dnf needs-restarting -r` does, or if a newer kernel is installed
+/// than the one that runs. `system::reboot_reasons` tells why.
+///
+/// ```rhai
+/// if system::reboot_required() { system::rebooted(); }
+/// ```
+/// ```transcript
+/// ? sh -c '[ ! -e /run/reboot-required ] || { echo required; sort -u /run/reboot-required.pkgs 2>/dev/null | sed "s/^/package /"; }; if command -v needs-restarting >/dev/null; then set -- needs-restarting -r; elif command -v dnf >/dev/null; then set -- dnf -q needs-restarting -r; else set --; fi; [ $# = 0 ] || LC_ALL=C timeout 30 "$@" 2>/dev/null | sed "s/^/dnf /"; systemd-detect-virt -cq 2>/dev/null || { echo "running $(uname -r)"; for d in /lib/modules/*/kernel; do [ ! -d "$d" ] || { d=${d%/kernel}; echo "kernel ${d##*/}"; }; done; }' sh
+/// = running 6.1.0-39-amd64
+/// = kernel 6.1.0-38-amd64
+/// = kernel 6.1.0-39-amd64
+/// ```
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RebootRequired {}
+
+impl Fact for RebootRequired {
+    type Answer = bool;
+
+    async fn ask(&self, host: &dyn Look) -> Result<bool> {
+        Ok(!reasons(host).await?.is_empty())
+    }
+}
+
+/// Ask why the machine should be rebooted: a list of reasons, empty if there are none.
+///
+/// ```rhai
+/// for reason in system::reboot_reasons() { print(reason); }
+/// ```
+/// ```transcript
+/// ? sh -c '[ ! -e /run/reboot-required ] || { echo required; sort -u /run/reboot-required.pkgs 2>/dev/null | sed "s/^/package /"; }; if command -v needs-restarting >/dev/null; then set -- needs-restarting -r; elif command -v dnf >/dev/null; then set -- dnf -q needs-restarting -r; else set --; fi; [ $# = 0 ] || LC_ALL=C timeout 30 "$@" 2>/dev/null | sed "s/^/dnf /"; systemd-detect-virt -cq 2>/dev/null || { echo "running $(uname -r)"; for d in /lib/modules/*/kernel; do [ ! -d "$d" ] || { d=${d%/kernel}; echo "kernel ${d##*/}"; }; done; }' sh
+/// = required
+/// = package dbus
+/// = running 6.1.0-38-amd64
+/// = kernel 6.1.0-38-amd64
+/// = kernel 6.1.0-39-amd64
+/// ```
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RebootReasons {}
+
+impl Fact for RebootReasons {
+    type Answer = Vec<String>;
+
+    async fn ask(&self, host: &dyn Look) -> Result<Vec<String>> {
+        reasons(host).await
+    }
+}
+
+async fn reasons(host: &dyn Look) -> Result<Vec<String>> {
+    let command = Command::sh(ASKED).timeout(Some(Duration::from_secs(45)));
+    Ok(parse(&host.text(&command).await?))
+}
+
+fn parse(text: &str) -> Vec<String> {
+    let said = |mark: &'static str| text.lines().filter_map(move |line| line.strip_prefix(mark)).map(str::trim);
+    let packages: Vec<String> = said("package ").map(|name| format!("{name} was updated")).collect();
+    let mut reasons = match text.lines().any(|line| line == "required") {
+        true if packages.is_empty() => vec!["/run/reboot-required is there".to_owned()],
+        true => packages,
+        false => Vec::new(),
+    };
+    if said("dnf ").any(|line| line.starts_with("Reboot is required")) {
+        let named = said("dnf ").filter_map(|line| line.strip_prefix("* "));
+        let named: Vec<String> = named.map(|name| format!("{name} was updated since it started")).collect();
+        reasons.extend(if named.is_empty() { vec!["dnf needs-restarting says so".to_owned()] } else { named });
+    }
+    let kernels: Vec<&str> = said("kernel ").collect();
+    if let Some(running) = said("running ").next().filter(|_| !kernels.is_empty()) {
+        let alike = kernels.iter().filter(|kernel| flavour(kernel) == flavour(running));
+        match alike.copied().max_by(|a, b| order(a, b)) {
+            Some(newest) if order(newest, running) == Ordering::Greater => {
+                reasons.push(format!("kernel {newest} is installed, {running} runs"));
+            }
+            _ if !kernels.contains(&running) => {
+                reasons.push(format!("kernel {running} runs and is not installed any more"));
+            }
+            _ => {}
+        }
+    }
+    reasons
+}
+
+/// What comes after a kernel's version: kernels for other machines lie beside each other (`rpi-v8`, `rpi-2712`).
+fn flavour(release: &str) -> &str {
+    let parts = release.match_indices('-').map(|(at, _)| &release[at + 1..]);
+    parts.into_iter().find(|rest| rest.starts_with(|c: char| c.is_ascii_alphabetic())).unwrap_or_default()
+}
+
+/// Releases in the order of their numbers: `6.1.0-9` comes before `6.1.0-38`.
+fn order(a: &str, b: &str) -> Ordering {
+    let numbers = |release: &str| -> Vec<u64> {
+        let words = release.split(|c: char| !c.is_ascii_digit()).filter(|word| !word.is_empty());
+        words.map(|word| word.parse().unwrap_or(u64::MAX)).collect()
+    };
+    numbers(a).cmp(&numbers(b))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parse;
+
+    #[test]
+    fn reasons_are_told_and_only_true_ones() {
+        for (said, want) in [
+            ("required\npackage dbus\n", vec!["dbus was updated"]),
+            ("required\n", vec!["/run/reboot-required is there"]),
+            ("dnf No such command: needs-restarting\n", vec![]),
+            (
+                "dnf Core libraries or services have been updated since boot-up:\ndnf   * systemd\ndnf \n\
+                 dnf Reboot is required to fully utilize these updates.\n",
+                vec!["systemd was updated since it started"],
+            ),
+            (
+                "running 6.1.0-9-amd64\nkernel 6.1.0-9-amd64\nkernel 6.1.0-38-amd64\n",
+                vec!["kernel 6.1.0-38-amd64 is installed, 6.1.0-9-amd64 runs"],
+            ),
+            ("running 6.12.25+rpt-rpi-v8\nkernel 6.12.25+rpt-rpi-v8\nkernel 6.12.34+rpt-rpi-2712\n", vec![]),
+            (
+                "running 6.10.2-arch1-1\nkernel 6.10.3-arch1-2\n",
+                vec!["kernel 6.10.2-arch1-1 runs and is not installed any more"],
+            ),
+            ("running 6.8.12-9-pve\n", vec![]),
+        ] {
+            assert_eq!(parse(said), want, "{said}");
+        }
+    }
+}

@@ -27,6 +27,8 @@ use std::collections::{BTreeMap, BTreeSet};
 /// ? LC_ALL=C find /srv/site/. -mindepth 1 -exec stat -c %a:%U:%G:%u:%g:%s:%Y:%F:%n '{}' +
 /// = 644:root:root:0:0:3:1749081600:regular file:/srv/site/./index.html
 /// = 644:root:root:0:0:9:1749081600:regular file:/srv/site/./old page.html
+/// ? find '/srv/site/./old page.html' -maxdepth 0 -type f -exec sha256sum '{}' +
+/// = 6b23c0d5f35d1b11f9b683f0b0a617355deb11277d91ae091d399c655b87940d  /srv/site/./old page.html
 /// ? find /srv/site/./index.html -maxdepth 0 -type f -exec sha256sum '{}' +
 /// = dd40b51d8b0fba30df6d7dd8bdd8da3de2b2e5ad6e1c6d3d3f8dbe9cf9f1d6d0  /srv/site/./index.html
 /// ! rm -rf -- '/srv/site/old page.html'

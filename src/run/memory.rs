@@ -97,7 +97,7 @@ impl Call {
     /// The states that it led from and to, if it changed anything.
     pub fn past(&self) -> Option<Past> {
         let changed = || self.attempts.iter().flatten().filter(|outcome| outcome.status == Status::Changed);
-        Some(Past { before: changed().next()?.before.clone(), after: changed().last()?.after.clone() })
+        Some(Past { before: changed().next()?.before.clone(), after: changed().next_back()?.after.clone() })
     }
     /// Whether it failed and the host did not go on by itself.
     pub fn failed(&self) -> bool {

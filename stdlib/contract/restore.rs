@@ -59,11 +59,11 @@ pub async fn restore<O: Operation>(mut op: O, past: &Past, host: &dyn Host, back
     let (current, wanted) = (serialize(&now)?, serialize(&want)?);
     let changes = diff(&current, &wanted);
     let expected = diff(&past.after, &wanted);
+    let drift = diff(&past.after, &current);
     if changes.is_empty() {
         let outcome = Outcome { before: current, sensitive, ..Outcome::new(Status::Ok) };
-        return Ok(Restored { outcome, drift: Vec::new(), expected });
+        return Ok(Restored { outcome, drift, expected });
     }
-    let drift = diff(&past.after, &current);
     match back {
         Back::Check => {
             // What is to be taken back before this one brings the host to where this one left it.
@@ -161,7 +161,7 @@ mod tests {
     #[test]
     fn what_is_back_already_is_no_change() {
         let back = restored("? show\n= old\n", Back::Apply).unwrap();
-        assert_eq!((back.outcome.status, back.drift.len()), (Status::Ok, 0));
+        assert_eq!((back.outcome.status, back.drift.len()), (Status::Ok, 1));
     }
 
     #[test]

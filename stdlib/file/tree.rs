@@ -213,8 +213,14 @@ impl Operation for Tree {
             found.extend(listing::stats(&self.dest, output)?.into_iter().filter(|(below, _)| !self.left_out.matches(below)));
         }
         // What goes is looked at more closely, so that it can come back.
+        let unread = |below: &str, kind: Kind| match self.assets.get(below) {
+            None => true,
+            // Another kind than on the controller: it was not asked for above.
+            Some(asset) if kind == Kind::Link => asset.link.is_none(),
+            Some(asset) => asset.sha256.is_empty(),
+        };
         let extra = |kind: Kind| {
-            let all = found.iter().filter(move |(below, stat)| stat.kind == kind && !self.assets.contains_key(*below));
+            let all = found.iter().filter(move |(below, stat)| stat.kind == kind && unread(below, kind));
             all.map(|(below, _)| below.as_str())
         };
         let (more, targets) = (listing::digests(&self.dest, extra(Kind::File)), listing::links(&self.dest, extra(Kind::Link)));

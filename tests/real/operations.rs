@@ -104,14 +104,15 @@ systemctl list-units --all --no-legend --plain 'real-*' 'toy*'
 "#;
 
 /// The same, without what no way back restores: times, what apt keeps for itself, backups that a playbook asked
-/// for, and a user's directory of settings that was made for the first of them.
+/// for, a user's directory of settings that was made for the first of them, that a unit had failed, and
+/// what actions have started (`real-a1`...).
 const STATE: &str = r#"
 LC_ALL=C find /srv /etc /root /home /tmp /usr/local -xdev -printf '%p|%y%m|%u:%g|%l\n' |
     grep -v '^/tmp/systemd-private\|^/tmp|\|~|f\|^/home/admin/.config|' | sort
 LC_ALL=C find /srv /etc -xdev -type f ! -name '*~' -exec sha256sum {} + | sort
 dpkg -l; apt-mark showhold; apt-mark showauto
 systemctl list-unit-files --no-legend --plain
-systemctl list-units --all --no-legend --plain 'real-*' 'toy*'
+systemctl list-units --all --no-legend --plain 'real-*' 'toy*' | grep -v ' failed \|^real-a[0-9]' | awk '{ print $1, $3 }'
 "#;
 
 /// Check, apply, apply again, undo, undo that, scene by scene, on all hosts.

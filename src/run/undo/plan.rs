@@ -152,10 +152,12 @@ fn fate(session: &Session, call: &Call, later: &[Past], force: bool) -> (Fate, V
         }
         Err(error) => return stays(&session.redacted(&error.message)),
     };
-    if restored.outcome.diff.is_empty() {
-        return (Fate::Already, Vec::new());
-    }
     let explained = restored.drift.iter().all(|change| explained(change, later));
+    if restored.outcome.diff.is_empty() {
+        // What came later has taken it away, and brings it back first.
+        let returns = explained && !restored.drift.is_empty();
+        return if returns { (Fate::Back, shown(&restored.expected)) } else { (Fate::Already, Vec::new()) };
+    }
     if !explained && !force {
         return (Fate::Changed, shown(&restored.outcome.diff));
     }

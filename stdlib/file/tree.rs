@@ -357,7 +357,10 @@ impl Operation for Tree {
             };
             (below.clone(), asset)
         };
-        self.assets = managed.filter(|(below, _)| *below != ".").map(asset).collect();
+        // Whichever way it goes, the same is read: of two kinds, that with more to read.
+        let mut managed: Vec<_> = managed.filter(|(below, _)| *below != ".").collect();
+        managed.sort_by_key(|(_, node)| (matches!(node, Node::File(_)), node.is_directory()));
+        self.assets = managed.into_iter().map(asset).collect();
         Ok(before)
     }
 }
@@ -411,8 +414,12 @@ impl Tree {
                 }
             }
         }
+        let links = &want.files;
         let mut set = |program: &str, now: &BTreeMap<String, String>, want: &BTreeMap<String, String>| {
-            for (below, value) in want.iter().filter(|(below, value)| now.get(*below) != Some(value) || differs(below)) {
+            // A link has no permissions of its own: chmod would change what it points to.
+            let link = |below: &str| matches!(links.get(below), Some(Node::Other(words)) if words != "directory");
+            let differ = want.iter().filter(|(below, value)| now.get(*below) != Some(value) || differs(below));
+            for (below, value) in differ.filter(|(below, _)| program != "chmod" || !link(below)) {
                 let value = if program == "chmod" { format!("0{value}") } else { value.clone() };
                 let how = if program == "chmod" { vec![value] } else { vec!["-h".to_owned(), value] };
                 steps.push(Command::new(program).args(how).args(["--", &self.at(below)]).into());

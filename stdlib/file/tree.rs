@@ -346,7 +346,7 @@ impl Operation for Tree {
         self.back = true;
         self.left_out = Globs::new("exclude", self.exclude.as_ref().map_or(&[], Many::as_slice))?;
         // What was managed then, whatever the directory on the controller has now.
-        let managed = before.files.iter().chain(&after.files).filter(|(below, _)| !before.extra.contains_key(*below));
+        let managed = before.files.iter().chain(&after.files).filter(|(below, _)| !before.extra.contains_key(*below) && !after.extra.contains_key(*below));
         let asset = |(below, node): (&String, &Node)| {
             let mode = after.mode.get(below).or(before.mode.get(below)).cloned().unwrap_or_default();
             let asset = Asset { path: below.clone(), mode, ..Asset::default() };
@@ -377,7 +377,10 @@ impl Tree {
         let differs = |below: &str| now.files.get(below) != want.files.get(below);
         let gone = now.files.iter().rev().filter(|(below, node)| match want.files.get(*below) {
             None => true,
-            Some(wanted) => node.is_directory() != wanted.is_directory(),
+            // A file that is written over a link would go where that points.
+            Some(wanted) => {
+                matches!(node, Node::File(_)) != matches!(wanted, Node::File(_)) || node.is_directory() != wanted.is_directory()
+            }
         });
         let (directories, files): (Vec<_>, Vec<_>) = gone.partition(|(_, node)| node.is_directory());
         run(Command::new("rm").arg("-f"), files.iter().map(|(below, _)| self.at(below)).collect());

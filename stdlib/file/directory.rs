@@ -182,7 +182,8 @@ impl Operation for Directory {
         }
         let Some(found) = found else {
             if self.back {
-                return Ok(DirectoryState::default());
+                // What was made on the way goes as far as it is empty: how far that is, decides nothing.
+                return Ok(DirectoryState { lacks: self.made.clone(), ..DirectoryState::default() });
             }
             let lacks = lacking(host, &self.path).await?;
             return Ok(DirectoryState { lacks, ..DirectoryState::default() });
@@ -255,10 +256,11 @@ impl Operation for Directory {
         &mut self,
         _host: &dyn Look,
         before: DirectoryState,
-        _after: &DirectoryState,
+        after: &DirectoryState,
     ) -> Result<DirectoryState> {
-        (self.back, self.made) = (true, before.lacks);
-        Ok(DirectoryState { lacks: Vec::new(), ..before })
+        let made = if before.exists { &after.lacks } else { &before.lacks };
+        (self.back, self.made) = (true, made.clone());
+        Ok(before)
     }
 }
 

@@ -346,7 +346,7 @@ impl Operation for Tree {
         self.back = true;
         self.left_out = Globs::new("exclude", self.exclude.as_ref().map_or(&[], Many::as_slice))?;
         // What was managed then, whatever the directory on the controller has now.
-        let managed = before.files.iter().chain(&after.files).filter(|(below, _)| !before.extra.contains_key(*below));
+        let managed = before.files.iter().chain(&after.files).filter(|(below, _)| !before.extra.contains_key(*below) && !after.extra.contains_key(*below));
         let asset = |(below, node): (&String, &Node)| {
             let mode = after.mode.get(below).or(before.mode.get(below)).cloned().unwrap_or_default();
             let asset = Asset { path: below.clone(), mode, ..Asset::default() };
@@ -357,7 +357,10 @@ impl Operation for Tree {
             };
             (below.clone(), asset)
         };
-        self.assets = managed.filter(|(below, _)| *below != ".").map(asset).collect();
+        // Whichever way it goes, the same is read: of two kinds, that with more to read.
+        let mut managed: Vec<_> = managed.filter(|(below, _)| *below != ".").collect();
+        managed.sort_by_key(|(_, node)| (matches!(node, Node::File(_)), node.is_directory()));
+        self.assets = managed.into_iter().map(asset).collect();
         Ok(before)
     }
 }
@@ -374,7 +377,10 @@ impl Tree {
         let differs = |below: &str| now.files.get(below) != want.files.get(below);
         let gone = now.files.iter().rev().filter(|(below, node)| match want.files.get(*below) {
             None => true,
-            Some(wanted) => node.is_directory() != wanted.is_directory(),
+            // A file that is written over a link would go where that points.
+            Some(wanted) => {
+                matches!(node, Node::File(_)) != matches!(wanted, Node::File(_)) || node.is_directory() != wanted.is_directory()
+            }
         });
         let (directories, files): (Vec<_>, Vec<_>) = gone.partition(|(_, node)| node.is_directory());
         run(Command::new("rm").arg("-f"), files.iter().map(|(below, _)| self.at(below)).collect());
@@ -411,8 +417,12 @@ impl Tree {
                 }
             }
         }
+        let links = &want.files;
         let mut set = |program: &str, now: &BTreeMap<String, String>, want: &BTreeMap<String, String>| {
-            for (below, value) in want.iter().filter(|(below, value)| now.get(*below) != Some(value) || differs(below)) {
+            // A link has no permissions of its own: chmod would change what it points to.
+            let link = |below: &str| matches!(links.get(below), Some(Node::Other(words)) if words != "directory");
+            let differ = want.iter().filter(|(below, value)| now.get(*below) != Some(value) || differs(below));
+            for (below, value) in differ.filter(|(below, _)| program != "chmod" || !link(below)) {
                 let value = if program == "chmod" { format!("0{value}") } else { value.clone() };
                 let how = if program == "chmod" { vec![value] } else { vec!["-h".to_owned(), value] };
                 steps.push(Command::new(program).args(how).args(["--", &self.at(below)]).into());

@@ -4,10 +4,12 @@ use super::args::{ConnectionArgs, InventoryArgs, RunArgs};
 use super::{USAGE, extra, screen, secrets};
 use crate::inventory::Inventory;
 use crate::report::{JsonLines, Terminal};
-use crate::run::{Answer, CancellationToken, Options, Prompt, Runtime, Summary, left_out};
+use crate::run::{Answer, CancellationToken, Options, Prompt, Resume, Runtime, Summary, find_run, left_out, state_dir};
 use crate::script::{Limits, Program, inspect};
 use crate::transport::{HostKeys, Method};
 use serde_json::{Map, Value};
+use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::io::{BufRead, Write};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::RecvTimeoutError;
@@ -92,6 +94,7 @@ pub fn run(
     program: Option<(Program, Vec<Error>)>,
     given: std::result::Result<Map<String, Value>, String>,
     project: Option<PathBuf>,
+    typed: Vec<OsString>,
 ) -> u8 {
     let params = match given {
         Ok(params) => params,
@@ -114,6 +117,10 @@ pub fn run(
         Ok(options) => options,
         Err(error) => return screen::fail(&[error]),
     };
+    let resume = match args.resume.as_deref().map(|run| find_run(&state_dir(), run)).transpose() {
+        Ok(run) => run.map(|run| Resume { run, hosts: of(&args.only_hosts) }),
+        Err(error) => return screen::fail(&[error]),
+    };
     let options = Options {
         check: args.check,
         limit: args.limit.clone(),
@@ -122,6 +129,10 @@ pub fn run(
         start_at_task: args.start_at_task.clone(),
         step: args.step,
         skip_owed: args.skip_owed,
+        only_owed: args.only_owed,
+        owed_hosts: of(&args.only_hosts),
+        resume,
+        origin: Some(super::again::origin(&typed, &args.inventory, beside)),
         params,
         ..options
     };
@@ -150,6 +161,11 @@ pub fn run(
     }
     watch(runtime.cancellation());
     finish(&runtime.run(program, &args.playbook), args.detailed_exitcode)
+}
+
+/// Some hosts, if any are named.
+fn of(hosts: &[String]) -> Option<BTreeSet<String>> {
+    (!hosts.is_empty()).then(|| hosts.iter().cloned().collect())
 }
 
 /// The exit code of a run.

@@ -54,7 +54,7 @@ use serde::{Deserialize, Serialize};
 /// +
 /// + mQINBFit2ioBEADhWpZ8...
 /// + -----END PGP PUBLIC KEY BLOCK-----
-/// ! write /etc/apt/sources.list.d/docker.sources mode=0644 validate='APT_LISTCHANGES_FRONTEND=none DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8 NEEDRESTART_MODE=l sh -c '\''d=$(mktemp -d) && trap '\''\'\'''\''rm -rf "$d"'\''\'\'''\'' EXIT && cp -- "$2" "$d/new.sources" && set -- "$1" -o Dir::Etc::SourceList="$d/new.sources" -o Dir::Etc::SourceParts=- -o APT::Get::List-Cleanup=0 || exit; left=$1; shift; until said=$(apt-get -q -o APT::Update::Error-Mode=any "$@" update 2>&1); do case $said in *"Could not get lock"*) left=$((left - 2)); [ "$left" -lt 0 ] || { sleep 2; continue; };; esac; echo "$said" >&2; exit 100; done; [ $# -gt 0 ] || touch /var/lib/apt/lists; echo "$said"'\'' sh 300 %s'
+/// ! write /etc/apt/sources.list.d/docker.sources mode=0644 validate='APT_LISTCHANGES_FRONTEND=none DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8 NEEDRESTART_MODE=l sh -c '\''(apt-get update, of this file alone)'\'' sh 300 %s'
 /// + Types: deb
 /// + URIs: https://download.docker.com/linux/debian
 /// + Suites: trixie

@@ -179,7 +179,7 @@ const UPDATE: &str = r#"left=$1; shift; until said=$(apt-get -q -o APT::Update::
 
 /// The command that fetches the lists of packages.
 pub fn update(lock: Span) -> Command {
-    let command = Command::sh(UPDATE).arg(lock.0.as_secs().to_string()).long();
+    let command = Command::gist("apt-get update, again while it is locked", UPDATE).arg(lock.0.as_secs().to_string()).long();
     Command { env: apt_get().env, ..command }
 }
 
@@ -188,7 +188,7 @@ const ALONE: &str = r#"d=$(mktemp -d) && trap 'rm -rf "$d"' EXIT && cp -- "$2" "
 
 /// The command that accepts a new file of sources (`%s`) if all its lists can be fetched.
 pub fn validation(lock: Span) -> Command {
-    let command = Command::sh(format!("{ALONE}{UPDATE}")).args([lock.0.as_secs().to_string(), "%s".to_owned()]);
+    let command = Command::gist("apt-get update, of this file alone", format!("{ALONE}{UPDATE}")).args([lock.0.as_secs().to_string(), "%s".to_owned()]);
     Command { env: apt_get().env, ..command }
 }
 

@@ -131,11 +131,10 @@ systemctl list-units --all --no-legend --plain 'real-*' 'toy*' | grep -v ' faile
 
 /// Check, apply, apply again, undo, undo that, scene by scene, on all hosts.
 fn perform(script: &Script) {
-    let room = Room::with(script.hosts);
     if script.hosts == PYTHON {
         python(PYTHON[0]);
-        room.inventory(&[(PYTHON[0], PYTHON[0], "root")]);
     }
+    let room = Room::with(script.hosts);
     let clean = || {
         inside_all(script.hosts, &format!("{CLEAN}{}", script.clean));
         if script.toys {

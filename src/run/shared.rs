@@ -4,7 +4,7 @@ use super::keep::Keep;
 use super::link::{Link, Place};
 use super::owed::{Debt, Debts};
 use super::record::Recorder;
-use super::{Options, stage::Prompt};
+use super::{Options, stage::Person, stage::Prompt};
 use crate::inventory::{Connection, Inventory, Overlay};
 use crate::report::{Bus, Event, Owed, Stats};
 use crate::script::{Order, PlaySpec, Survey};
@@ -38,6 +38,8 @@ pub(super) struct Shared {
     /// The hosts of `--limit`, if there is one.
     pub limit: Option<BTreeSet<String>>,
     pub prompt: Option<Prompt>,
+    /// Who is at the terminal.
+    pub person: Option<Person>,
     state: Mutex<State>,
 }
 
@@ -86,6 +88,7 @@ impl Shared {
             debts,
             limit,
             prompt,
+            person: None,
             state,
         }
     }

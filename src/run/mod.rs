@@ -32,7 +32,7 @@ pub use owed::{Debt, Debts, Owing};
 pub use playing::batches;
 pub use record::Recorder;
 pub use shared::arrange;
-pub use stage::{Answer, Prompt};
+pub use stage::{Answer, Person, Prompt};
 pub use tags::left_out;
 pub use tokio_util::sync::CancellationToken;
 pub use undo::{Entry as UndoEntry, Fate, Plan as UndoPlan, Undoing};
@@ -68,6 +68,7 @@ pub struct Runtime {
     listeners: Vec<Box<dyn Listener>>,
     cancel: CancellationToken,
     prompt: Option<Prompt>,
+    person: Option<Person>,
     limits: Limits,
 }
 
@@ -94,7 +95,15 @@ impl Runtime {
     /// A runtime.
     pub fn new(inventory: Inventory, options: Options) -> Runtime {
         let cancel = CancellationToken::new();
-        Runtime { inventory, options, listeners: Vec::new(), cancel, prompt: None, limits: Limits::default() }
+        Runtime {
+            inventory,
+            options,
+            listeners: Vec::new(),
+            cancel,
+            prompt: None,
+            person: None,
+            limits: Limits::default(),
+        }
     }
     /// Tell this listener everything.
     pub fn listen(&mut self, listener: impl Listener + 'static) -> &mut Runtime {
@@ -114,6 +123,11 @@ impl Runtime {
     /// Ask before each task.
     pub fn prompt(&mut self, prompt: Prompt) -> &mut Runtime {
         self.prompt = Some(prompt);
+        self
+    }
+    /// Who is at the terminal.
+    pub fn person(&mut self, person: Person) -> &mut Runtime {
+        self.person = Some(person);
         self
     }
     /// What scripts may use up.
@@ -256,7 +270,7 @@ impl Runtime {
         let roots = self.roots(&program);
         let (stats, owed, result) = match keep::Keep::new() {
             Ok(keep) => {
-                let shared = Arc::new(Shared::new(
+                let mut shared = Shared::new(
                     id.clone(),
                     playbook,
                     self.inventory,
@@ -267,7 +281,9 @@ impl Runtime {
                     limit,
                     self.prompt,
                     keep,
-                ));
+                );
+                shared.person = self.person;
+                let shared = Arc::new(shared);
                 shared.note(|| memory::Frame::Start(Box::new(start)));
                 let stage: Arc<dyn Stage> = Arc::new(Arc::clone(&shared));
                 let result = program.run(&stage);

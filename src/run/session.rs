@@ -156,7 +156,7 @@ impl Session {
     }
 
     /// Keep the secrets of a request out of everything that is told.
-    fn hide(&self, request: &Request) {
+    fn hide_all(&self, request: &Request) {
         request.secrets().for_each(|secret| self.run.bus.hide(secret));
     }
 
@@ -367,7 +367,7 @@ impl Look for Session {
         if self.run.cancel.is_cancelled() {
             return Err(interrupted());
         }
-        self.hide(request);
+        self.hide_all(request);
         let manner = self.manner(None)?;
         let output = self.link()?.request(request, &manner).await?;
         if let Some(recorder) = &self.run.recorder {
@@ -385,6 +385,9 @@ impl Look for Session {
         let shown =
             found.as_deref().map(|path| path.strip_prefix(&here).unwrap_or(path).to_string_lossy().into_owned());
         self.run.templates.render(shown.as_deref().unwrap_or(name), template, context)
+    }
+    fn hide(&self, secret: &str) {
+        self.run.bus.hide(secret);
     }
 }
 
@@ -406,11 +409,11 @@ impl Host for Session {
             Step::Upload(upload) => Step::Upload(self.rooted(upload)),
             Step::Fetch(fetch) => Step::Fetch(self.placed(fetch)),
             Step::Http(request) => {
-                self.hide(request);
+                self.hide_all(request);
                 step.clone()
             }
             Step::Download(download) => {
-                self.hide(&download.request);
+                self.hide_all(&download.request);
                 step.clone()
             }
             Step::Await(wait) => Step::Await(Await { until: self.dressed(&wait.until), ..wait.clone() }),
@@ -626,6 +629,9 @@ impl Actor for Session {
         let ((origin, host), operation) = (self.key(), entry.path());
         self.run.note(|| Frame::Fact { origin, host, operation, args: args.clone(), answer: answer.clone() });
         answer
+    }
+    fn inquire(&self, question: &str, echo: bool, at: &Site) -> Result<String> {
+        self.play.inquire(&self.host, question, echo, at)
     }
     fn retry(&self, entry: &'static Entry, subject: &str, left: u64, reason: &str, delay: Duration) -> Result<()> {
         if self.again() {

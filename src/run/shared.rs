@@ -7,7 +7,7 @@ use super::owed::{Debt, Debts, Owing};
 use super::record::Recorder;
 use super::resume::Replay;
 use super::vault::Vault;
-use super::{Options, stage::Prompt};
+use super::{Options, stage::Person, stage::Prompt};
 use crate::inventory::{Connection, Inventory, Overlay};
 use crate::report::{Bus, Event, Owed, Stats};
 use crate::script::{Order, PlaySpec, Survey};
@@ -46,6 +46,8 @@ pub(super) struct Shared {
     pub vault: Option<Arc<Vault>>,
     /// What the run that is resumed saw.
     pub replay: Option<Replay>,
+    /// Who is at the terminal.
+    pub person: Option<Person>,
     state: Mutex<State>,
 }
 
@@ -129,6 +131,7 @@ impl Shared {
             memory,
             vault,
             replay,
+            person: None,
             state: Mutex::new(state),
         }
     }

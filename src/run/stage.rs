@@ -33,6 +33,41 @@ impl Stage for Arc<Shared> {
     fn warn(&self, message: String) {
         self.bus.emit(Event::Warning { message });
     }
+    fn checks(&self) -> bool {
+        self.options.check
+    }
+    fn inquire(&self, question: &str, echo: bool) -> Result<String> {
+        let Some(person) = &self.person else {
+            let error = Error::playbook("pause() asks a person, and there is no terminal to ask on");
+            return Err(error.hint("run it on a terminal, or make the answer a parameter: param(\"answer\", \"\")"));
+        };
+        self.bus.settle();
+        let answer = (person.0)(question, echo);
+        match answer {
+            Some(answer) => {
+                if !echo {
+                    self.bus.hide(&answer);
+                }
+                Ok(answer)
+            }
+            None => {
+                self.cancel.cancel();
+                Err(Error::new(Kind::Interrupted, "stopped at pause()"))
+            }
+        }
+    }
+}
+
+/// Who is asked by `pause`: gets a question and whether the answer may be seen; no answer is an interruption.
+pub struct Person(Asked);
+
+type Asked = Box<dyn Fn(&str, bool) -> Option<String> + Send + Sync>;
+
+impl Person {
+    /// A person who is asked by `ask`.
+    pub fn new(ask: impl Fn(&str, bool) -> Option<String> + Send + Sync + 'static) -> Person {
+        Person(Box::new(ask))
+    }
 }
 
 /// Asks a person before each task (`--step`); what was answered counts for every host.

@@ -177,6 +177,7 @@ pub(super) fn engine(resolver: &Resolver, limits: &Limits) -> Engine {
             Span::parse(span).map_err(|e| throw(Error::playbook(format!("sleep(): {e}")), ctx.call_position()))?;
         sleep(&ctx, span.0)
     });
+    super::pause::register(&mut engine);
     super::value::register(&mut engine);
     play::register(&mut engine);
     super::bridge::register(&mut engine);
@@ -184,7 +185,7 @@ pub(super) fn engine(resolver: &Resolver, limits: &Limits) -> Engine {
 }
 
 /// Wait, but not longer than the run lasts: Rhai's own would not hear Ctrl-C.
-fn sleep(ctx: &NativeCallContext, span: Duration) -> Rhai<()> {
+pub(super) fn sleep(ctx: &NativeCallContext, span: Duration) -> Rhai<()> {
     let tag = Tag::of(ctx);
     if tag.as_ref().and_then(|tag| tag.host.as_ref()).is_some_and(|host| host.actor.replaying()) {
         return Ok(());

@@ -19,6 +19,14 @@ pub trait Stage: Send + Sync {
     fn print(&self, host: Option<&str>, text: &str);
     /// Something a person should know.
     fn warn(&self, message: String);
+    /// Whether nothing is changed.
+    fn checks(&self) -> bool {
+        false
+    }
+    /// Ask the person at the terminal; without `echo` the answer is not shown.
+    fn inquire(&self, _question: &str, _echo: bool) -> Result<String> {
+        Err(Error::playbook("no person to ask"))
+    }
 }
 
 /// A play under way.
@@ -100,6 +108,10 @@ pub trait Actor: Send + Sync {
     fn paid(&self, handler: &str);
     /// What earlier runs owe this host in this play: handlers and the values they need.
     fn debts(&self) -> Vec<(String, Value)>;
+    /// Ask the person at the terminal, once for all hosts of the batch that come to this place.
+    fn inquire(&self, _question: &str, _echo: bool, _at: &Site) -> Result<String> {
+        Err(Error::playbook("no person to ask"))
+    }
     /// The host is done with the play.
     fn end(&self, result: Result<(), Error>);
 }

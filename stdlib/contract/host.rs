@@ -77,6 +77,8 @@ pub trait Look: Send + Sync {
     async fn http(&self, request: &Request) -> Result<Output>;
     /// A Jinja template rendered with the host's variables and these.
     async fn render(&self, name: &str, template: &str, vars: &BTreeMap<String, Value>) -> Result<String>;
+    /// From now on, this is hidden in every report and in the journal.
+    fn hide(&self, _secret: &str) {}
 }
 
 impl dyn Look + '_ {

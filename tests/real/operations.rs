@@ -219,8 +219,8 @@ fn rehearse(room: &Room, script: &Script, rows: &[Row]) {
 
 #[track_caller]
 fn same(what: &str, wanted: &[String], found: &[String]) {
-    for (host, (wanted, found)) in HOSTS.iter().zip(wanted.iter().zip(found)) {
-        assert_eq!(difference(wanted, found), "", "{what}: {host} is not as it was");
+    for (host, (wanted, found)) in wanted.iter().zip(found).enumerate() {
+        assert_eq!(difference(wanted, found), "", "{what}: host {} is not as it was", host + 1);
     }
 }
 

@@ -56,7 +56,11 @@ fn pause_asks_once_for_all_hosts_and_hides_what_must_not_be_seen() {
         print(`${host.name} ${name} ${pin.len()} ${pin}`);
     });\n";
     std::fs::write(dir.join("x.rhai"), text).unwrap();
-    std::fs::write(dir.join("hosts.yaml"), "all: { hosts: { a: { ansible_connection: local }, b: { ansible_connection: local } } }\n").unwrap();
+    std::fs::write(
+        dir.join("hosts.yaml"),
+        "all: { hosts: { a: { ansible_connection: local }, b: { ansible_connection: local } } }\n",
+    )
+    .unwrap();
     let at_home = |command: &mut std::process::Command| {
         command.current_dir(dir).env("HOME", dir).env("XDG_STATE_HOME", dir).env("XDG_RUNTIME_DIR", dir);
     };
@@ -68,7 +72,8 @@ fn pause_asks_once_for_all_hosts_and_hides_what_must_not_be_seen() {
     assert!(["a", "b"].iter().all(|host| screen.contains(&format!("{host} anna 9 "))), "{screen}");
     assert!(!screen.contains("hush-hush") && screen.matches("Name: ").count() == 1, "{screen}");
 
-    for (flags, code, expected) in [(&[][..], 2, "no terminal to ask on"), (&["--check"][..], 0, "it would ask: Name")] {
+    for (flags, code, expected) in [(&[][..], 2, "no terminal to ask on"), (&["--check"][..], 0, "it would ask: Name")]
+    {
         let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_hlrun"));
         at_home(command.args(["x.rhai", "-i", "hosts.yaml"]).args(flags).stdin(std::process::Stdio::null()));
         let out = command.output().unwrap();

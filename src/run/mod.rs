@@ -89,7 +89,15 @@ impl Runtime {
     /// A runtime.
     pub fn new(inventory: Inventory, options: Options) -> Runtime {
         let cancel = CancellationToken::new();
-        Runtime { inventory, options, listeners: Vec::new(), cancel, prompt: None, person: None, limits: Limits::default() }
+        Runtime {
+            inventory,
+            options,
+            listeners: Vec::new(),
+            cancel,
+            prompt: None,
+            person: None,
+            limits: Limits::default(),
+        }
     }
     /// Tell this listener everything.
     pub fn listen(&mut self, listener: impl Listener + 'static) -> &mut Runtime {

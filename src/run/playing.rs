@@ -35,7 +35,14 @@ impl PlayState {
             let (play, pattern) = (spec.name.clone(), spec.pattern.clone());
             run.bus.emit(Event::PlayStart { play, pattern, hosts: hosts.clone(), at: spec.at.clone() });
         }
-        Ok(Arc::new(PlayState { spec, hosts, run, began: Instant::now(), batch: Mutex::default(), answers: Mutex::default() }))
+        Ok(Arc::new(PlayState {
+            spec,
+            hosts,
+            run,
+            began: Instant::now(),
+            batch: Mutex::default(),
+            answers: Mutex::default(),
+        }))
     }
     /// Whether the hosts that are still at work must stop.
     pub fn stopped(&self) -> bool {

@@ -52,9 +52,9 @@ pub fn register(module: &mut Module) {
     module.fact::<MachineId>().fact::<DateTime>();
 }
 
-/// What a script of ours prints within its time; a failure is an error.
-async fn query(host: &dyn Look, script: &str, limit: Duration) -> Result<String> {
-    host.text(&Command::sh(script).timeout(Some(limit))).await
+/// What a long script of ours prints within its time; a failure is an error.
+async fn query(host: &dyn Look, gist: &str, script: &str, limit: Duration) -> Result<String> {
+    host.text(&Command::gist(gist, script).timeout(Some(limit))).await
 }
 
 #[cfg(test)]

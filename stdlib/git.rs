@@ -26,7 +26,7 @@ pub fn register(module: &mut Module) {
 /// print(git::head("/srv/app").commit);
 /// ```
 /// ```transcript
-/// ? sh -c 'd=$1; [ -e "$d/.git" ] || exit 0; export GIT_OPTIONAL_LOCKS=0; g() { git -c safe.directory="$d" -C "$d" "$@"; }; command -v git >/dev/null || { echo "git is not installed" >&2; exit 1; }; h=$(g rev-parse -q --verify HEAD) || exit 0; echo "$h"; g symbolic-ref -q --short HEAD || echo; g describe --tags --always 2>/dev/null || echo; g remote get-url origin 2>/dev/null || echo; g status --porcelain --untracked-files=no' sh /srv/app
+/// ? sh -c '(git rev-parse, symbolic-ref, describe, remote get-url, status)' sh /srv/app
 /// = 9b3e4a7c0d1f2e3b4a5c6d7e8f9011223344aabb
 /// = main
 /// = v2-3-g9b3e4a7
@@ -56,7 +56,7 @@ impl Fact for Head {
     type Answer = Option<HeadAnswer>;
 
     async fn ask(&self, host: &dyn Look) -> Result<Option<HeadAnswer>> {
-        let text = host.text(&Command::sh(ASKED).arg(self.dest.as_str())).await?;
+        let text = host.text(&Command::gist("git rev-parse, symbolic-ref, describe, remote get-url, status", ASKED).arg(self.dest.as_str())).await?;
         let mut lines = text.lines();
         let mut line = || lines.next().unwrap_or_default().to_owned();
         let (commit, branch, describe, repo) = (line(), line(), line(), line());

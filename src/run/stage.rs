@@ -23,6 +23,11 @@ impl Stage for Arc<Shared> {
         self.cancel.is_cancelled()
     }
     fn print(&self, host: Option<&str>, text: &str) {
+        // What a finished call of the run that is resumed led to was printed then.
+        let again = |host: &str| self.replay.as_ref().is_some_and(|r| r.pending(&(host.to_owned(), host.to_owned())));
+        if host.is_some_and(again) {
+            return;
+        }
         self.bus.emit(Event::Print { host: host.map(str::to_owned), text: text.to_owned() });
     }
     fn warn(&self, message: String) {

@@ -186,7 +186,11 @@ pub(super) fn engine(resolver: &Resolver, limits: &Limits) -> Engine {
 
 /// Wait, but not longer than the run lasts: Rhai's own would not hear Ctrl-C.
 pub(super) fn sleep(ctx: &NativeCallContext, span: Duration) -> Rhai<()> {
-    let stage = Tag::of(ctx).map(|tag| tag.stage);
+    let tag = Tag::of(ctx);
+    if tag.as_ref().and_then(|tag| tag.host.as_ref()).is_some_and(|host| host.actor.replaying()) {
+        return Ok(());
+    }
+    let stage = tag.map(|tag| tag.stage);
     let began = Instant::now();
     while let Some(left) = span.checked_sub(began.elapsed()).filter(|left| !left.is_zero()) {
         if stage.as_ref().is_some_and(|stage| stage.interrupted()) {

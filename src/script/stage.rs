@@ -96,6 +96,14 @@ pub trait Actor: Send + Sync {
     fn unknown(&self, message: &str, at: Site);
     /// A handler was asked for: it is owed until it is paid. `captures` are the values it needs.
     fn owe(&self, handler: &str, captures: Value);
+    /// Whether what comes now was done by the run that is resumed, so that there is nothing to wait for.
+    fn replaying(&self) -> bool {
+        false
+    }
+    /// Whether nothing of the play is to be done but the handlers that are owed.
+    fn only_owed(&self) -> bool {
+        false
+    }
     /// A handler has run.
     fn paid(&self, handler: &str);
     /// What earlier runs owe this host in this play: handlers and the values they need.

@@ -101,7 +101,7 @@ pub fn written(step: &Step) -> Vec<String> {
         Step::Write(write) => match &write.source {
             Source::Text(text) => text.lines().map(str::to_owned).collect(),
             Source::Bytes(bytes) => vec![format!("({} bytes)", bytes.len())],
-            Source::Asset(_) => Vec::new(),
+            Source::Asset(_) | Source::Kept(_) => Vec::new(),
         },
         Step::Upload(upload) => upload.files.iter().map(|(below, mode)| format!("{mode} {below}")).collect(),
         Step::Fetch(fetch) => fetch.files.clone(),

@@ -34,6 +34,10 @@ pub struct Command {
     /// Whether it may end the connection it came over, as a reboot does: then no answer is no failure.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub may_disconnect: bool,
+    /// Of a script of ours that is too long to be read in a line: what it does. Whatever shows the command shows this
+    /// in the script's place, in parentheses.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gist: Option<String>,
 }
 
 impl Command {
@@ -45,6 +49,10 @@ impl Command {
     /// constant of ours (or the user's own shell line); values go in as arguments, never into the text.
     pub fn sh(script: impl Into<String>) -> Command {
         Command::new("sh").arg("-c").arg(script).arg("sh")
+    }
+    /// The same, shown as `sh -c '(GIST)'`: the gist names the programs that a long script runs.
+    pub fn gist(gist: impl Into<String>, script: impl Into<String>) -> Command {
+        Command { gist: Some(gist.into()), ..Command::sh(script) }
     }
     /// One more argument.
     pub fn arg(mut self, arg: impl Into<String>) -> Command {
@@ -95,10 +103,12 @@ impl Command {
     pub fn accepts(&self, code: i32) -> bool {
         if self.ok_codes.is_empty() { code == 0 } else { self.ok_codes.contains(&code) }
     }
-    /// As an operator would type it: quoted where a shell would need it.
+    /// As an operator would type it: quoted where a shell would need it. Of a script that has one, the gist.
     pub fn line(&self) -> String {
         let env = self.env.iter().map(|(k, v)| format!("{k}={}", quote(v)));
-        let words = std::iter::once(&self.program).chain(&self.args).map(|w| quote(w));
+        let gist = |at: usize| self.gist.as_ref().filter(|_| at == 1).map(|gist| quote(&format!("({gist})")));
+        let args = self.args.iter().enumerate().map(|(at, arg)| gist(at).unwrap_or_else(|| quote(arg)));
+        let words = std::iter::once(quote(&self.program)).chain(args);
         let mut line = env.chain(words).collect::<Vec<_>>().join(" ");
         if let Some(dir) = &self.cwd {
             line = format!("cd {} && {line}", quote(dir));
@@ -127,6 +137,8 @@ pub enum Source {
     Bytes(Vec<u8>),
     /// The bytes of a file on the controller, streamed.
     Asset(String),
+    /// What was kept of this digest before it was taken away.
+    Kept(String),
 }
 
 /// A file to be written whole and at once: beside its place, then renamed over it.
@@ -233,8 +245,10 @@ impl Step {
                 if let Some(group) = &write.group {
                     line += &format!(" group={group}");
                 }
-                if let Source::Asset(path) = &write.source {
-                    line += &format!(" from={}", quote(path));
+                match &write.source {
+                    Source::Asset(path) => line += &format!(" from={}", quote(path)),
+                    Source::Kept(sha256) => line += &format!(" kept={}", sha256.get(..12).unwrap_or(sha256)),
+                    Source::Text(_) | Source::Bytes(_) => {}
                 }
                 if let Some(backup) = &write.backup {
                     line += &format!(" backup={}", quote(backup));
@@ -288,5 +302,8 @@ mod tests {
     fn a_command_line_is_quoted_as_a_shell_needs_it() {
         let command = Command::new("touch").args(["-x", "a b", "$(reboot)", "it's", ""]);
         assert_eq!(command.line(), r"touch -x 'a b' '$(reboot)' 'it'\''s' ''");
+        let script = Command::gist("git status", "git() { :; }").arg("/srv/a b");
+        assert_eq!(script.line(), "sh -c '(git status)' sh '/srv/a b'");
+        assert_eq!(script.args[1], "git() { :; }");
     }
 }

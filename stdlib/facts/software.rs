@@ -21,11 +21,11 @@ fact! {
     /// if "docker-ce" in facts::packages() { print(facts::packages()["docker-ce"]); }
     /// ```
     /// ```transcript
-    /// ? sh -c 'if command -v dpkg-query >/dev/null; then dpkg-query -W -f "\${db:Status-Status} \${Package} \${Version}\n" | sed -n "s/^installed //p"; elif command -v rpm >/dev/null; then rpm -qa --qf "%{NAME} %{EVR}\n"; elif command -v pacman >/dev/null; then pacman -Q; elif command -v apk >/dev/null; then apk list -I 2>/dev/null | sed -n "s/^\([^ ]*\)-\([0-9][^ ]*\) .*/\1 \2/p"; else echo "neither dpkg, rpm, pacman nor apk is here" >&2; exit 1; fi' sh
+    /// ? sh -c '(dpkg-query -W, or rpm -qa, pacman -Q, apk list -I)' sh
     /// = curl 8.14.1-2
     /// = docker-ce 5:28.3.3-1
     /// ```
-    Packages -> BTreeMap<String, String>: |host| pairs(&query(host, PACKAGES, LIMIT).await?)
+    Packages -> BTreeMap<String, String>: |host| pairs(&query(host, "dpkg-query -W, or rpm -qa, pacman -Q, apk list -I", PACKAGES, LIMIT).await?)
 }
 
 fact! {
@@ -38,13 +38,13 @@ fact! {
     /// if facts::services()["ssh.service"].state != "running" { warn("no sshd"); }
     /// ```
     /// ```transcript
-    /// ? sh -c 'systemctl list-units --all --type=service --plain --no-legend --no-pager | sed "s/^/unit /"; systemctl list-unit-files --type=service --no-legend --no-pager | sed "s/^/file /"' sh
+    /// ? sh -c '(systemctl list-units, list-unit-files)' sh
     /// = unit ssh.service loaded active running OpenBSD Secure Shell server
     /// = unit gone.service not-found inactive dead gone.service
     /// = file ssh.service enabled enabled
     /// = file rsync.service disabled enabled
     /// ```
-    Services -> BTreeMap<String, Service>: |host| services(&query(host, SERVICES, LIMIT).await?)?
+    Services -> BTreeMap<String, Service>: |host| services(&query(host, "systemctl list-units, list-unit-files", SERVICES, LIMIT).await?)?
 }
 
 const PACKAGES: &str = r#"if command -v dpkg-query >/dev/null; then dpkg-query -W -f "\${db:Status-Status} \${Package} \${Version}\n" | sed -n "s/^installed //p"; elif command -v rpm >/dev/null; then rpm -qa --qf "%{NAME} %{EVR}\n"; elif command -v pacman >/dev/null; then pacman -Q; elif command -v apk >/dev/null; then apk list -I 2>/dev/null | sed -n "s/^\([^ ]*\)-\([0-9][^ ]*\) .*/\1 \2/p"; else echo "neither dpkg, rpm, pacman nor apk is here" >&2; exit 1; fi"#;

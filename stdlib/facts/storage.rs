@@ -1,7 +1,7 @@
 //! Disks, file systems, swap.
 
 use crate::contract::{Fact, Look, Result};
-use crate::shared::facts::{Mount, memory, mounts, script};
+use crate::shared::facts::{Mount, gist, memory, mounts};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -18,7 +18,7 @@ fact! {
     /// }
     /// ```
     /// ```transcript
-    /// ? sh -c 'while read -r d p t o x; do case $t in ext[234]|xfs|btrfs|zfs|vfat|exfat|f2fs|bcachefs|ntfs*|fuseblk|iso9660|jfs|reiserfs|erofs|ubifs|nfs*|cifs|smb3|9p|ceph|virtiofs|glusterfs|fuse|fuse.*|afs) n=$((n+1)); { s=$(timeout -s KILL 2 stat -f -c "%S %b %a" "$(printf %b "$p")" 2>/dev/null); echo "$n $d $p $t $o $? $s"; } & ;; esac; done </proc/mounts; wait' sh
+    /// ? sh -c '(stat -f of each mount in /proc/mounts, two seconds each)' sh
     /// = 1 /dev/sda1 / ext4 rw,relatime 0 4096 7738464 5120000
     /// = 2 tank/media /tank/media zfs rw,xattr 0 131072 29000000 11000000
     /// = 3 nas:/export /mnt/nas nfs4 rw,hard 137
@@ -36,11 +36,11 @@ fact! {
     /// for disk in facts::disks() { print(`${disk.name}: ${disk.model}`); }
     /// ```
     /// ```transcript
-    /// ? sh -c 'for d in /sys/block/*; do n=${d##*/}; case $n in loop*|ram*|zram*|dm-*|md*|sr*|fd*|nbd*) continue;; esac; [ -e "$d" ] || continue; echo "$n $(cat $d/size) $(cat $d/queue/rotational) $(cat $d/removable) $(cat $d/device/model)"; done 2>/dev/null' sh
+    /// ? sh -c '(size, rotational, removable, device/model of each /sys/block/*)' sh
     /// = nvme0n1 1953525168 0 0 Samsung SSD 980 1TB
     /// = sda 7814037168 1 0 WDC WD40EFRX-68N
     /// ```
-    Disks -> Vec<Disk>: |host| disks(&script(host, r#"for d in /sys/block/*; do n=${d##*/}; case $n in loop*|ram*|zram*|dm-*|md*|sr*|fd*|nbd*) continue;; esac; [ -e "$d" ] || continue; echo "$n $(cat $d/size) $(cat $d/queue/rotational) $(cat $d/removable) $(cat $d/device/model)"; done 2>/dev/null"#).await?)
+    Disks -> Vec<Disk>: |host| disks(&gist(host, "size, rotational, removable, device/model of each /sys/block/*", DISKS).await?)
 }
 
 fact! {
@@ -76,6 +76,8 @@ fact! {
     /// ```
     SwapFreeMb -> u64: |host| memory(host).await?.swap_free
 }
+
+const DISKS: &str = r#"for d in /sys/block/*; do n=${d##*/}; case $n in loop*|ram*|zram*|dm-*|md*|sr*|fd*|nbd*) continue;; esac; [ -e "$d" ] || continue; echo "$n $(cat $d/size) $(cat $d/queue/rotational) $(cat $d/removable) $(cat $d/device/model)"; done 2>/dev/null"#;
 
 /// A disk.
 #[derive(Debug, PartialEq, Eq, Serialize)]

@@ -28,7 +28,7 @@ fn yes() -> bool {
 /// mount::mounted("/mnt/nas", #{ src: "nas:/export", fstype: "nfs", opts: "ro,soft" });
 /// ```
 /// ```transcript
-/// ? sh -c 'p=$1 e=$2 w=$3 t=$4; sed "s/^/fstab /" "$5" 2>/dev/null; [ ! -d /run/systemd/system ] || echo systemd; case $w in UUID=*) d=/dev/disk/by-uuid/${w#*=};; LABEL=*) d=/dev/disk/by-label/${w#*=};; PARTUUID=*) d=/dev/disk/by-partuuid/${w#*=};; PARTLABEL=*) d=/dev/disk/by-partlabel/${w#*=};; *) d=$w;; esac; [ ! -e "$d" ] || echo "device $(readlink -f "$d")"; PATH=$PATH:/usr/sbin:/sbin; case $t in nfs*|cifs|smb3|davfs|fuse.*) ! command -v "mount.$t" >/dev/null || echo helper;; *) echo helper;; esac; grep -F " $e " /proc/self/mountinfo | { n=; while IFS= read -r l; do set -f; set -- $l; [ "$5" = "$e" ] || continue; n=1; echo "mount $l"; s=${l##* - }; set -- $s; l=$(readlink -f "$2"); echo "source $l"; [ ! -r "/sys/block/${l##*/}/loop/backing_file" ] || echo "image $(cat "/sys/block/${l##*/}/loop/backing_file")"; done; if [ "$n" ]; then echo directory; case $w in /*) [ "$(timeout 2 stat -Lc %d:%i "$w" 2>/dev/null)" != "$(timeout 2 stat -Lc %d:%i "$p" 2>/dev/null)" ] || echo same;; esac; elif [ -d "$p" ]; then echo directory; fi; }' sh /mnt/nas /mnt/nas nas:/export nfs /etc/fstab
+/// ? sh -c '(fstab; /proc/self/mountinfo; readlink -f, and stat for two seconds)' sh /mnt/nas /mnt/nas nas:/export nfs /etc/fstab
 /// = fstab UUID=1 / ext4 errors=remount-ro 0 1
 /// = systemd
 /// = helper
@@ -38,7 +38,7 @@ fn yes() -> bool {
 /// + nas:/export /mnt/nas nfs ro,soft 0 0
 /// ! systemctl daemon-reload
 /// ! mount -- /mnt/nas
-/// ? sh -c 'p=$1 e=$2 w=$3 t=$4; sed "s/^/fstab /" "$5" 2>/dev/null; [ ! -d /run/systemd/system ] || echo systemd; case $w in UUID=*) d=/dev/disk/by-uuid/${w#*=};; LABEL=*) d=/dev/disk/by-label/${w#*=};; PARTUUID=*) d=/dev/disk/by-partuuid/${w#*=};; PARTLABEL=*) d=/dev/disk/by-partlabel/${w#*=};; *) d=$w;; esac; [ ! -e "$d" ] || echo "device $(readlink -f "$d")"; PATH=$PATH:/usr/sbin:/sbin; case $t in nfs*|cifs|smb3|davfs|fuse.*) ! command -v "mount.$t" >/dev/null || echo helper;; *) echo helper;; esac; grep -F " $e " /proc/self/mountinfo | { n=; while IFS= read -r l; do set -f; set -- $l; [ "$5" = "$e" ] || continue; n=1; echo "mount $l"; s=${l##* - }; set -- $s; l=$(readlink -f "$2"); echo "source $l"; [ ! -r "/sys/block/${l##*/}/loop/backing_file" ] || echo "image $(cat "/sys/block/${l##*/}/loop/backing_file")"; done; if [ "$n" ]; then echo directory; case $w in /*) [ "$(timeout 2 stat -Lc %d:%i "$w" 2>/dev/null)" != "$(timeout 2 stat -Lc %d:%i "$p" 2>/dev/null)" ] || echo same;; esac; elif [ -d "$p" ]; then echo directory; fi; }' sh /mnt/nas /mnt/nas nas:/export nfs /etc/fstab
+/// ? sh -c '(fstab; /proc/self/mountinfo; readlink -f, and stat for two seconds)' sh /mnt/nas /mnt/nas nas:/export nfs /etc/fstab
 /// = fstab UUID=1 / ext4 errors=remount-ro 0 1
 /// = fstab nas:/export /mnt/nas nfs ro,soft 0 0
 /// = systemd
@@ -81,7 +81,7 @@ pub struct Mounted {
 /// mount::present("/mnt/nas", #{ src: "nas:/export", fstype: "nfs", opts: "ro,soft" });
 /// ```
 /// ```transcript
-/// ? sh -c 'p=$1 e=$2 w=$3 t=$4; sed "s/^/fstab /" "$5" 2>/dev/null; [ ! -d /run/systemd/system ] || echo systemd; case $w in UUID=*) d=/dev/disk/by-uuid/${w#*=};; LABEL=*) d=/dev/disk/by-label/${w#*=};; PARTUUID=*) d=/dev/disk/by-partuuid/${w#*=};; PARTLABEL=*) d=/dev/disk/by-partlabel/${w#*=};; *) d=$w;; esac; [ ! -e "$d" ] || echo "device $(readlink -f "$d")"; PATH=$PATH:/usr/sbin:/sbin; case $t in nfs*|cifs|smb3|davfs|fuse.*) ! command -v "mount.$t" >/dev/null || echo helper;; *) echo helper;; esac; grep -F " $e " /proc/self/mountinfo | { n=; while IFS= read -r l; do set -f; set -- $l; [ "$5" = "$e" ] || continue; n=1; echo "mount $l"; s=${l##* - }; set -- $s; l=$(readlink -f "$2"); echo "source $l"; [ ! -r "/sys/block/${l##*/}/loop/backing_file" ] || echo "image $(cat "/sys/block/${l##*/}/loop/backing_file")"; done; if [ "$n" ]; then echo directory; case $w in /*) [ "$(timeout 2 stat -Lc %d:%i "$w" 2>/dev/null)" != "$(timeout 2 stat -Lc %d:%i "$p" 2>/dev/null)" ] || echo same;; esac; elif [ -d "$p" ]; then echo directory; fi; }' sh /mnt/nas /mnt/nas nas:/export nfs /etc/fstab
+/// ? sh -c '(fstab; /proc/self/mountinfo; readlink -f, and stat for two seconds)' sh /mnt/nas /mnt/nas nas:/export nfs /etc/fstab
 /// = fstab UUID=1 / ext4 errors=remount-ro 0 1
 /// = systemd
 /// = helper
@@ -89,7 +89,7 @@ pub struct Mounted {
 /// + UUID=1 / ext4 errors=remount-ro 0 1
 /// + nas:/export /mnt/nas nfs ro,soft 0 0
 /// ! systemctl daemon-reload
-/// ? sh -c 'p=$1 e=$2 w=$3 t=$4; sed "s/^/fstab /" "$5" 2>/dev/null; [ ! -d /run/systemd/system ] || echo systemd; case $w in UUID=*) d=/dev/disk/by-uuid/${w#*=};; LABEL=*) d=/dev/disk/by-label/${w#*=};; PARTUUID=*) d=/dev/disk/by-partuuid/${w#*=};; PARTLABEL=*) d=/dev/disk/by-partlabel/${w#*=};; *) d=$w;; esac; [ ! -e "$d" ] || echo "device $(readlink -f "$d")"; PATH=$PATH:/usr/sbin:/sbin; case $t in nfs*|cifs|smb3|davfs|fuse.*) ! command -v "mount.$t" >/dev/null || echo helper;; *) echo helper;; esac; grep -F " $e " /proc/self/mountinfo | { n=; while IFS= read -r l; do set -f; set -- $l; [ "$5" = "$e" ] || continue; n=1; echo "mount $l"; s=${l##* - }; set -- $s; l=$(readlink -f "$2"); echo "source $l"; [ ! -r "/sys/block/${l##*/}/loop/backing_file" ] || echo "image $(cat "/sys/block/${l##*/}/loop/backing_file")"; done; if [ "$n" ]; then echo directory; case $w in /*) [ "$(timeout 2 stat -Lc %d:%i "$w" 2>/dev/null)" != "$(timeout 2 stat -Lc %d:%i "$p" 2>/dev/null)" ] || echo same;; esac; elif [ -d "$p" ]; then echo directory; fi; }' sh /mnt/nas /mnt/nas nas:/export nfs /etc/fstab
+/// ? sh -c '(fstab; /proc/self/mountinfo; readlink -f, and stat for two seconds)' sh /mnt/nas /mnt/nas nas:/export nfs /etc/fstab
 /// = fstab UUID=1 / ext4 errors=remount-ro 0 1
 /// = fstab nas:/export /mnt/nas nfs ro,soft 0 0
 /// = systemd
@@ -129,7 +129,7 @@ pub struct Present {
 /// mount::unmounted("/mnt/nas");
 /// ```
 /// ```transcript
-/// ? sh -c 'p=$1 e=$2 w=$3 t=$4; sed "s/^/fstab /" "$5" 2>/dev/null; [ ! -d /run/systemd/system ] || echo systemd; case $w in UUID=*) d=/dev/disk/by-uuid/${w#*=};; LABEL=*) d=/dev/disk/by-label/${w#*=};; PARTUUID=*) d=/dev/disk/by-partuuid/${w#*=};; PARTLABEL=*) d=/dev/disk/by-partlabel/${w#*=};; *) d=$w;; esac; [ ! -e "$d" ] || echo "device $(readlink -f "$d")"; PATH=$PATH:/usr/sbin:/sbin; case $t in nfs*|cifs|smb3|davfs|fuse.*) ! command -v "mount.$t" >/dev/null || echo helper;; *) echo helper;; esac; grep -F " $e " /proc/self/mountinfo | { n=; while IFS= read -r l; do set -f; set -- $l; [ "$5" = "$e" ] || continue; n=1; echo "mount $l"; s=${l##* - }; set -- $s; l=$(readlink -f "$2"); echo "source $l"; [ ! -r "/sys/block/${l##*/}/loop/backing_file" ] || echo "image $(cat "/sys/block/${l##*/}/loop/backing_file")"; done; if [ "$n" ]; then echo directory; case $w in /*) [ "$(timeout 2 stat -Lc %d:%i "$w" 2>/dev/null)" != "$(timeout 2 stat -Lc %d:%i "$p" 2>/dev/null)" ] || echo same;; esac; elif [ -d "$p" ]; then echo directory; fi; }' sh /mnt/nas /mnt/nas '' '' /etc/fstab
+/// ? sh -c '(fstab; /proc/self/mountinfo; readlink -f, and stat for two seconds)' sh /mnt/nas /mnt/nas '' '' /etc/fstab
 /// = fstab UUID=1 / ext4 errors=remount-ro 0 1
 /// = fstab nas:/export /mnt/nas nfs ro,soft 0 0
 /// = systemd
@@ -138,7 +138,7 @@ pub struct Present {
 /// = source
 /// = directory
 /// ! umount -- /mnt/nas
-/// ? sh -c 'p=$1 e=$2 w=$3 t=$4; sed "s/^/fstab /" "$5" 2>/dev/null; [ ! -d /run/systemd/system ] || echo systemd; case $w in UUID=*) d=/dev/disk/by-uuid/${w#*=};; LABEL=*) d=/dev/disk/by-label/${w#*=};; PARTUUID=*) d=/dev/disk/by-partuuid/${w#*=};; PARTLABEL=*) d=/dev/disk/by-partlabel/${w#*=};; *) d=$w;; esac; [ ! -e "$d" ] || echo "device $(readlink -f "$d")"; PATH=$PATH:/usr/sbin:/sbin; case $t in nfs*|cifs|smb3|davfs|fuse.*) ! command -v "mount.$t" >/dev/null || echo helper;; *) echo helper;; esac; grep -F " $e " /proc/self/mountinfo | { n=; while IFS= read -r l; do set -f; set -- $l; [ "$5" = "$e" ] || continue; n=1; echo "mount $l"; s=${l##* - }; set -- $s; l=$(readlink -f "$2"); echo "source $l"; [ ! -r "/sys/block/${l##*/}/loop/backing_file" ] || echo "image $(cat "/sys/block/${l##*/}/loop/backing_file")"; done; if [ "$n" ]; then echo directory; case $w in /*) [ "$(timeout 2 stat -Lc %d:%i "$w" 2>/dev/null)" != "$(timeout 2 stat -Lc %d:%i "$p" 2>/dev/null)" ] || echo same;; esac; elif [ -d "$p" ]; then echo directory; fi; }' sh /mnt/nas /mnt/nas '' '' /etc/fstab
+/// ? sh -c '(fstab; /proc/self/mountinfo; readlink -f, and stat for two seconds)' sh /mnt/nas /mnt/nas '' '' /etc/fstab
 /// = fstab UUID=1 / ext4 errors=remount-ro 0 1
 /// = fstab nas:/export /mnt/nas nfs ro,soft 0 0
 /// = systemd
@@ -160,7 +160,7 @@ pub struct Unmounted {
 /// mount::absent("/mnt/nas");
 /// ```
 /// ```transcript
-/// ? sh -c 'p=$1 e=$2 w=$3 t=$4; sed "s/^/fstab /" "$5" 2>/dev/null; [ ! -d /run/systemd/system ] || echo systemd; case $w in UUID=*) d=/dev/disk/by-uuid/${w#*=};; LABEL=*) d=/dev/disk/by-label/${w#*=};; PARTUUID=*) d=/dev/disk/by-partuuid/${w#*=};; PARTLABEL=*) d=/dev/disk/by-partlabel/${w#*=};; *) d=$w;; esac; [ ! -e "$d" ] || echo "device $(readlink -f "$d")"; PATH=$PATH:/usr/sbin:/sbin; case $t in nfs*|cifs|smb3|davfs|fuse.*) ! command -v "mount.$t" >/dev/null || echo helper;; *) echo helper;; esac; grep -F " $e " /proc/self/mountinfo | { n=; while IFS= read -r l; do set -f; set -- $l; [ "$5" = "$e" ] || continue; n=1; echo "mount $l"; s=${l##* - }; set -- $s; l=$(readlink -f "$2"); echo "source $l"; [ ! -r "/sys/block/${l##*/}/loop/backing_file" ] || echo "image $(cat "/sys/block/${l##*/}/loop/backing_file")"; done; if [ "$n" ]; then echo directory; case $w in /*) [ "$(timeout 2 stat -Lc %d:%i "$w" 2>/dev/null)" != "$(timeout 2 stat -Lc %d:%i "$p" 2>/dev/null)" ] || echo same;; esac; elif [ -d "$p" ]; then echo directory; fi; }' sh /mnt/nas /mnt/nas '' '' /etc/fstab
+/// ? sh -c '(fstab; /proc/self/mountinfo; readlink -f, and stat for two seconds)' sh /mnt/nas /mnt/nas '' '' /etc/fstab
 /// = fstab UUID=1 / ext4 errors=remount-ro 0 1
 /// = fstab nas:/export /mnt/nas nfs ro,soft 0 0
 /// = systemd
@@ -172,7 +172,7 @@ pub struct Unmounted {
 /// ! write /etc/fstab
 /// + UUID=1 / ext4 errors=remount-ro 0 1
 /// ! systemctl daemon-reload
-/// ? sh -c 'p=$1 e=$2 w=$3 t=$4; sed "s/^/fstab /" "$5" 2>/dev/null; [ ! -d /run/systemd/system ] || echo systemd; case $w in UUID=*) d=/dev/disk/by-uuid/${w#*=};; LABEL=*) d=/dev/disk/by-label/${w#*=};; PARTUUID=*) d=/dev/disk/by-partuuid/${w#*=};; PARTLABEL=*) d=/dev/disk/by-partlabel/${w#*=};; *) d=$w;; esac; [ ! -e "$d" ] || echo "device $(readlink -f "$d")"; PATH=$PATH:/usr/sbin:/sbin; case $t in nfs*|cifs|smb3|davfs|fuse.*) ! command -v "mount.$t" >/dev/null || echo helper;; *) echo helper;; esac; grep -F " $e " /proc/self/mountinfo | { n=; while IFS= read -r l; do set -f; set -- $l; [ "$5" = "$e" ] || continue; n=1; echo "mount $l"; s=${l##* - }; set -- $s; l=$(readlink -f "$2"); echo "source $l"; [ ! -r "/sys/block/${l##*/}/loop/backing_file" ] || echo "image $(cat "/sys/block/${l##*/}/loop/backing_file")"; done; if [ "$n" ]; then echo directory; case $w in /*) [ "$(timeout 2 stat -Lc %d:%i "$w" 2>/dev/null)" != "$(timeout 2 stat -Lc %d:%i "$p" 2>/dev/null)" ] || echo same;; esac; elif [ -d "$p" ]; then echo directory; fi; }' sh /mnt/nas /mnt/nas '' '' /etc/fstab
+/// ? sh -c '(fstab; /proc/self/mountinfo; readlink -f, and stat for two seconds)' sh /mnt/nas /mnt/nas '' '' /etc/fstab
 /// = fstab UUID=1 / ext4 errors=remount-ro 0 1
 /// = systemd
 /// = helper
@@ -196,7 +196,7 @@ pub struct Absent {
 /// mount::remounted("/mnt/nas", #{ opts: "rw" });
 /// ```
 /// ```transcript
-/// ? sh -c 'p=$1 e=$2 w=$3 t=$4; sed "s/^/fstab /" "$5" 2>/dev/null; [ ! -d /run/systemd/system ] || echo systemd; case $w in UUID=*) d=/dev/disk/by-uuid/${w#*=};; LABEL=*) d=/dev/disk/by-label/${w#*=};; PARTUUID=*) d=/dev/disk/by-partuuid/${w#*=};; PARTLABEL=*) d=/dev/disk/by-partlabel/${w#*=};; *) d=$w;; esac; [ ! -e "$d" ] || echo "device $(readlink -f "$d")"; PATH=$PATH:/usr/sbin:/sbin; case $t in nfs*|cifs|smb3|davfs|fuse.*) ! command -v "mount.$t" >/dev/null || echo helper;; *) echo helper;; esac; grep -F " $e " /proc/self/mountinfo | { n=; while IFS= read -r l; do set -f; set -- $l; [ "$5" = "$e" ] || continue; n=1; echo "mount $l"; s=${l##* - }; set -- $s; l=$(readlink -f "$2"); echo "source $l"; [ ! -r "/sys/block/${l##*/}/loop/backing_file" ] || echo "image $(cat "/sys/block/${l##*/}/loop/backing_file")"; done; if [ "$n" ]; then echo directory; case $w in /*) [ "$(timeout 2 stat -Lc %d:%i "$w" 2>/dev/null)" != "$(timeout 2 stat -Lc %d:%i "$p" 2>/dev/null)" ] || echo same;; esac; elif [ -d "$p" ]; then echo directory; fi; }' sh /mnt/nas /mnt/nas '' '' /etc/fstab
+/// ? sh -c '(fstab; /proc/self/mountinfo; readlink -f, and stat for two seconds)' sh /mnt/nas /mnt/nas '' '' /etc/fstab
 /// = fstab UUID=1 / ext4 errors=remount-ro 0 1
 /// = fstab nas:/export /mnt/nas nfs ro,soft 0 0
 /// = systemd

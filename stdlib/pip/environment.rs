@@ -85,7 +85,7 @@ impl Environment<'_> {
     pub async fn read(&self, host: &dyn Look, asked: &[String], install: Option<&[String]>) -> Result<PipState> {
         let mode = if install.is_some() { "plan" } else { "list" };
         let args = [self.executable.unwrap_or_default(), self.virtualenv.unwrap_or_default(), &self.maker(), mode];
-        let mut command = Command::sh(ASKED).args(args).timeout(Some(Duration::from_secs(600)));
+        let mut command = Command::gist("pip list; pip install --dry-run, for a new environment in a temporary one", ASKED).args(args).timeout(Some(Duration::from_secs(600)));
         if let Some(install) = install {
             command = command.args(self.extra().unwrap_or_default()).args(install);
         }

@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 /// system::locale("de_DE.UTF-8", #{ default: true });
 /// ```
 /// ```transcript
-/// ? sh -c 'locale -a 2>/dev/null | sed "s/^/has /"; f=/etc/default/locale; if [ ! -e $f ] && { [ ! -e /etc/debian_version ] || [ -e /etc/locale.conf ]; }; then f=/etc/locale.conf; fi; echo "file $f"; sed -n "s/^LANG=/lang /p" $f 2>/dev/null; ! command -v locale-gen >/dev/null || echo gen; ! command -v dnf >/dev/null || echo dnf; sed "s/^/known /" /usr/share/i18n/SUPPORTED 2>/dev/null; true' sh
+/// ? sh -c '(locale -a; LANG in /etc/default/locale or /etc/locale.conf; /usr/share/i18n/SUPPORTED)' sh
 /// = has C
 /// = has C.utf8
 /// = has POSIX
@@ -27,7 +27,7 @@ use std::collections::BTreeMap;
 /// = known de_DE ISO-8859-1
 /// ! sh -c 'f=/etc/locale.gen; l="$1 $2"; touch $f && sed -i "s/^# *$l *\$/$l/" $f && { grep -qx "$l" $f || echo "$l" >>$f; } && exec locale-gen' sh de_DE.UTF-8 UTF-8
 /// ! sh -c 'if grep -q ^LANG= "$2" 2>/dev/null; then t=$(sed "s/^LANG=.*/LANG=$1/" "$2"); else t=$(echo "LANG=$1"; cat "$2" 2>/dev/null); fi; printf "%s\n" "$t" >"$2"' sh de_DE.UTF-8 /etc/default/locale
-/// ? sh -c 'locale -a 2>/dev/null | sed "s/^/has /"; f=/etc/default/locale; if [ ! -e $f ] && { [ ! -e /etc/debian_version ] || [ -e /etc/locale.conf ]; }; then f=/etc/locale.conf; fi; echo "file $f"; sed -n "s/^LANG=/lang /p" $f 2>/dev/null; ! command -v locale-gen >/dev/null || echo gen; ! command -v dnf >/dev/null || echo dnf; sed "s/^/known /" /usr/share/i18n/SUPPORTED 2>/dev/null; true' sh
+/// ? sh -c '(locale -a; LANG in /etc/default/locale or /etc/locale.conf; /usr/share/i18n/SUPPORTED)' sh
 /// = has C
 /// = has C.utf8
 /// = has de_DE.utf8
@@ -78,6 +78,7 @@ pub struct LocaleState {
     default: Option<String>,
 }
 
+const GIST: &str = "locale -a; LANG in /etc/default/locale or /etc/locale.conf; /usr/share/i18n/SUPPORTED";
 const ASKED: &str = r#"locale -a 2>/dev/null | sed "s/^/has /"; f=/etc/default/locale; if [ ! -e $f ] && { [ ! -e /etc/debian_version ] || [ -e /etc/locale.conf ]; }; then f=/etc/locale.conf; fi; echo "file $f"; sed -n "s/^LANG=/lang /p" $f 2>/dev/null; ! command -v locale-gen >/dev/null || echo gen; ! command -v dnf >/dev/null || echo dnf; sed "s/^/known /" /usr/share/i18n/SUPPORTED 2>/dev/null; true"#;
 
 const MAKE: &str = r#"f=/etc/locale.gen; l="$1 $2"; touch $f && sed -i "s/^# *$l *\$/$l/" $f && { grep -qx "$l" $f || echo "$l" >>$f; } && exec locale-gen"#;
@@ -140,7 +141,7 @@ impl Operation for Locale {
         if self.name.as_slice().is_empty() || self.default && !self.present {
             bail!(playbook: "system::locale: `default` needs a locale that is there");
         }
-        let text = host.text(&Command::sh(ASKED)).await?;
+        let text = host.text(&Command::gist(GIST, ASKED)).await?;
         let said = |mark: &str| text.lines().filter_map(|line| line.strip_prefix(mark)).collect::<Vec<_>>();
         let known = said("known ").into_iter().filter_map(|line| line.split_once(' '));
         self.offer = Offer {
@@ -152,7 +153,7 @@ impl Operation for Locale {
         Ok(())
     }
     async fn read(&self, host: &dyn Look) -> Result<LocaleState> {
-        let text = host.text(&Command::sh(ASKED)).await?;
+        let text = host.text(&Command::gist(GIST, ASKED)).await?;
         let has: Vec<String> = text.lines().filter_map(|line| line.strip_prefix("has ")).map(plain).collect();
         let lang = text.lines().find_map(|line| line.strip_prefix("lang "));
         let lang = lang.map(|lang| lang.trim_matches(['"', '\'', ' ']).to_owned());

@@ -18,7 +18,7 @@ const ASKED: &str = r#"[ ! -e /run/reboot-required ] || { echo required; sort -u
 /// if system::reboot_required() { system::rebooted(); }
 /// ```
 /// ```transcript
-/// ? sh -c '[ ! -e /run/reboot-required ] || { echo required; sort -u /run/reboot-required.pkgs 2>/dev/null | sed "s/^/package /"; }; if command -v needs-restarting >/dev/null; then set -- needs-restarting -r; elif command -v dnf >/dev/null; then set -- dnf -q needs-restarting -r; else set --; fi; [ $# = 0 ] || LC_ALL=C timeout 30 "$@" 2>/dev/null | sed "s/^/dnf /"; systemd-detect-virt -cq 2>/dev/null || { echo "running $(uname -r)"; for d in /lib/modules/*/kernel; do [ ! -d "$d" ] || { d=${d%/kernel}; echo "kernel ${d##*/}"; }; done; }' sh
+/// ? sh -c '(/run/reboot-required; needs-restarting -r; uname -r against /lib/modules)' sh
 /// = running 6.1.0-39-amd64
 /// = kernel 6.1.0-38-amd64
 /// = kernel 6.1.0-39-amd64
@@ -41,7 +41,7 @@ impl Fact for RebootRequired {
 /// for reason in system::reboot_reasons() { print(reason); }
 /// ```
 /// ```transcript
-/// ? sh -c '[ ! -e /run/reboot-required ] || { echo required; sort -u /run/reboot-required.pkgs 2>/dev/null | sed "s/^/package /"; }; if command -v needs-restarting >/dev/null; then set -- needs-restarting -r; elif command -v dnf >/dev/null; then set -- dnf -q needs-restarting -r; else set --; fi; [ $# = 0 ] || LC_ALL=C timeout 30 "$@" 2>/dev/null | sed "s/^/dnf /"; systemd-detect-virt -cq 2>/dev/null || { echo "running $(uname -r)"; for d in /lib/modules/*/kernel; do [ ! -d "$d" ] || { d=${d%/kernel}; echo "kernel ${d##*/}"; }; done; }' sh
+/// ? sh -c '(/run/reboot-required; needs-restarting -r; uname -r against /lib/modules)' sh
 /// = required
 /// = package dbus
 /// = running 6.1.0-38-amd64
@@ -61,7 +61,7 @@ impl Fact for RebootReasons {
 }
 
 async fn reasons(host: &dyn Look) -> Result<Vec<String>> {
-    let command = Command::sh(ASKED).timeout(Some(Duration::from_secs(45)));
+    let command = Command::gist("/run/reboot-required; needs-restarting -r; uname -r against /lib/modules", ASKED).timeout(Some(Duration::from_secs(45)));
     Ok(parse(&host.text(&command).await?))
 }
 

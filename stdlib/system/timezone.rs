@@ -14,12 +14,12 @@ use serde::{Deserialize, Serialize};
 /// system::timezone("Europe/Berlin");
 /// ```
 /// ```transcript
-/// ? sh -c 'z=/usr/share/zoneinfo; l=$(readlink /etc/localtime); if [ -n "$l" ]; then echo "zone ${l##*zoneinfo/}"; elif [ -e /etc/localtime ]; then n=$z/$1; cmp -s /etc/localtime "$n" || n=$(find $z -type f -exec cmp -s {} /etc/localtime \; -print | head -n 1); echo "zone ${n#$z/}"; fi; [ ! -e /etc/timezone ] || echo "file $(cat /etc/timezone)"; if [ ! -d $z ]; then echo missing; elif [ ! -f "$z/$1" ]; then cd $z && find . -type f -path "./*/*" | sed "s/^../known /"; fi' sh Europe/Berlin
+/// ? sh -c '(readlink /etc/localtime; /etc/timezone; /usr/share/zoneinfo)' sh Europe/Berlin
 /// = zone Etc/UTC
 /// = file Etc/UTC
 /// ! sh -c 'timedatectl set-timezone "$1" 2>/dev/null || ln -sfn "/usr/share/zoneinfo/$1" /etc/localtime' sh Europe/Berlin
 /// ! sh -c 'printf "%s\n" "$1" >/etc/timezone' sh Europe/Berlin
-/// ? sh -c 'z=/usr/share/zoneinfo; l=$(readlink /etc/localtime); if [ -n "$l" ]; then echo "zone ${l##*zoneinfo/}"; elif [ -e /etc/localtime ]; then n=$z/$1; cmp -s /etc/localtime "$n" || n=$(find $z -type f -exec cmp -s {} /etc/localtime \; -print | head -n 1); echo "zone ${n#$z/}"; fi; [ ! -e /etc/timezone ] || echo "file $(cat /etc/timezone)"; if [ ! -d $z ]; then echo missing; elif [ ! -f "$z/$1" ]; then cd $z && find . -type f -path "./*/*" | sed "s/^../known /"; fi' sh Europe/Berlin
+/// ? sh -c '(readlink /etc/localtime; /etc/timezone; /usr/share/zoneinfo)' sh Europe/Berlin
 /// = zone Europe/Berlin
 /// = file Europe/Berlin
 /// ```
@@ -56,7 +56,7 @@ impl Operation for Timezone {
         Ok(())
     }
     async fn read(&self, host: &dyn Look) -> Result<TimezoneState> {
-        let text = host.text(&Command::sh(ASKED).arg(&self.name)).await?;
+        let text = host.text(&Command::gist("readlink /etc/localtime; /etc/timezone; /usr/share/zoneinfo", ASKED).arg(&self.name)).await?;
         let said = |mark: &str| text.lines().find_map(|line| line.strip_prefix(mark)).map(|word| word.trim().to_owned());
         let known: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("known ")).collect();
         if text.lines().any(|line| line == "missing") {

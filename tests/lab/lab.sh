@@ -14,7 +14,7 @@ set -euo pipefail
 SUITE=trixie
 PACKAGES=systemd,systemd-sysv,dbus,openssh-server,sudo,cron,iproute2,iputils-ping,procps,ca-certificates,apt-utils,nftables,kmod,git,locales,tzdata,curl,unzip,zip,xz-utils
 
-PYTHON='python3 python3-apt python3-pip python3-venv'
+PYTHON='python3 python3-apt python3-debian python3-pip python3-venv'
 
 # Nearly `--privileged`, but without the machine's devices.
 RUN_FLAGS=(--cap-add ALL --security-opt seccomp=unconfined

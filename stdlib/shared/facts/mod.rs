@@ -32,6 +32,11 @@ pub async fn script(host: &dyn Look, script: &str) -> Result<String> {
     host.text(&Command::sh(script).timeout(LIMIT)).await
 }
 
+/// The same for a long script, which reports show by its gist.
+pub async fn gist(host: &dyn Look, gist: &str, script: &str) -> Result<String> {
+    host.text(&Command::gist(gist, script).timeout(LIMIT)).await
+}
+
 /// The error for an answer that is not what it should be.
 pub fn strange(what: &str, answer: &str) -> Error {
     let start: String = answer.chars().take(80).collect();

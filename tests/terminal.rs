@@ -45,3 +45,40 @@ fn a_password_without_a_terminal_is_not_asked_for() {
     let said = String::from_utf8_lossy(&out.stderr).into_owned();
     assert!(said.contains("no terminal to ask on") && said.contains("--become-password-file"), "{said}");
 }
+
+#[test]
+fn pause_asks_once_for_all_hosts_and_hides_what_must_not_be_seen() {
+    let room = tempfile::tempdir().unwrap();
+    let dir = room.path();
+    let text = "play(\"p\", \"a,b\", |host| {
+        let name = pause(#{ prompt: \"Name\" });
+        let pin = pause(#{ prompt: \"Pin\", echo: false });
+        print(`${host.name} ${name} ${pin.len()} ${pin}`);
+    });\n";
+    std::fs::write(dir.join("x.rhai"), text).unwrap();
+    std::fs::write(
+        dir.join("hosts.yaml"),
+        "all: { hosts: { a: { ansible_connection: local }, b: { ansible_connection: local } } }\n",
+    )
+    .unwrap();
+    let at_home = |command: &mut std::process::Command| {
+        command.current_dir(dir).env("HOME", dir).env("XDG_STATE_HOME", dir).env("XDG_RUNTIME_DIR", dir);
+    };
+
+    let mut command = on_a_terminal(env!("CARGO_BIN_EXE_hlrun"), "x.rhai -i hosts.yaml");
+    at_home(&mut command);
+    let (screen, code) = converse(&mut command, &[("Name: ", "anna\n"), ("Pin: ", "hush-hush\n")]);
+    assert_eq!(code, 0, "{screen}");
+    assert!(["a", "b"].iter().all(|host| screen.contains(&format!("{host} anna 9 ‹secret›"))), "{screen}");
+    assert_eq!(screen.matches("Name: ").count(), 1, "{screen}");
+
+    for (flags, code, expected) in [(&[][..], 2, "no terminal to ask on"), (&["--check"][..], 0, "it would ask: Name")]
+    {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_hlrun"));
+        at_home(command.args(["x.rhai", "-i", "hosts.yaml"]).args(flags).stdin(std::process::Stdio::null()));
+        let out = command.output().unwrap();
+        let said = String::from_utf8_lossy(&out.stdout).into_owned() + &String::from_utf8_lossy(&out.stderr);
+        assert_eq!(out.status.code(), Some(code), "{said}");
+        assert!(said.contains(expected), "{said}");
+    }
+}

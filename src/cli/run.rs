@@ -164,7 +164,7 @@ pub fn run(
     if std::io::stdin().is_terminal() {
         let cancel = runtime.cancellation();
         runtime.person(Person::new(move |question, echo| {
-            let line = typed(&format!("{question}: "), echo, &cancel)?;
+            let line = read_typed(&format!("{question}: "), echo, &cancel)?;
             Some(line.trim_end_matches(['\n', '\r']).to_owned())
         }));
     }
@@ -205,7 +205,7 @@ pub fn watch(cancel: CancellationToken) {
 
 /// Ask at the terminal; an interruption is an answer too.
 fn ask(question: &str, cancel: &CancellationToken) -> Answer {
-    let line = typed(&format!("{question} (N)o/(y)es/(c)ontinue/(q)uit: "), true, cancel);
+    let line = read_typed(&format!("{question} (N)o/(y)es/(c)ontinue/(q)uit: "), true, cancel);
     match line.as_deref().map(|line| line.trim().to_lowercase()).as_deref() {
         None | Some("q" | "quit") => Answer::Quit,
         Some("y" | "yes") => Answer::Yes,
@@ -215,7 +215,7 @@ fn ask(question: &str, cancel: &CancellationToken) -> Answer {
 }
 
 /// What is typed at a terminal after a question; nothing if the run is interrupted or the terminal is gone.
-fn typed(question: &str, echo: bool, cancel: &CancellationToken) -> Option<String> {
+fn read_typed(question: &str, echo: bool, cancel: &CancellationToken) -> Option<String> {
     let mut err = std::io::stderr();
     let _ = write!(err, "{question}");
     let _ = err.flush();

@@ -131,6 +131,12 @@ fn explain(url: &str, error: reqwest::Error, complaint: Option<String>) -> Error
     if has("refused") {
         return failed.hint("nothing listens there, seen from the host: ss -tlnp on it lists what does");
     }
+    if has("causedasendentity") {
+        return failed.hint(
+            "it is an authority's certificate, which no server should use: make one of its own (basicConstraints=CA:FALSE), \
+             or validate_certs: false",
+        );
+    }
     if has("certificate") || has("unknownissuer") {
         return failed
             .hint("name its certificate authority: ca_path: \"ca.pem\" (or validate_certs: false, if you must)");

@@ -225,7 +225,7 @@ impl Look for Replay {
         let syntax = minijinja::syntax::SyntaxConfig::builder().keep_trailing_newline(true).build();
         env.set_syntax(syntax.map_err(|e| Error::bug(e.to_string()))?);
         // Chance of its own kind: always the same.
-        env.add_function("lookup", |name: String, _: minijinja::value::Rest<minijinja::Value>| format!("a {name}"));
+        env.add_function("lookup", |name: String, _path: String, _: minijinja::value::Kwargs| format!("a {name}"));
         let vars = minijinja::Value::from(minijinja::value::Serde(vars));
         env.render_named_str(name, template, vars).map_err(|e| Error::playbook(e.to_string()))
     }

@@ -123,10 +123,13 @@ fn trial(lab: &Path, file: &Path) -> Result<(), Failed> {
     std::fs::write(room.path().join("inventory.yaml"), inventory(lab)?)?;
     std::fs::write(room.path().join("text.j2"), "{{ ansible_os_family }} {{ who | default('nobody') }}\n")?;
     std::fs::write(room.path().join("plain.txt"), "plain\n")?;
-    std::fs::write(room.path().join("users.j2"), "{% for u in users | dict2items %}{{ u.key }}: {{ u.value.shell }}\n{% endfor %}{{ site }}\n")?;
+    std::fs::write(
+        room.path().join("users.j2"),
+        "{% for u in users | dict2items %}{{ u.key }}: {{ u.value.shell }}\n{% endfor %}{{ site }}\n",
+    )?;
     std::fs::write(room.path().join("key.pub"), format!("{KEY} me@laptop\n"))?;
     std::fs::create_dir(room.path().join("group_vars"))?;
-    std::fs::write(room.path().join("group_vars/all.yml"), VARS)?;
+    std::fs::write(room.path().join("group_vars/all.yml"), format!("{VARS}room: {}\n", room.path().display()))?;
     std::os::unix::fs::symlink(room.path(), room.path().join("files"))?;
     for name in ["tree/a", "tree/b c/d", "tree/.e"] {
         std::fs::create_dir_all(room.path().join(name).parent().unwrap())?;
@@ -200,7 +203,10 @@ fn play_ansible(lab: &Path, room: &Path) -> Result<String, String> {
     }
     let collections = lab.join("collections");
     if !collections.join("ansible_collections/community/general").exists() {
-        said(Command::new("sh").args(["-c", FETCH, "sh"]).args([&venv, &collections]).arg(COLLECTIONS).output(), "pip")?;
+        said(
+            Command::new("sh").args(["-c", FETCH, "sh"]).args([&venv, &collections]).arg(COLLECTIONS).output(),
+            "pip",
+        )?;
     }
     let mut command = Command::new(venv.join("bin/ansible-playbook"));
     command.env("ANSIBLE_COLLECTIONS_PATH", collections);

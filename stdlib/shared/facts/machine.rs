@@ -145,7 +145,12 @@ pub async fn virtualization(host: &dyn Look) -> Result<String> {
                  [ -e /run/.containerenv ] && echo podman && exit; \
                  tr \"\\0\" \"\\n\" </proc/1/environ 2>/dev/null | sed -n \"s/^container=//p\" | grep . && exit; \
                  cat /sys/class/dmi/id/sys_vendor /sys/class/dmi/id/product_name 2>/dev/null; true";
-    let text = gist(host, "systemd-detect-virt; else /.dockerenv, /run/.containerenv, /proc/1/environ, /sys/class/dmi/id", asked).await?;
+    let text = gist(
+        host,
+        "systemd-detect-virt; else /.dockerenv, /run/.containerenv, /proc/1/environ, /sys/class/dmi/id",
+        asked,
+    )
+    .await?;
     let first = text.lines().next().unwrap_or_default().trim();
     let hardware = text.to_lowercase();
     let has = |word: &str| hardware.contains(word);

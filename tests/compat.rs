@@ -30,7 +30,7 @@ export LC_ALL=C
 find /srv /etc /root /home /opt /usr/local /var/spool/cron /tmp -xdev \( -path /root/.ansible -o -path /home/admin/.ansible -o -path '/tmp/systemd-private*' -o -path '/srv/compat/*/.git' -o -path /srv/compat/venv \) -prune \
     -o \( -name '.hlrun*' -o -name '*-' -o -name machine-id -o -name .updated -o -name .pwd.lock -o -name ld.so.cache \) -o -printf '%p %y%m %u:%g %l\n' | sed 's/\(apt\|dpkg\)\.[0-9]*$/\1/; s/\.[^./ ]*~ / backup /' | sort
 find /srv /etc /root /home /opt /usr/local -xdev \( -path /root/.ansible -o -path '/srv/compat/*/.git' -o -path /srv/compat/venv -o -name '*~' \) -prune -o -type f \
-    ! -name '*-' ! -name 'shadow*' ! -name 'ssh_host*' ! -name hostname ! -name hosts ! -name ld.so.cache ! -name machine-id ! -name .updated -exec sha256sum {} + | sort
+    ! -name '*-' ! -name '.hlrun*' ! -path '*/sources.list.d/compat*' ! -name 'shadow*' ! -name 'ssh_host*' ! -name hostname ! -name hosts ! -name ld.so.cache ! -name machine-id ! -name .updated -exec sha256sum {} + | sort
 sed 's/^\([^:]*\):\([^:]\).*\(:[^:]*:[^:]*:[^:]*:[^:]*:[^:]*:[^:]*\)$/\1:\2\3/; s/^\([^:]*:[^:]*:\)[^:]*/\1/' /etc/shadow
 dpkg-query -W -f '${Package} ${Version} ${db:Status-Abbrev}\n'; apt-mark showhold | sed 's/^/hold /'; apt-mark showmanual | sed 's/^/manual /'
 systemctl list-unit-files --no-legend --plain
@@ -39,8 +39,9 @@ sysctl net.ipv4.ip_forward net.ipv4.tcp_keepalive_time net.ipv4.tcp_fin_timeout
 sed -n 's/^[0-9]* [0-9]* [^ ]* \([^ ]* [^ ]*compat[^ ]* [^ ]*\).* - /\1 /p' /proc/self/mountinfo
 grep -v '^# DO NOT EDIT\|^# (.* installed on \|^# (Cron version' /var/spool/cron/crontabs/* /dev/null || true
 for git in $(ls -d /srv/compat/*/.git 2>/dev/null); do
-    d=${git%/.git}; echo "$d"; git -C "$d" status -b --porcelain; git -C "$d" branch -a; git -C "$d" remote -v; git -C "$d" rev-parse HEAD --is-shallow-repository
+    d=${git%/.git}; echo "$d"; git -C "$d" status --porcelain; git -C "$d" symbolic-ref -q HEAD || true; git -C "$d" branch -r; git -C "$d" remote -v; git -C "$d" rev-parse HEAD --is-shallow-repository
 done
+grep -v '^X-Repolib-Name' /etc/apt/sources.list.d/compat* /dev/null || true
 [ ! -e /srv/compat/venv ] || /srv/compat/venv/bin/pip list --format=freeze
 uname -n; locale -a; date +%Z
 "#;

@@ -33,10 +33,10 @@ find /srv /etc /root /home /opt /usr/local -xdev \( -path /root/.ansible -o -pat
     ! -name '*-' ! -name '.hlrun*' ! -path '*/sources.list.d/compat*' ! -name 'shadow*' ! -name 'ssh_host*' ! -name hostname ! -name hosts ! -name ld.so.cache ! -name machine-id ! -name .updated -exec sha256sum {} + | sort
 sed 's/^\([^:]*\):\([^:]\).*\(:[^:]*:[^:]*:[^:]*:[^:]*:[^:]*:[^:]*\)$/\1:\2\3/; s/^\([^:]*:[^:]*:\)[^:]*/\1/' /etc/shadow
 dpkg-query -W -f '${Package} ${Version} ${db:Status-Abbrev}\n'; apt-mark showhold | sed 's/^/hold /'; apt-mark showmanual | sed 's/^/manual /'
-systemctl list-unit-files --no-legend --plain
-systemctl list-units --all --no-legend --plain --type=service,timer,socket | awk '{print $1, $2, $3}' | grep -v '^user@\|^user-runtime'
+systemctl list-unit-files --no-legend --plain | grep -v '^srv-compat-.*mount'
+systemctl list-units --all --no-legend --plain --type=service,timer,socket | awk '{print $1, $2, $3}' | grep -v '^user@\|^user-runtime\|^systemd-[a-z]*d.service'
 sysctl net.ipv4.ip_forward net.ipv4.tcp_keepalive_time net.ipv4.tcp_fin_timeout
-sed -n 's/^[0-9]* [0-9]* [^ ]* \([^ ]* [^ ]*compat[^ ]* [^ ]*\).* - /\1 /p' /proc/self/mountinfo
+sed -n 's/^[0-9]* [0-9]* [^ ]* \([^ ]* [^ ]*compat[^ ]* [^ ]*\).* - /\1 /p' /proc/self/mountinfo | sed 's/,lowerdir=.*//'
 grep -v '^# DO NOT EDIT\|^# (.* installed on \|^# (Cron version' /var/spool/cron/crontabs/* /dev/null || true
 for git in $(ls -d /srv/compat/*/.git 2>/dev/null); do
     d=${git%/.git}; echo "$d"; git -C "$d" status --porcelain; git -C "$d" symbolic-ref -q HEAD || true; git -C "$d" branch -r; git -C "$d" remote -v; git -C "$d" rev-parse HEAD --is-shallow-repository

@@ -56,6 +56,8 @@ struct Memory {
     want: OnceLock<Packages>,
     /// The first answer of dpkg, if it was asked together with something else.
     first: OnceLock<Output>,
+    /// Whether it is on the way back to earlier versions.
+    back: bool,
 }
 
 impl Memory {
@@ -102,7 +104,40 @@ impl Memory {
     fn want(&self, now: &Packages) -> Packages {
         self.want.get().unwrap_or(now).clone()
     }
+    /// Whether the wanted versions are those that the operation is for, and not earlier ones.
+    fn forward(&self, now: &Packages, want: &Packages) -> bool {
+        !self.back && *want == self.want(now)
+    }
+    /// What matters on the way back: the packages that the change touched.
+    fn recalled(before: &Packages, after: &Packages) -> Memory {
+        let mut all = after.clone();
+        all.extend(before.clone());
+        Memory { want: OnceLock::from(all), first: OnceLock::new(), back: true }
+    }
 }
+
+/// The way back is the same for every operation on packages: the versions that there were. It is told
+/// which packages are marked as asked for when they come back, and whether configuration files go with one.
+macro_rules! goes_back {
+    ($asked:expr, $purge:expr) => {
+        async fn recall(&mut self, _host: &dyn Look, before: Packages, after: &Packages) -> Result<Packages> {
+            self.memory = Memory::recalled(&before, after);
+            Ok(before)
+        }
+        async fn returnable(&self, host: &dyn Look, now: &Packages, want: &Packages) -> Result<()> {
+            transaction::returnable(host, now, want, self.lock_timeout).await
+        }
+        fn steps(&self, now: &Packages, want: &Packages) -> Result<Vec<Step>> {
+            if !self.memory.forward(now, want) {
+                let asked: fn(&Self, &Packages) -> Vec<String> = $asked;
+                let purge: fn(&Self) -> bool = $purge;
+                return Ok(transaction::steps_back(now, want, &asked(self, want), purge(self), self.lock_timeout));
+            }
+            self.forward(now)
+        }
+    };
+}
+use goes_back;
 
 /// What is due before packages are compared.
 async fn refresh(host: &dyn Look, update: bool, valid: Option<Span>, lock: Span, repair: bool) -> Result<Refresh> {
@@ -193,6 +228,9 @@ impl Installed {
         };
         options.transaction(self.names.iter().map(|named| named.arg.clone()), self.lock_timeout)
     }
+    fn forward(&self, _now: &Packages) -> Result<Vec<Step>> {
+        Ok(self.transaction().command().into())
+    }
     fn satisfied(&self, now: &Packages) -> bool {
         self.names.iter().all(|named| {
             let installed = now.get(&named.name).and_then(Option::as_deref);
@@ -221,7 +259,7 @@ impl Operation for Installed {
         Ok(refresh)
     }
     async fn read(&self, host: &dyn Look) -> Result<Packages> {
-        if self.names.is_empty() {
+        if self.names.is_empty() && !self.memory.back {
             return Ok(Packages::new());
         }
         let now = self.memory.installed(host, &self.names).await?;
@@ -235,11 +273,7 @@ impl Operation for Installed {
     fn want(&self, now: &Packages) -> Result<Packages> {
         Ok(self.memory.want(now))
     }
-    fn steps(&self, now: &Packages, want: &Packages) -> Result<Vec<Step>> {
-        let forward = *want == self.memory.want(now);
-        let transaction = if forward { self.transaction() } else { transaction::back(now, want, self.lock_timeout) };
-        Ok(transaction.command().into())
-    }
+    goes_back!(|installed, _| names::asked(&installed.name), |_| false);
     fn explain(&self, error: Error) -> Error {
         transaction::explain(error)
     }

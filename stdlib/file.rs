@@ -34,7 +34,7 @@ pub use replaced::Replaced;
 pub use tree::Tree;
 
 use crate::bail;
-use crate::contract::{Command, Content, Look, Module, Operation, Result, Step};
+use crate::contract::{Command, Content, Keepsake, Look, Module, Operation, Result, Step};
 use crate::shared::{Attributes, FileState, Given, HostPath, Id, Keep, Loaded, Many, Mode, Reading, stat, validation};
 use futures_util::try_join;
 use schemars::JsonSchema;
@@ -199,6 +199,19 @@ impl Operation for File {
 
     async fn premise(&self, host: &dyn Look, now: &FileState) -> Result<()> {
         now.place(host, &self.path).await
+    }
+
+    fn keeps(&self, now: &FileState, want: &FileState) -> Vec<Keepsake> {
+        now.keeps(&self.path, want)
+    }
+
+    async fn recall(&mut self, _host: &dyn Look, before: FileState, _after: &FileState) -> Result<FileState> {
+        self.keep = Keep { sensitive: self.sensitive, ..Keep::default() };
+        if self.content.is_some() || self.src.take().is_some() || self.template.is_some() {
+            let content = before.content.clone().unwrap_or_default();
+            self.loaded = Some(Loaded { content, source: None });
+        }
+        Ok(before)
     }
 
     fn sensitive(&self) -> bool {

@@ -35,6 +35,7 @@ modules![
     http,
     modprobe,
     mount,
+    password,
     pip,
     shell,
     sysctl,

@@ -54,6 +54,14 @@ pub struct UnitState {
 }
 
 impl UnitState {
+    /// The nearest state that can be gone back to: nobody makes a unit fail, or systemd's knowledge old.
+    fn reachable(self) -> UnitState {
+        let active = self.active.map(|active| match active.as_str() {
+            "active" | "activating" => "active".to_owned(),
+            _ => "inactive".to_owned(),
+        });
+        UnitState { active, stale: self.stale.map(|_| false), ..self }
+    }
     /// The commands from this state to another.
     fn steps(&self, want: &UnitState, scope: Scope, name: &UnitName) -> Vec<Step> {
         let mut steps: Vec<Step> = Vec::new();
@@ -126,6 +134,9 @@ pub struct Running {
     /// `"system"`, or `"user"` for the units of a user.
     #[serde(default)]
     pub scope: Scope,
+    /// Whether it is on the way back, where one that has failed does not run.
+    #[serde(skip)]
+    back: bool,
 }
 
 impl Operation for Running {
@@ -142,7 +153,7 @@ impl Operation for Running {
                 hint: "systemd::restarted(\"{}\") runs it now, and a timer runs it again and again", self.name);
         }
         Ok(UnitState {
-            active: Some(shown.active().to_owned()),
+            active: Some(if self.back && shown.active() == "failed" { "inactive" } else { shown.active() }.to_owned()),
             enabled: enabled(&shown, self.enabled),
             stale: Some(shown.stale()),
             unproven: shown.unproven(),
@@ -155,6 +166,10 @@ impl Operation for Running {
     }
     fn steps(&self, now: &UnitState, want: &UnitState) -> Result<Vec<Step>> {
         Ok(now.steps(want, self.scope, &self.name))
+    }
+    async fn recall(&mut self, _host: &dyn Look, before: UnitState, _after: &UnitState) -> Result<UnitState> {
+        self.back = true;
+        Ok(before.reachable())
     }
     fn explain(&self, error: Error) -> Error {
         explain(error)
@@ -215,6 +230,9 @@ impl Operation for Stopped {
     }
     fn steps(&self, now: &UnitState, want: &UnitState) -> Result<Vec<Step>> {
         Ok(now.steps(want, self.scope, &self.name))
+    }
+    async fn recall(&mut self, _host: &dyn Look, before: UnitState, _after: &UnitState) -> Result<UnitState> {
+        Ok(before.reachable())
     }
     fn explain(&self, error: Error) -> Error {
         explain(error)

@@ -7,13 +7,23 @@ use std::io::Write;
 
 #[test]
 fn sessions() {
+    session("tests/cli/*.md");
+}
+
+/// What was done last must be what this one did.
+#[test]
+fn a_session_that_goes_back() {
+    session("tests/cli/undo/*.md");
+}
+
+fn session(files: &str) {
     let state = tempfile::tempdir().unwrap();
     let cases = trycmd::TestCases::new();
     cases.env("XDG_STATE_HOME", state.path().to_string_lossy());
     cases.env("XDG_CONFIG_HOME", state.path().to_string_lossy());
     cases.env("HOME", state.path().to_string_lossy());
     cases.env("COLUMNS", "80");
-    cases.case("tests/cli/*.md");
+    cases.case(files);
 }
 
 /// The lines of `--json` of a run of the first playbook on this machine.
@@ -28,7 +38,9 @@ fn events(args: &[&str]) -> Vec<serde_json::Value> {
     let text = String::from_utf8(output.stdout).unwrap();
     let lines: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let runs = state.path().join("hlrun/runs");
-    let journal = std::fs::read_to_string(std::fs::read_dir(runs).unwrap().next().unwrap().unwrap().path()).unwrap();
+    let mut files = std::fs::read_dir(runs).unwrap().map(|entry| entry.unwrap().path());
+    let journal = files.find(|path| path.extension().is_some_and(|e| e == "jsonl")).unwrap();
+    let journal = std::fs::read_to_string(journal).unwrap();
     assert_eq!(journal, text, "the journal is what --json prints");
     lines
 }
@@ -223,7 +235,11 @@ fn a_run_shows_and_keeps_no_secret() {
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
-            if path.is_dir() { folders.push(path) } else { said += &std::fs::read_to_string(path).unwrap() }
+            if path.is_dir() {
+                folders.push(path)
+            } else {
+                said += &String::from_utf8_lossy(&std::fs::read(path).unwrap())
+            }
         }
     }
     assert!(said.contains("it is ‹secret›") && said.contains("it says ‹secret›"), "{said}");

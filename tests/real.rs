@@ -29,6 +29,8 @@ mod privilege;
 mod pty;
 #[path = "real/semantics.rs"]
 mod semantics;
+#[path = "real/undo.rs"]
+mod undo;
 
 use libtest_mimic::{Arguments, Trial};
 
@@ -49,6 +51,7 @@ fn main() {
         privilege::PROMISES,
         semantics::PROMISES,
         comforts::PROMISES,
+        undo::PROMISES,
     ];
     let trials = all.concat().into_iter().map(|(name, promise)| trial(name, promise));
     let trials = trials.chain(operations::promises().into_iter().map(|(name, promise)| trial(name, promise)));

@@ -1,5 +1,6 @@
 //! The command line: one file per subcommand.
 
+mod again;
 mod args;
 mod check;
 mod complete;
@@ -23,6 +24,7 @@ mod run;
 mod runs;
 mod screen;
 mod secrets;
+mod undo;
 mod vault;
 mod why;
 
@@ -58,6 +60,7 @@ pub fn main(argv: Vec<OsString>) -> u8 {
         Ok(with) => with.unwrap_or(command),
         Err(errors) => return screen::fail(&errors),
     };
+    let typed = argv.clone();
     let matches = match command.try_get_matches_from(argv) {
         Ok(matches) => matches,
         Err(error) => {
@@ -81,7 +84,7 @@ pub fn main(argv: Vec<OsString>) -> u8 {
     match cli.command {
         args::Subcommand::Run(args) => {
             let given = args::given(&matches, &params);
-            run::run(args, program, given, project)
+            run::run(args, program, given, project, typed)
         }
         args::Subcommand::Check(args) => check::check(&args, project),
         args::Subcommand::Explain(args) => explain::explain(&args, project),
@@ -93,6 +96,8 @@ pub fn main(argv: Vec<OsString>) -> u8 {
         args::Subcommand::Record(args) => record::record(&args, project),
         args::Subcommand::Docs(args) => docs::docs(&args),
         args::Subcommand::Runs(args) => runs::runs(&args),
+        args::Subcommand::Undo(args) => undo::undo(*args, project),
+        args::Subcommand::Resume(args) => again::resume(&args),
         args::Subcommand::Owed(args) => owed::owed(&args),
         args::Subcommand::Show(args) => runs::show(&args),
         args::Subcommand::Logs(args) => logs::logs(&args),

@@ -4,11 +4,15 @@ use super::args::{ConnectionArgs, InventoryArgs, RunArgs};
 use super::{USAGE, extra, screen, secrets};
 use crate::inventory::Inventory;
 use crate::report::{JsonLines, Terminal};
-use crate::run::{Answer, CancellationToken, Options, Prompt, Runtime, Summary, left_out};
+use crate::run::{
+    Answer, CancellationToken, Options, Person, Prompt, Resume, Runtime, Summary, find_run, left_out, state_dir,
+};
 use crate::script::{Limits, Program, inspect};
 use crate::transport::{HostKeys, Method};
 use serde_json::{Map, Value};
-use std::io::{BufRead, Write};
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::io::{BufRead, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::RecvTimeoutError;
 use std::time::Duration;
@@ -92,6 +96,7 @@ pub fn run(
     program: Option<(Program, Vec<Error>)>,
     given: std::result::Result<Map<String, Value>, String>,
     project: Option<PathBuf>,
+    words: Vec<OsString>,
 ) -> u8 {
     let params = match given {
         Ok(params) => params,
@@ -114,6 +119,10 @@ pub fn run(
         Ok(options) => options,
         Err(error) => return screen::fail(&[error]),
     };
+    let resume = match args.resume.as_deref().map(|run| find_run(&state_dir(), run)).transpose() {
+        Ok(run) => run.map(|run| Resume { run, hosts: of(&args.only_hosts) }),
+        Err(error) => return screen::fail(&[error]),
+    };
     let options = Options {
         check: args.check,
         limit: args.limit.clone(),
@@ -122,6 +131,10 @@ pub fn run(
         start_at_task: args.start_at_task.clone(),
         step: args.step,
         skip_owed: args.skip_owed,
+        only_owed: args.only_owed,
+        owed_hosts: of(&args.only_hosts),
+        resume,
+        origin: Some(super::again::origin(&words, &args.inventory, beside)),
         params,
         ..options
     };
@@ -148,8 +161,20 @@ pub fn run(
         let cancel = runtime.cancellation();
         runtime.prompt(Prompt::new(move |question| ask(question, &cancel)));
     }
+    if std::io::stdin().is_terminal() {
+        let cancel = runtime.cancellation();
+        runtime.person(Person::new(move |question, echo| {
+            let line = typed(&format!("{question}: "), echo, &cancel)?;
+            Some(line.trim_end_matches(['\n', '\r']).to_owned())
+        }));
+    }
     watch(runtime.cancellation());
     finish(&runtime.run(program, &args.playbook), args.detailed_exitcode)
+}
+
+/// Some hosts, if any are named.
+fn of(hosts: &[String]) -> Option<BTreeSet<String>> {
+    (!hosts.is_empty()).then(|| hosts.iter().cloned().collect())
 }
 
 /// The exit code of a run.
@@ -180,27 +205,35 @@ pub fn watch(cancel: CancellationToken) {
 
 /// Ask at the terminal; an interruption is an answer too.
 fn ask(question: &str, cancel: &CancellationToken) -> Answer {
-    let mut err = std::io::stderr();
-    let _ = write!(err, "{question} (N)o/(y)es/(c)ontinue/(q)uit: ");
-    let _ = err.flush();
-    let (typed, line) = std::sync::mpsc::channel();
-    std::thread::spawn(move || {
-        let mut line = String::new();
-        let read = std::io::stdin().lock().read_line(&mut line);
-        drop(typed.send(read.ok().filter(|count| *count > 0).map(|_| line)));
-    });
-    let line = loop {
-        match line.recv_timeout(Duration::from_millis(50)) {
-            Ok(line) => break line,
-            Err(RecvTimeoutError::Timeout) if !cancel.is_cancelled() => {}
-            Err(_) => break None,
-        }
-    };
+    let line = typed(&format!("{question} (N)o/(y)es/(c)ontinue/(q)uit: "), true, cancel);
     match line.as_deref().map(|line| line.trim().to_lowercase()).as_deref() {
         None | Some("q" | "quit") => Answer::Quit,
         Some("y" | "yes") => Answer::Yes,
         Some("c" | "continue") => Answer::Continue,
         Some(_) => Answer::No,
+    }
+}
+
+/// What is typed at a terminal after a question; nothing if the run is interrupted or the terminal is gone.
+fn typed(question: &str, echo: bool, cancel: &CancellationToken) -> Option<String> {
+    let mut err = std::io::stderr();
+    let _ = write!(err, "{question}");
+    let _ = err.flush();
+    let (typed, line) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        if !echo {
+            return drop(typed.send(rpassword::read_password().ok()));
+        }
+        let mut line = String::new();
+        let read = std::io::stdin().lock().read_line(&mut line);
+        drop(typed.send(read.ok().filter(|count| *count > 0).map(|_| line)));
+    });
+    loop {
+        match line.recv_timeout(Duration::from_millis(50)) {
+            Ok(line) => break line,
+            Err(RecvTimeoutError::Timeout) if !cancel.is_cancelled() => {}
+            Err(_) => break None,
+        }
     }
 }
 

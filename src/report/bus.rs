@@ -97,6 +97,12 @@ impl Bus {
             let _ = thread.join();
         }
     }
+    /// A text without what must never be shown.
+    pub fn redacted(&self, text: &str) -> String {
+        let mut value = Value::String(text.to_owned());
+        hide(&mut value, &self.secrets.read().unwrap_or_else(PoisonError::into_inner), &[]);
+        value.as_str().unwrap_or_default().to_owned()
+    }
     fn redact(&self, event: Event) -> Event {
         let secrets = self.secrets.read().unwrap_or_else(PoisonError::into_inner);
         if secrets.is_empty() {

@@ -40,6 +40,12 @@ pub enum Event {
         hosts: Vec<String>,
         /// The playbook's parameters as given or by default.
         params: serde_json::Map<String, serde_json::Value>,
+        /// The run that it takes back, if it does.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        undoes: Option<String>,
+        /// The run that it goes on from, if it does.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        resumes: Option<String>,
     },
     /// A play begins.
     #[serde(rename = "play.start")]
@@ -60,6 +66,14 @@ pub enum Event {
         play: String,
         /// The hosts.
         hosts: Vec<String>,
+    },
+    /// A host goes on where the run that is resumed has left it.
+    #[serde(rename = "host.resume")]
+    HostResume {
+        /// The host.
+        host: String,
+        /// How many of its calls were made by that run.
+        done: u64,
     },
     /// A connection stands.
     #[serde(rename = "host.connect")]

@@ -3,7 +3,7 @@
 use super::Envelope;
 use super::event::Event;
 use super::style::Paint;
-use super::words::{first_line, seconds, shorten};
+use super::words::{first_line, plural, seconds, shorten};
 use stdlib::contract::Status;
 
 /// The lines that a log has for an event; none for what is no news there.
@@ -18,6 +18,7 @@ pub fn log(envelope: &Envelope, paint: Paint) -> Vec<String> {
             one("", format!("run {} of {playbook}{mode}, {count} hosts may be touched", envelope.run))
         }
         Event::PlayStart { play, hosts, .. } => one("", paint.bold(&format!("play \"{play}\" on {}", hosts.join(" ")))),
+        Event::HostResume { host, done } => one(host, format!("resumes      after {}", plural(*done, "finished call"))),
         Event::TaskStart { host, operation, subject, .. } => {
             one(host, paint.dim(&format!("begins       {}", named(operation, subject))))
         }

@@ -3,7 +3,7 @@
 use super::event::{Envelope, Event, Stats};
 use super::live::Live;
 use super::style::Paint;
-use super::words::{first_line, hosts, is_action, seconds, shorten, verdict};
+use super::words::{first_line, hosts, is_action, plural, seconds, shorten, verdict};
 use super::{Listener, recap};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
@@ -58,6 +58,8 @@ pub struct Terminal {
     play: Option<String>,
     /// Whether it was told what an interruption has stopped.
     interrupted: bool,
+    /// Whether another run could go on where this one stops.
+    resumable: bool,
 }
 
 /// The same news of several hosts.
@@ -96,6 +98,7 @@ impl Terminal {
             titled: None,
             play: None,
             interrupted: false,
+            resumable: false,
         }
     }
 
@@ -309,9 +312,10 @@ impl Terminal {
             self.say(&line);
         }
         if exit == 130 {
-            self.warn(
-                "interrupted: what is listed above is done; run it again to go on, finished work is not done twice",
-            );
+            self.warn("interrupted: what is listed above is done; hlrun resume goes on where it stopped");
+        } else if self.resumable && exit != 0 && exit != 70 {
+            let line = self.paint.dim("hlrun resume goes on where it stopped");
+            self.say(&line);
         }
     }
 
@@ -404,6 +408,11 @@ impl Listener for Terminal {
                 let line = format!("{state}: {handler} on {host}");
                 self.say(&line);
             }
+            Event::HostResume { host, done } => {
+                let line = format!("resumes      {}  after {}", self.paint.bold(host), plural(*done, "finished call"));
+                self.title();
+                self.say(&line);
+            }
             Event::HostEnd { host, error, .. } => {
                 self.live.ended(host);
                 self.ended.insert(host.clone());
@@ -421,7 +430,8 @@ impl Listener for Terminal {
                 self.live.clear();
                 self.end(*exit, stats, owed, *duration_ms, error.as_deref());
             }
-            Event::RunStart { .. } | Event::HostConnect { .. } | Event::Value { .. } => {}
+            Event::RunStart { check, undoes, .. } => self.resumable = !check && undoes.is_none(),
+            Event::HostConnect { .. } | Event::Value { .. } => {}
         }
         self.flush(false);
         self.live.refresh();

@@ -16,7 +16,6 @@ pub(super) fn verdict(
     let unreachable = stats.values().filter(|s| s.unreachable > 0).count();
     let count: u64 = changes.values().sum();
     let unknown: u64 = stats.values().map(|s| s.unknown).sum();
-    let plural = |n: u64, word: &str| if n == 1 { format!("1 {word}") } else { format!("{n} {word}s") };
     let mut parts = Vec::new();
     if exit == 130 {
         parts.push("interrupted".to_owned());
@@ -42,6 +41,11 @@ pub(super) fn verdict(
     parts.push(seconds(duration_ms));
     let sign = if exit == 0 { "✓" } else { "✗" };
     format!("{sign} {}", parts.join(" · "))
+}
+
+/// A number of things.
+pub(super) fn plural(n: u64, word: &str) -> String {
+    if n == 1 { format!("1 {word}") } else { format!("{n} {word}s") }
 }
 
 /// A span of time as people say it.

@@ -213,6 +213,8 @@ impl Console {
             check,
             hosts,
             params: Default::default(),
+            undoes: None,
+            resumes: None,
         });
         let dir = Path::new(&line.name).parent().filter(|dir| dir.is_dir()).unwrap_or(Path::new("")).to_owned();
         let roots = roots(&dir, self.options.project.as_deref());
@@ -232,6 +234,8 @@ impl Console {
         shared.remembers = false;
         shared.recorder = self.recorder.clone();
         let shared = Arc::new(shared);
+        let start = super::memory::Start { playbook: "repl".to_owned(), ..Default::default() };
+        shared.note(|| super::memory::Frame::Start(Box::new(start)));
         let stage: Arc<dyn Stage> = Arc::new(Arc::clone(&shared));
         let pattern = self.pattern.clone().unwrap_or_default();
         let survey = line.survey.clone();

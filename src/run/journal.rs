@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 use stdlib::contract::{Error, Result, nearest};
 
 /// Runs kept; older ones are removed when a new one begins.
@@ -43,6 +44,7 @@ fn prune(dir: &Path) {
     runs.sort();
     for old in runs.iter().take(runs.len().saturating_sub(KEPT - 1)) {
         let _ = std::fs::remove_file(old);
+        let _ = std::fs::remove_file(old.with_extension("memory"));
     }
 }
 
@@ -96,6 +98,25 @@ pub fn runs(state: &Path) -> Vec<String> {
     ids
 }
 
+/// The time before which nothing that is stored is of use to a run, once runs are removed: a day before the
+/// oldest one ended, so that a clock that was set back costs nothing.
+pub(super) fn oldest(state: &Path) -> Option<SystemTime> {
+    let runs = list(&state.join("runs"));
+    if runs.len() < KEPT {
+        return None;
+    }
+    let times = runs.into_iter().filter_map(|path| path.metadata().ok()?.modified().ok());
+    times.min()?.checked_sub(Duration::from_secs(86_400))
+}
+
+/// The first and the last event of a run, without what lies between.
+pub(super) fn ends(state: &Path, run: &str) -> Option<(Envelope, Option<Envelope>)> {
+    let text = std::fs::read_to_string(state.join("runs").join(format!("{run}.jsonl"))).ok()?;
+    let parse = |line: &str| serde_json::from_str::<Envelope>(line).ok();
+    let last = text.lines().next_back().and_then(parse).filter(|e| matches!(e.event, Event::RunEnd { .. }));
+    Some((parse(text.lines().next()?)?, last))
+}
+
 /// Whether a run goes on.
 pub fn is_running(state: &Path, id: &str) -> bool {
     let file = File::open(state.join("runs").join(format!("{id}.jsonl")));
@@ -122,6 +143,24 @@ pub fn find(state: &Path, run: &str) -> Result<String> {
             Err(Error::playbook(format!("`{run}` is the beginning of {} runs", several.len())).hint("give more of it"))
         }
     }
+}
+
+/// The same among those runs that made changes, or might have: `last` is the newest of them.
+pub fn find_applied(state: &Path, run: &str) -> Result<String> {
+    let id = match run {
+        "last" => runs(state).into_iter().find(|id| applied(state, id)),
+        _ => Some(find(state, run)?),
+    };
+    let none = || Error::playbook("no run has changed anything yet").hint("hlrun runs lists them");
+    let id = id.ok_or_else(none)?;
+    if applied(state, &id) {
+        return Ok(id);
+    }
+    Err(Error::playbook(format!("run {id} was a dry run: it changed nothing")))
+}
+
+fn applied(state: &Path, id: &str) -> bool {
+    ends(state, id).is_some_and(|(start, _)| matches!(start.event, Event::RunStart { check: false, .. }))
 }
 
 /// The events of a run. A line that cannot be read (a crash in the middle of it) is left out.

@@ -7,29 +7,35 @@ mod journal;
 mod keep;
 mod lines;
 mod link;
+mod memory;
 mod options;
 mod owed;
 mod playing;
 mod record;
+mod resume;
 mod session;
 mod shared;
 mod stage;
 mod stuck;
 mod tags;
+mod undo;
+mod vault;
 mod visit;
 
 pub use console::{Console, Entered, Interrupter};
 pub use follow::Follow;
-pub use journal::{find as find_run, is_running, read as read_run, runs};
+pub use journal::{find as find_run, find_applied, is_running, read as read_run, runs};
 pub use link::human;
-pub use options::{Options, runtime_dir, state_dir};
-pub use owed::{Debt, Debts};
+pub use memory::Origin;
+pub use options::{Options, Resume, runtime_dir, state_dir};
+pub use owed::{Debt, Debts, Owing};
 pub use playing::batches;
 pub use record::Recorder;
 pub use shared::arrange;
-pub use stage::{Answer, Prompt};
+pub use stage::{Answer, Person, Prompt};
 pub use tags::left_out;
 pub use tokio_util::sync::CancellationToken;
+pub use undo::{Entry as UndoEntry, Fate, Plan as UndoPlan, Undoing};
 pub use visit::{Visit, visit};
 
 use crate::inventory::Inventory;
@@ -62,6 +68,7 @@ pub struct Runtime {
     listeners: Vec<Box<dyn Listener>>,
     cancel: CancellationToken,
     prompt: Option<Prompt>,
+    person: Option<Person>,
     limits: Limits,
 }
 
@@ -88,7 +95,15 @@ impl Runtime {
     /// A runtime.
     pub fn new(inventory: Inventory, options: Options) -> Runtime {
         let cancel = CancellationToken::new();
-        Runtime { inventory, options, listeners: Vec::new(), cancel, prompt: None, limits: Limits::default() }
+        Runtime {
+            inventory,
+            options,
+            listeners: Vec::new(),
+            cancel,
+            prompt: None,
+            person: None,
+            limits: Limits::default(),
+        }
     }
     /// Tell this listener everything.
     pub fn listen(&mut self, listener: impl Listener + 'static) -> &mut Runtime {
@@ -108,6 +123,11 @@ impl Runtime {
     /// Ask before each task.
     pub fn prompt(&mut self, prompt: Prompt) -> &mut Runtime {
         self.prompt = Some(prompt);
+        self
+    }
+    /// Who is at the terminal.
+    pub fn person(&mut self, person: Person) -> &mut Runtime {
+        self.person = Some(person);
         self
     }
     /// What scripts may use up.
@@ -185,8 +205,44 @@ impl Runtime {
                 });
             }
         }
+        errors.extend(resume::differences(&self.options, &self.start(program), &self.roots(program)));
         errors.extend(self.inventory.test_vault());
         if errors.is_empty() { Ok(()) } else { Err(errors) }
+    }
+
+    fn roots(&self, program: &Program) -> Vec<PathBuf> {
+        roots(&program.dir, self.options.project.as_deref())
+    }
+
+    /// What a program is started with.
+    fn start(&self, program: &Program) -> memory::Start {
+        let options = &self.options;
+        let mut params = options.params.clone();
+        for param in &program.survey.params {
+            params.entry(param.name.clone()).or_insert_with(|| param.default.clone().unwrap_or_default());
+        }
+        let chosen = [
+            ("limit", options.limit.clone().unwrap_or_default()),
+            ("tags", options.tags.join(",")),
+            ("skip-tags", options.skip_tags.join(",")),
+            ("start-at-task", options.start_at_task.clone().unwrap_or_default()),
+            ("become", format!("{:?}", options.r#become)),
+            ("become-user", options.become_user.clone().unwrap_or_default()),
+            ("step", options.step.to_string()),
+        ];
+        let digest = |value: &Value| stdlib::contract::Content::digest(value.to_string().as_bytes())[..16].to_owned();
+        let hosts = self.inventory.hosts().into_iter().filter_map(|host| {
+            let vars = self.inventory.variables(host).ok()?;
+            Some((host.to_owned(), vars.iter().map(|(name, v)| (name.clone(), digest(&v.value))).collect()))
+        });
+        memory::Start {
+            playbook: identity(&program.dir.join(Path::new(&program.name).file_name().unwrap_or_default())),
+            sources: program.sources.digests(),
+            params,
+            options: chosen.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
+            hosts: hosts.collect(),
+            origin: options.origin.clone(),
+        }
     }
 
     fn perform(mut self, mut program: Program, playbook: String) -> Summary {
@@ -205,17 +261,16 @@ impl Runtime {
         let limit: Option<BTreeSet<String>> = limit.map(|hosts| hosts.into_iter().collect());
         let hosts = self.inventory.hosts().into_iter().map(str::to_owned);
         let hosts = hosts.filter(|host| limit.as_ref().is_none_or(|limit| limit.contains(host))).collect();
-        let mut params = self.options.params.clone();
-        for param in &program.survey.params {
-            params.entry(param.name.clone()).or_insert_with(|| param.default.clone().unwrap_or_default());
-        }
-        let params = params.into_iter().map(|(name, value)| (name.clone(), journaled(&name, value))).collect();
+        let start = self.start(&program);
+        let params =
+            start.params.clone().into_iter().map(|(name, value)| (name.clone(), journaled(&name, value))).collect();
         let (name, digest, check) = (program.name.clone(), program.digest.clone(), self.options.check);
-        bus.emit(Event::RunStart { playbook: name, digest, check, hosts, params });
-        let roots = roots(&program.dir, self.options.project.as_deref());
+        let resumes = self.options.resume.as_ref().map(|resume| resume.run.clone());
+        bus.emit(Event::RunStart { playbook: name, digest, check, hosts, params, undoes: None, resumes });
+        let roots = self.roots(&program);
         let (stats, owed, result) = match keep::Keep::new() {
             Ok(keep) => {
-                let shared = Arc::new(Shared::new(
+                let mut shared = Shared::new(
                     id.clone(),
                     playbook,
                     self.inventory,
@@ -226,9 +281,17 @@ impl Runtime {
                     limit,
                     self.prompt,
                     keep,
-                ));
+                );
+                shared.person = self.person;
+                let shared = Arc::new(shared);
+                shared.note(|| memory::Frame::Start(Box::new(start)));
                 let stage: Arc<dyn Stage> = Arc::new(Arc::clone(&shared));
                 let result = program.run(&stage);
+                let result = match shared.diverged() {
+                    Some(error) => Err(error),
+                    None => result,
+                };
+                shared.reckon(&result);
                 (shared.stats(), shared.owed(&program.survey), result)
             }
             Err(error) => (BTreeMap::new(), Vec::new(), Err(error)),
@@ -290,9 +353,9 @@ pub fn roots(dir: &Path, project: Option<&Path>) -> Vec<PathBuf> {
 
 /// Sorts by time, and is short enough to type.
 fn run_id() -> String {
-    let now = jiff::Zoned::now().strftime("%Y%m%d-%H%M%S");
+    let now = jiff::Zoned::now().strftime("%Y%m%d-%H%M%S-%3f");
     let chance = crate::transport::nonce();
-    format!("{now}-{}", &chance[chance.len() - 4..])
+    format!("{now}{}", &chance[chance.len() - 1..])
 }
 
 fn exit_code(stats: &BTreeMap<String, Stats>, error: Option<&Error>) -> i32 {

@@ -1,7 +1,9 @@
 //! How a run is to be made.
 
+use super::memory::Origin;
 use crate::transport::{HostKeys, Method};
 use serde_json::{Map, Value};
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -49,12 +51,29 @@ pub struct Options {
     pub params: Map<String, Value>,
     /// Whether handlers that earlier runs owe are left alone.
     pub skip_owed: bool,
+    /// Run nothing but the handlers that earlier runs owe.
+    pub only_owed: bool,
+    /// And those of these hosts only.
+    pub owed_hosts: Option<BTreeSet<String>>,
+    /// The run to go on from.
+    pub resume: Option<Resume>,
+    /// The command line that started this, for those that come after it.
+    pub origin: Option<Origin>,
     /// Where journals and debts are kept; nothing keeps none.
     pub state: Option<PathBuf>,
     /// A private directory for connection sockets.
     pub runtime: PathBuf,
     /// Where files are looked for after the playbook's own directory.
     pub project: Option<PathBuf>,
+}
+
+/// A run to go on from.
+#[derive(Debug, Clone)]
+pub struct Resume {
+    /// Its id.
+    pub run: String,
+    /// Of the hosts that did not come to their end in it, only these; without it, all.
+    pub hosts: Option<BTreeSet<String>>,
 }
 
 impl Default for Options {
@@ -80,6 +99,10 @@ impl Default for Options {
             persist: Duration::from_secs(60),
             params: Map::new(),
             skip_owed: false,
+            only_owed: false,
+            owed_hosts: None,
+            resume: None,
+            origin: None,
             state: Some(state_dir()),
             runtime: runtime_dir(),
             project: None,

@@ -1,4 +1,5 @@
-//! Handlers that were asked for and have not run: kept from the moment of asking until they are paid.
+//! What hosts are owed: handlers that were asked for and have not run, kept from the moment of asking until
+//! they are paid; and what a host missed because it could not be reached.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -8,16 +9,30 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use stdlib::contract::{Error, Result};
 
-/// A handler that a host is owed.
+/// What kind of debt it is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Owing {
+    /// A handler was asked for and has not run.
+    #[default]
+    Handler,
+    /// The host could not be reached: it missed the rest of a playbook.
+    Missed,
+}
+
+/// Something that a host is owed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Debt {
+    /// What kind of debt it is.
+    #[serde(default)]
+    pub kind: Owing,
     /// The playbook, as an absolute path.
     pub playbook: String,
-    /// The play.
+    /// The play, or the one in which the host was lost.
     pub play: String,
     /// The host.
     pub host: String,
-    /// The handler.
+    /// The handler; empty for what was missed.
     pub handler: String,
     /// Its function and the values it captured.
     pub captures: Value,
@@ -73,5 +88,6 @@ impl Debts {
 }
 
 fn same(a: &Debt, b: &Debt) -> bool {
-    (&a.playbook, &a.play, &a.host, &a.handler) == (&b.playbook, &b.play, &b.host, &b.handler)
+    let what = |d: &Debt| if d.kind == Owing::Handler { d.play.clone() } else { String::new() };
+    (a.kind, &a.playbook, what(a), &a.host, &a.handler) == (b.kind, &b.playbook, what(b), &b.host, &b.handler)
 }

@@ -3,10 +3,11 @@
 use super::session::Session;
 use super::shared::Shared;
 use crate::report::Event;
-use crate::script::{Actor, Play, PlaySpec, Serial};
+use crate::script::{Actor, Play, PlaySpec, Serial, Stage};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
-use stdlib::contract::{Error, Result};
+use stdlib::contract::{Error, Result, Site};
 
 /// A play under way.
 pub(super) struct PlayState {
@@ -15,6 +16,16 @@ pub(super) struct PlayState {
     run: Arc<Shared>,
     began: Instant,
     batch: Mutex<(usize, usize)>,
+    answers: Mutex<Answers>,
+}
+
+/// What a person has answered in this batch.
+#[derive(Default)]
+struct Answers {
+    /// At each place, in turn.
+    given: HashMap<String, Vec<String>>,
+    /// How often a host has been at a place.
+    visits: HashMap<(String, String), usize>,
 }
 
 impl PlayState {
@@ -24,7 +35,14 @@ impl PlayState {
             let (play, pattern) = (spec.name.clone(), spec.pattern.clone());
             run.bus.emit(Event::PlayStart { play, pattern, hosts: hosts.clone(), at: spec.at.clone() });
         }
-        Ok(Arc::new(PlayState { spec, hosts, run, began: Instant::now(), batch: Mutex::default() }))
+        Ok(Arc::new(PlayState {
+            spec,
+            hosts,
+            run,
+            began: Instant::now(),
+            batch: Mutex::default(),
+            answers: Mutex::default(),
+        }))
     }
     /// Whether the hosts that are still at work must stop.
     pub fn stopped(&self) -> bool {
@@ -32,6 +50,20 @@ impl PlayState {
     }
     fn batch(&self) -> MutexGuard<'_, (usize, usize)> {
         self.batch.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+    /// Ask the person what no other host of the batch has asked at this place.
+    pub fn inquire(&self, host: &str, question: &str, echo: bool, at: &Site) -> Result<String> {
+        let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+        let place = format!("{at} {question}");
+        let visit = answers.visits.entry((host.to_owned(), place.clone())).or_default();
+        let turn = *visit;
+        *visit += 1;
+        if let Some(answer) = answers.given.get(&place).and_then(|given| given.get(turn)) {
+            return Ok(answer.clone());
+        }
+        let answer = self.run.inquire(question, echo)?;
+        answers.given.entry(place).or_default().push(answer.clone());
+        Ok(answer)
     }
     /// A host did not end well.
     pub fn failed(&self) {
@@ -68,6 +100,7 @@ impl Play for PlayState {
     }
     fn begin_batch(&self, hosts: &[String]) {
         *self.batch() = (hosts.len(), 0);
+        *self.answers.lock().unwrap_or_else(PoisonError::into_inner) = Answers::default();
         if !self.spec.serial.is_empty() {
             self.run.bus.emit(Event::BatchStart { play: self.spec.name.clone(), hosts: hosts.to_vec() });
         }

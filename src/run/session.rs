@@ -4,9 +4,11 @@
 use super::ahead::Ahead;
 use super::lines::Lines;
 use super::link::{Link, Manner, interrupted, scoped};
+use super::memory::{Call, Frame, How};
 use super::playing::PlayState;
+use super::resume::{Key, tree_digest};
 use super::shared::Shared;
-use super::stuck::{self, Call};
+use super::stuck;
 use crate::inventory::Overlay;
 use crate::report::Event;
 use crate::script::{Actor, Patience, PlaySpec, Scope};
@@ -17,8 +19,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use stdlib::contract::{
-    Asset, Await, Command, Entry, Error, Fetch, Host, Kind, Look, Mode, Outcome, Output, Record, Request, Result, Site,
-    Source, Status, Step, Upload, Write,
+    Asset, Await, Back, Command, Content, Entry, Error, Fetch, Host, KEPT, Keepsake, Kind, Look, Mode, Outcome, Output,
+    Past, Record, Request, Restored, Result, Site, Source, Status, Step, Upload, Write,
 };
 
 /// A host in a play.
@@ -47,6 +49,10 @@ struct Now {
     operating: bool,
     /// Failures that were thrown and may still be caught.
     thrown: u64,
+    /// The call under way: its arguments, each try, and the controller's files it read.
+    args: Value,
+    attempts: Vec<Result<Outcome>>,
+    assets: BTreeMap<String, String>,
 }
 
 impl Session {
@@ -84,9 +90,15 @@ impl Session {
     }
 
     fn manner(&self, default: Option<Duration>) -> Result<Manner> {
+        let whom = self.whom()?.filter(|b| self.link().is_ok_and(|l| l.user() != Some(&b.user)));
+        Ok(Manner { whom, timeout: self.said(|s| s.timeout).or(default) })
+    }
+
+    /// Whom to become, whoever we are.
+    fn whom(&self) -> Result<Option<Become>> {
         let options = &self.run.options;
         let wanted = self.said(|s| s.r#become).or(self.r#become.wanted).or(options.r#become).unwrap_or(false);
-        let whom = if wanted {
+        Ok(if wanted {
             let user = self.said(|s| s.become_user.clone()).or_else(|| self.r#become.user.clone());
             let user = user.or_else(|| options.become_user.clone()).unwrap_or_else(|| "root".to_owned());
             let method = match self.said(|s| s.become_method.clone()) {
@@ -94,11 +106,10 @@ impl Session {
                 None => self.r#become.method.map(method).or(options.become_method).unwrap_or_default(),
             };
             let password = self.r#become.password.clone().or_else(|| options.become_password.clone());
-            Some(Become { user, method, password }).filter(|b| self.link().is_ok_and(|l| l.user() != Some(&b.user)))
+            Some(Become { user, method, password })
         } else {
             None
-        };
-        Ok(Manner { whom, timeout: self.said(|s| s.timeout).or(default) })
+        })
     }
 
     /// A command with what the scopes around say of environment and directory.
@@ -129,19 +140,23 @@ impl Session {
         if self.no_log() { WITHHELD.to_owned() } else { subject.to_owned() }
     }
 
-    /// A write whose file on the controller is named by its full path.
-    fn found(&self, write: &Write) -> Write {
+    /// A write whose file on the controller is named by its full path, or whose kept content is at hand.
+    fn found(&self, write: &Write) -> Result<Write> {
         let mut write = write.clone();
         if let Source::Asset(path) = &write.source
             && let Some(found) = find(path, &self.run.roots)
         {
             write.source = Source::Asset(found.to_string_lossy().into_owned());
         }
-        write
+        if let Source::Kept(sha256) = &write.source {
+            let kept = self.run.vault.as_ref().and_then(|vault| vault.get(sha256));
+            write.source = Source::Bytes(kept.ok_or_else(|| not_kept(&write.path))?);
+        }
+        Ok(write)
     }
 
     /// Keep the secrets of a request out of everything that is told.
-    fn hide(&self, request: &Request) {
+    fn hide_all(&self, request: &Request) {
         request.secrets().for_each(|secret| self.run.bus.hide(secret));
     }
 
@@ -175,7 +190,7 @@ impl Session {
             let call = {
                 let now = self.now();
                 let (operation, subject, at) = (now.operation.clone(), now.subject.clone(), now.at.clone());
-                Call { host: self.host.clone(), operation, subject, at }
+                stuck::Call { host: self.host.clone(), operation, subject, at }
             };
             let quiet = self.withheld();
             stuck::watch(&self.run, link, manner.whom.as_ref(), &call, quiet).await;
@@ -188,9 +203,85 @@ impl Session {
         self.play.spec.origin.as_deref().unwrap_or(&self.host)
     }
 
+    /// Take a change back, in the scope it was made in, or say what that would take.
+    pub fn restore(&self, entry: &'static Entry, args: &Value, past: &Past, back: Back) -> Result<Restored> {
+        {
+            let mut now = self.now();
+            now.args = args.clone();
+            now.sensitive = args.get("sensitive") == Some(&Value::Bool(true));
+        }
+        let restored = self.run.wait(entry.typed.restore(args.clone(), past, self, back));
+        self.now().attempts.push(restored.clone().map(|restored| restored.outcome));
+        restored
+    }
+
+    /// Whether a content was kept.
+    pub fn keeps(&self, sha256: &str) -> bool {
+        self.run.vault.as_ref().is_some_and(|vault| vault.has(sha256))
+    }
+
+    /// A text without what must never be shown.
+    pub fn redacted(&self, text: &str) -> String {
+        self.run.bus.redacted(text)
+    }
+
+    /// Which host this is, in the memory of a run.
+    fn key(&self) -> Key {
+        (self.origin().to_owned(), self.host.clone())
+    }
+
+    /// Whether what comes now was done by the run that is resumed.
+    fn again(&self) -> bool {
+        self.run.replay.as_ref().is_some_and(|replay| replay.pending(&self.key()))
+    }
+
+    /// Tell, once, that the host goes on by itself.
+    fn goes_on(&self) {
+        if let Some(done) = self.run.replay.as_ref().and_then(|replay| replay.over(&self.key())) {
+            self.run.bus.emit(Event::HostResume { host: self.host.clone(), done });
+        }
+    }
+
+    /// How calls are made here, as undo needs to know it.
+    fn how(&self) -> How {
+        let whom = self.whom().ok().flatten();
+        let bare = self.dressed(&Command::default());
+        How {
+            user: whom.as_ref().map(|whom| whom.user.clone()),
+            method: whom.map(|whom| whom.method.name().to_owned()),
+            env: bare.env.into_iter().collect(),
+            cwd: bare.cwd,
+        }
+    }
+
+    /// Remember how a call ended.
+    fn remember(&self, record: &Record, again: Option<Box<Call>>) {
+        let (args, attempts, assets, handler) = {
+            let mut now = self.now();
+            let handler = now.tasks.iter().rev().find(|(_, tags)| tags.iter().any(|tag| tag == "handlers"));
+            let handler = handler.map(|(name, _)| name.clone());
+            (now.args.take(), std::mem::take(&mut now.attempts), std::mem::take(&mut now.assets), handler)
+        };
+        self.run.note(|| match again {
+            Some(call) => Frame::Call(Box::new(Call { replayed: true, ..*call })),
+            None => {
+                let record = Record { steps: Vec::new(), diff: Vec::new(), before: Value::Null, ..record.clone() };
+                let (origin, how) = (self.origin().to_owned(), self.how());
+                let call = Call { origin, record, args, how, handler, attempts, assets, replayed: false };
+                Frame::Call(Box::new(call))
+            }
+        });
+    }
+
     fn task(&self) -> Option<String> {
         self.now().tasks.last().map(|(name, _)| name.clone())
     }
+}
+
+/// The error of a content that undo would need.
+pub(super) fn not_kept(path: &str) -> Error {
+    Error::host(format!("what {path} contained was not kept"))
+        .hint(format!("contents of up to {} MiB are kept, as long as their runs and while there is room", KEPT >> 20))
 }
 
 /// The program that the inventory names.
@@ -247,6 +338,8 @@ impl Look for Session {
     }
     async fn asset(&self, path: &str) -> Result<Option<Asset>> {
         let found = asset(path, &self.run.roots)?;
+        let digest = found.as_ref().map(|asset| asset.sha256.clone()).unwrap_or_default();
+        self.now().assets.insert(path.to_owned(), digest);
         if let Some(recorder) = &self.run.recorder {
             recorder.asset(path, found.as_ref(), self.withheld());
         }
@@ -254,6 +347,7 @@ impl Look for Session {
     }
     async fn asset_tree(&self, path: &str) -> Result<Vec<Asset>> {
         let found = asset_tree(path, &self.run.roots)?;
+        self.now().assets.insert(path.to_owned(), tree_digest(&found));
         if let Some(recorder) = &self.run.recorder {
             recorder.tree(path, &found);
         }
@@ -273,7 +367,7 @@ impl Look for Session {
         if self.run.cancel.is_cancelled() {
             return Err(interrupted());
         }
-        self.hide(request);
+        self.hide_all(request);
         let manner = self.manner(None)?;
         let output = self.link()?.request(request, &manner).await?;
         if let Some(recorder) = &self.run.recorder {
@@ -292,6 +386,9 @@ impl Look for Session {
             found.as_deref().map(|path| path.strip_prefix(&here).unwrap_or(path).to_string_lossy().into_owned());
         self.run.templates.render(shown.as_deref().unwrap_or(name), template, context)
     }
+    fn hide(&self, secret: &str) {
+        self.run.bus.hide(secret);
+    }
 }
 
 #[async_trait]
@@ -308,15 +405,15 @@ impl Host for Session {
         let told = step;
         let step = match step {
             Step::Run(command) => Step::Run(self.dressed(command)),
-            Step::Write(write) => Step::Write(self.found(write)),
+            Step::Write(write) => Step::Write(self.found(write)?),
             Step::Upload(upload) => Step::Upload(self.rooted(upload)),
             Step::Fetch(fetch) => Step::Fetch(self.placed(fetch)),
             Step::Http(request) => {
-                self.hide(request);
+                self.hide_all(request);
                 step.clone()
             }
             Step::Download(download) => {
-                self.hide(&download.request);
+                self.hide_all(&download.request);
                 step.clone()
             }
             Step::Await(wait) => Step::Await(Await { until: self.dressed(&wait.until), ..wait.clone() }),
@@ -344,6 +441,21 @@ impl Host for Session {
         }
         done
     }
+    async fn keep(&self, keepsake: &Keepsake) {
+        let Some(vault) = self.run.vault.as_ref().filter(|vault| !vault.has(&keepsake.sha256)) else { return };
+        if keepsake.size > KEPT {
+            return;
+        }
+        match self.run(&keepsake.command).await {
+            Ok(output) if Content::digest(&output.stdout) == keepsake.sha256 => {
+                if let Err(error) = vault.put(&output.stdout) {
+                    tracing::warn!("{error}");
+                }
+            }
+            Ok(_) => tracing::debug!("not kept, because it has changed: {}", keepsake.command.line()),
+            Err(error) => tracing::debug!("not kept: {error}"),
+        }
+    }
     fn look(&self) -> &dyn Look {
         self
     }
@@ -364,9 +476,21 @@ impl Actor for Session {
         self.run.inventory.groups_of(&self.host)
     }
     fn variable(&self, name: &str) -> Result<Value> {
+        if let Some((frame, value)) = self.run.replay.as_ref().and_then(|replay| replay.variable(&self.key(), name)) {
+            self.run.note(|| frame);
+            return Ok(value);
+        }
         let text = format!("{{{{ {name} }}}}");
         self.run.wait(self.run.learn(&self.host, &text, &self.play.spec.vars, self))?;
-        self.run.inventory.resolve(&self.host, name, &self.overlay(serde_json::Map::new()))
+        let value = self.run.inventory.resolve(&self.host, name, &self.overlay(serde_json::Map::new()))?;
+        // What the host itself has a say in may be another the next time.
+        let overlay = Overlay::from(self.play.spec.vars.clone());
+        let names = self.run.inventory.names_used(&self.host, &text, &overlay)?;
+        if names.iter().any(|name| name.starts_with("ansible_")) {
+            let (origin, host) = self.key();
+            self.run.note(|| Frame::Variable { origin, host, name: name.to_owned(), value: value.clone() });
+        }
+        Ok(value)
     }
     fn variables(&self) -> Vec<String> {
         let own = self.play.spec.vars.keys().cloned();
@@ -423,10 +547,20 @@ impl Actor for Session {
         if let Some(reason) = self.run.left_out(self.origin(), &self.tags()) {
             return Ok(Some(reason));
         }
-        let task = self.task();
-        if let Some(reason) = self.run.step(task.as_deref(), &entry.path(), subject, at)? {
+        let (task, again) = (self.task(), self.again());
+        if !again && let Some(reason) = self.run.step(task.as_deref(), &entry.path(), subject, at)? {
             return Ok(Some(reason));
         }
+        {
+            let mut now = self.now();
+            now.at = at.clone();
+            now.attempts.clear();
+            now.assets.clear();
+        }
+        if again {
+            return Ok(None);
+        }
+        self.goes_on();
         let (host, operation, subject) = (self.host.clone(), entry.path(), self.shown(subject));
         {
             let mut now = self.now();
@@ -441,8 +575,20 @@ impl Actor for Session {
             true => Mode::Check { pending: self.run.pending(&self.host) },
             false => Mode::Apply,
         };
+        let (at, tries) = {
+            let mut now = self.now();
+            now.args = args.clone();
+            now.sensitive = args.get("sensitive") == Some(&Value::Bool(true));
+            (now.at.clone(), now.attempts.len())
+        };
+        if let Some(replay) = &self.run.replay {
+            let seen = replay.attempt(&self.key(), &entry.path(), args, &at, tries);
+            if let Some(outcome) = seen.map_err(|error| self.run.diverge(error))? {
+                self.now().attempts.push(outcome.clone());
+                return outcome;
+            }
+        }
         self.ahead().begin();
-        self.now().sensitive = args.get("sensitive") == Some(&Value::Bool(true));
         self.now().operating = true;
         let work = entry.typed.conduct(args.clone(), self, mode, any_code);
         let outcome = self.run.wait(async {
@@ -452,6 +598,7 @@ impl Actor for Session {
             }
         });
         self.now().operating = false;
+        self.now().attempts.push(outcome.clone());
         let outcome = outcome?;
         if matches!(outcome.status, Status::Ok | Status::Changed) {
             self.ahead().keep();
@@ -465,9 +612,31 @@ impl Actor for Session {
         if self.run.cancel.is_cancelled() {
             return Err(interrupted());
         }
-        self.run.wait(entry.typed.ask(args.clone(), self))
+        {
+            let mut now = self.now();
+            now.args = args.clone();
+            now.attempts.clear();
+        }
+        if let Some(replay) = &self.run.replay {
+            let seen = replay.answer(&self.key(), &entry.path(), args).map_err(|error| self.run.diverge(error))?;
+            if let Some((frame, answer)) = seen {
+                self.run.note(|| frame);
+                return answer;
+            }
+            self.goes_on();
+        }
+        let answer = self.run.wait(entry.typed.ask(args.clone(), self));
+        let ((origin, host), operation) = (self.key(), entry.path());
+        self.run.note(|| Frame::Fact { origin, host, operation, args: args.clone(), answer: answer.clone() });
+        answer
+    }
+    fn inquire(&self, question: &str, echo: bool, at: &Site) -> Result<String> {
+        self.play.inquire(&self.host, question, echo, at)
     }
     fn retry(&self, entry: &'static Entry, subject: &str, left: u64, reason: &str, delay: Duration) -> Result<()> {
+        if self.again() {
+            return Ok(());
+        }
         let (host, operation) = (self.host.clone(), entry.path());
         let reason = if self.withheld() { WITHHELD.to_owned() } else { reason.to_owned() };
         let subject = self.shown(subject);
@@ -486,6 +655,7 @@ impl Actor for Session {
         if self.withheld() {
             record.sensitive = true;
         }
+        let whole = record.clone();
         if record.sensitive {
             record.diff.clear();
             record.steps.clear();
@@ -499,8 +669,18 @@ impl Actor for Session {
         let ignored = error.as_ref().is_some_and(|e| e.kind == Kind::Host || e.kind == Kind::Timeout)
             && self.said(|s| s.ignore_errors).unwrap_or(false);
         record.ignored = ignored;
+        let again = match &self.run.replay {
+            Some(replay) => {
+                let seen = replay.settle(&self.key(), &record.operation, &record.at);
+                seen.map_err(|error| self.run.diverge(error))?
+            }
+            None => None,
+        };
+        let made = again.is_none();
+        self.remember(&Record { ignored, ..whole }, again);
         self.run.count(&self.host, |stats| match record.status {
             Status::Ok => stats.ok += 1,
+            Status::Changed if !made => stats.ok += 1,
             Status::Changed | Status::WouldChange => {
                 stats.ok += 1;
                 stats.changed += 1;
@@ -524,7 +704,7 @@ impl Actor for Session {
             told.reason = None;
         }
         // What a tag leaves out is no news.
-        if !(told.status == Status::Skipped && self.run.left_out(self.origin(), &self.tags()).is_some()) {
+        if made && !(told.status == Status::Skipped && self.run.left_out(self.origin(), &self.tags()).is_some()) {
             self.run.bus.emit(Event::TaskEnd { record: Box::new(told) });
         }
         match error {
@@ -538,6 +718,12 @@ impl Actor for Session {
     fn unknown(&self, message: &str, at: Site) {
         let (host, message) = (self.host.clone(), message.to_owned());
         self.run.bus.emit(Event::PlanUnknown { host, message, at });
+    }
+    fn replaying(&self) -> bool {
+        self.again()
+    }
+    fn only_owed(&self) -> bool {
+        self.run.options.only_owed
     }
     fn owe(&self, handler: &str, captures: Value) {
         self.run.owe(&self.play.spec.name, &self.host, handler, captures);
@@ -578,9 +764,12 @@ impl Actor for Session {
             self.play.failed();
         }
         if !nested && word != "ok" {
-            self.run.lose(&self.host, word);
+            self.run.lose(&self.host, &self.play.spec.name, word);
         }
         let error = error.filter(|_| !nested);
+        let (origin, ended) = (self.origin().to_owned(), word.to_owned());
+        let (play, host) = (self.play.spec.name.clone(), self.host.clone());
+        self.run.note(|| Frame::End { origin, host, play, result: ended });
         let (play, host, result) = (self.play.spec.name.clone(), self.host.clone(), word.to_owned());
         self.run.bus.emit(Event::HostEnd { play, host, result, error });
     }

@@ -2,9 +2,12 @@
 
 use super::keep::Keep;
 use super::link::{Link, Place};
-use super::owed::{Debt, Debts};
+use super::memory::{Frame, Memory};
+use super::owed::{Debt, Debts, Owing};
 use super::record::Recorder;
-use super::{Options, stage::Prompt};
+use super::resume::Replay;
+use super::vault::Vault;
+use super::{Options, stage::Person, stage::Prompt};
 use crate::inventory::{Connection, Inventory, Overlay};
 use crate::report::{Bus, Event, Owed, Stats};
 use crate::script::{Order, PlaySpec, Survey};
@@ -13,7 +16,7 @@ use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use stdlib::contract::{Look, Result, Site};
+use stdlib::contract::{Error, Look, Result, Site};
 use stdlib::shared::template::Engine;
 use tokio_util::sync::CancellationToken;
 
@@ -38,6 +41,13 @@ pub(super) struct Shared {
     /// The hosts of `--limit`, if there is one.
     pub limit: Option<BTreeSet<String>>,
     pub prompt: Option<Prompt>,
+    /// What the run remembers, and where it keeps contents; nothing in check mode.
+    pub memory: Option<Memory>,
+    pub vault: Option<Arc<Vault>>,
+    /// What the run that is resumed saw.
+    pub replay: Option<Replay>,
+    /// Who is at the terminal.
+    pub person: Option<Person>,
     state: Mutex<State>,
 }
 
@@ -45,10 +55,14 @@ pub(super) struct Shared {
 struct State {
     stats: BTreeMap<String, Stats>,
     lost: BTreeMap<String, &'static str>,
+    /// Hosts that could not be reached, and the play in which that was.
+    missed: BTreeMap<String, String>,
     started: BTreeSet<String>,
     facts: HashMap<String, Map<String, Value>>,
     asked: HashMap<String, BTreeSet<String>>,
     owed: Vec<Owed>,
+    /// Why the run cannot go on where another one stopped.
+    diverged: Option<Error>,
 }
 
 impl Shared {
@@ -67,7 +81,35 @@ impl Shared {
     ) -> Shared {
         let debts = options.state.as_deref().map(Debts::open);
         let templates = crate::lookup::engine(&roots);
-        let state = Mutex::default();
+        let mut state = State::default();
+        let keeping = options.state.as_deref().filter(|_| !options.check);
+        let vault = options.state.as_deref().and_then(|dir| match Vault::open(dir) {
+            Ok(vault) => Some(Arc::new(vault)),
+            Err(error) => {
+                bus.emit(Event::Warning { message: format!("{}; this run cannot be undone", error.message) });
+                None
+            }
+        });
+        let memory = match (keeping, &vault) {
+            (Some(dir), Some(vault)) => {
+                vault.prune(super::journal::oldest(dir));
+                let begun = Memory::begin(dir, &id, Arc::clone(vault), bus.clone());
+                begun.inspect_err(|error| bus.emit(Event::Warning { message: error.message.clone() })).ok()
+            }
+            _ => None,
+        };
+        let replay = match (&options.resume, &options.state) {
+            (Some(resume), Some(dir)) => match Replay::open(dir, resume) {
+                Ok(replay) => Some(replay),
+                // Without it, everything would be done twice.
+                Err(error) => {
+                    state.diverged = Some(error);
+                    cancel.cancel();
+                    None
+                }
+            },
+            _ => None,
+        };
         if let Some(password) = &options.become_password {
             bus.hide(password);
         }
@@ -86,7 +128,11 @@ impl Shared {
             debts,
             limit,
             prompt,
-            state,
+            memory,
+            vault,
+            replay,
+            person: None,
+            state: Mutex::new(state),
         }
     }
 
@@ -137,6 +183,25 @@ impl Shared {
         }
     }
 
+    /// Remember something of the run.
+    pub fn note(&self, frame: impl FnOnce() -> Frame) {
+        if let Some(memory) = &self.memory {
+            memory.note(&frame());
+        }
+    }
+
+    /// The playbook does not go the way it went in the run that is resumed: nothing more is done.
+    pub fn diverge(&self, error: Error) -> Error {
+        self.state().diverged.get_or_insert_with(|| error.clone());
+        self.cancel.cancel();
+        error
+    }
+
+    /// Why the run could not go on, if that is why it ended.
+    pub fn diverged(&self) -> Option<Error> {
+        self.state().diverged.clone()
+    }
+
     /// Count something on a host.
     pub fn count(&self, host: &str, how: impl FnOnce(&mut Stats)) {
         how(self.state().stats.entry(host.to_owned()).or_default());
@@ -147,9 +212,37 @@ impl Shared {
         self.state().stats.clone()
     }
 
-    /// A host that takes no further part.
-    pub fn lose(&self, host: &str, why: &'static str) {
-        self.state().lost.insert(host.to_owned(), why);
+    /// A host that takes no further part from a play on.
+    pub fn lose(&self, host: &str, play: &str, why: &'static str) {
+        let mut state = self.state();
+        state.lost.insert(host.to_owned(), why);
+        if why == "unreachable" {
+            state.missed.insert(host.to_owned(), play.to_owned());
+        }
+    }
+
+    /// At the end of a run: what hosts that could not be reached have missed is owed, and paid where a host came
+    /// to the end of the whole playbook.
+    pub fn reckon<T>(&self, result: &Result<T>) {
+        let options = &self.options;
+        let Some(debts) = self.debts.as_ref().filter(|_| !options.check) else { return };
+        let whole = options.tags.is_empty() && options.skip_tags.is_empty() && options.start_at_task.is_none();
+        let whole = whole && !options.only_owed && result.is_ok();
+        let state = self.state();
+        let known = debts.all();
+        let missed =
+            |host: &String, play: &String| Debt { kind: Owing::Missed, ..self.debt(play, host, "", Value::Null) };
+        for (host, stats) in &state.stats {
+            let done = match state.missed.get(host) {
+                Some(play) => debts.owe(missed(host, play)),
+                None if !whole || stats.failures > 0 => continue,
+                None if known.iter().all(|d| d.kind != Owing::Missed || d.host != *host) => continue,
+                None => debts.pay(&missed(host, &String::new())),
+            };
+            if let Err(error) = done {
+                self.bus.emit(Event::Warning { message: error.message.clone() });
+            }
+        }
     }
 
     /// Whether a change on the host was only predicted.
@@ -225,6 +318,7 @@ impl Shared {
     fn debt(&self, play: &str, host: &str, handler: &str, captures: Value) -> Debt {
         let word = str::to_owned;
         Debt {
+            kind: Owing::Handler,
             playbook: self.playbook.clone(),
             play: word(play),
             host: word(host),
@@ -287,6 +381,7 @@ impl Shared {
             return Vec::new();
         }
         let all = self.debts.as_ref().map(Debts::all).unwrap_or_default().into_iter();
+        let all = all.filter(|d| d.kind == Owing::Handler);
         let mine = all.filter(|d| d.playbook == self.playbook && d.play == play && d.host == host && d.run != self.id);
         mine.map(|d| (d.handler, d.captures)).collect()
     }
@@ -294,7 +389,8 @@ impl Shared {
     /// What is owed at the end: by this run, and by earlier ones of the same playbook.
     pub fn owed(&self, survey: &Survey) -> Vec<Owed> {
         let Some(debts) = &self.debts else { return self.state().owed.clone() };
-        let mine = debts.all().into_iter().filter(|d| d.playbook == self.playbook);
+        let all = debts.all().into_iter().filter(|d| d.kind == Owing::Handler);
+        let mine = all.filter(|d| d.playbook == self.playbook);
         mine.map(|d| Owed {
             payable: survey.pays(&d.play, &d.handler, &d.captures),
             host: d.host,
@@ -312,6 +408,11 @@ impl Shared {
             let state = self.state();
             hosts.retain(|host| !state.lost.contains_key(host));
             hosts.retain(|host| self.limit.as_ref().is_none_or(|limit| limit.contains(host)));
+            hosts.retain(|host| self.replay.as_ref().is_none_or(|replay| !replay.left_alone.contains(host)));
+            if self.options.only_owed {
+                let among = |host: &String| self.options.owed_hosts.as_ref().is_none_or(|hosts| hosts.contains(host));
+                hosts.retain(|host| among(host) && !self.debts(&spec.name, host).is_empty());
+            }
         }
         arrange(&mut hosts, spec.order);
         Ok(hosts)

@@ -23,10 +23,50 @@ impl Stage for Arc<Shared> {
         self.cancel.is_cancelled()
     }
     fn print(&self, host: Option<&str>, text: &str) {
+        // What a finished call of the run that is resumed led to was printed then.
+        let again = |host: &str| self.replay.as_ref().is_some_and(|r| r.pending(&(host.to_owned(), host.to_owned())));
+        if host.is_some_and(again) {
+            return;
+        }
         self.bus.emit(Event::Print { host: host.map(str::to_owned), text: text.to_owned() });
     }
     fn warn(&self, message: String) {
         self.bus.emit(Event::Warning { message });
+    }
+    fn checks(&self) -> bool {
+        self.options.check
+    }
+    fn inquire(&self, question: &str, echo: bool) -> Result<String> {
+        let Some(person) = &self.person else {
+            let error = Error::playbook("pause() asks a person, and there is no terminal to ask on");
+            return Err(error.hint("run it on a terminal, or make the answer a parameter: param(\"answer\", \"\")"));
+        };
+        self.bus.settle();
+        let answer = (person.0)(question, echo);
+        match answer {
+            Some(answer) => {
+                if !echo {
+                    self.bus.hide(&answer);
+                }
+                Ok(answer)
+            }
+            None => {
+                self.cancel.cancel();
+                Err(Error::new(Kind::Interrupted, "stopped at pause()"))
+            }
+        }
+    }
+}
+
+/// Who is asked by `pause`: gets a question and whether the answer may be seen; no answer is an interruption.
+pub struct Person(Asked);
+
+type Asked = Box<dyn Fn(&str, bool) -> Option<String> + Send + Sync>;
+
+impl Person {
+    /// A person who is asked by `ask`.
+    pub fn new(ask: impl Fn(&str, bool) -> Option<String> + Send + Sync + 'static) -> Person {
+        Person(Box::new(ask))
     }
 }
 

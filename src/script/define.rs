@@ -63,6 +63,11 @@ const WORDS: &[(&str, &str)] = &[
     ("param(name: String, value: ?, help: String) -> ?", "Declare a parameter: it becomes a flag of the playbook."),
     ("hosts(pattern: String) -> array", "The names of the hosts that a pattern means."),
     ("sleep(span: ?)", "Wait so many seconds, or a span such as \"5s\"; Ctrl-C ends it."),
+    (
+        "pause(span: ?) -> ?",
+        "Wait so many seconds, or a span such as \"5s\", but not in check mode; pause(#{ prompt, echo }) asks the person \
+         at the terminal, once for all hosts of a batch, and its value is the answer.",
+    ),
     ("warn(text: String)", "Tell something that a person should know."),
 ];
 

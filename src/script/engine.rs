@@ -177,6 +177,7 @@ pub(super) fn engine(resolver: &Resolver, limits: &Limits) -> Engine {
             Span::parse(span).map_err(|e| throw(Error::playbook(format!("sleep(): {e}")), ctx.call_position()))?;
         sleep(&ctx, span.0)
     });
+    super::pause::register(&mut engine);
     super::value::register(&mut engine);
     play::register(&mut engine);
     super::bridge::register(&mut engine);
@@ -184,8 +185,12 @@ pub(super) fn engine(resolver: &Resolver, limits: &Limits) -> Engine {
 }
 
 /// Wait, but not longer than the run lasts: Rhai's own would not hear Ctrl-C.
-fn sleep(ctx: &NativeCallContext, span: Duration) -> Rhai<()> {
-    let stage = Tag::of(ctx).map(|tag| tag.stage);
+pub(super) fn sleep(ctx: &NativeCallContext, span: Duration) -> Rhai<()> {
+    let tag = Tag::of(ctx);
+    if tag.as_ref().and_then(|tag| tag.host.as_ref()).is_some_and(|host| host.actor.replaying()) {
+        return Ok(());
+    }
+    let stage = tag.map(|tag| tag.stage);
     let began = Instant::now();
     while let Some(left) = span.checked_sub(began.elapsed()).filter(|left| !left.is_zero()) {
         if stage.as_ref().is_some_and(|stage| stage.interrupted()) {

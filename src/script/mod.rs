@@ -13,6 +13,7 @@ mod line;
 mod lint;
 mod needs;
 mod options;
+mod pause;
 mod play;
 mod resolve;
 mod shapes;

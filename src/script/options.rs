@@ -40,6 +40,8 @@ pub(crate) const WITHIN: &[&str] = &[
     "ignore_errors",
     "no_log",
 ];
+/// The options of `pause`.
+pub(crate) const PAUSE: &[&str] = &["prompt", "echo"];
 /// The options of `task`.
 pub(crate) const TASK: &[&str] = &["tags"];
 
@@ -203,12 +205,12 @@ fn wrong(what: &str, key: &str, expected: &str) -> Error {
     Error::playbook(format!("`{key}` of {what}() must be {expected}"))
 }
 
-fn text(options: &Map, what: &str, key: &str) -> Result<Option<String>, Error> {
+pub(super) fn text(options: &Map, what: &str, key: &str) -> Result<Option<String>, Error> {
     let Some(value) = options.get(key) else { return Ok(None) };
     value.as_immutable_string_ref().map(|s| Some(s.to_string())).map_err(|_| wrong(what, key, "a string"))
 }
 
-fn flag(options: &Map, what: &str, key: &str) -> Result<Option<bool>, Error> {
+pub(super) fn flag(options: &Map, what: &str, key: &str) -> Result<Option<bool>, Error> {
     let Some(value) = options.get(key) else { return Ok(None) };
     value.as_bool().map(Some).map_err(|_| wrong(what, key, "true or false"))
 }

@@ -200,7 +200,8 @@ fn run_batch(
 /// A closure on one host, and then the handlers that it asked for.
 fn run_host(ctx: &NativeCallContext, host: &Arc<HostContext>, body: &FnPtr) -> Result<Dynamic, Error> {
     let argument = Dynamic::from(HostValue(Arc::clone(&host.actor)));
-    let result = call_with(ctx, body, argument).and_then(|value| {
+    let value = if host.actor.only_owed() { Ok(Dynamic::UNIT) } else { call_with(ctx, body, argument) };
+    let result = value.and_then(|value| {
         recall(ctx, host);
         flush(ctx.engine(), host)?;
         Ok(unshared(&value))

@@ -6,7 +6,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use stdlib::contract::{Error, Site, nearest};
+use stdlib::contract::{Content, Error, Site, nearest};
 
 /// The texts of a playbook and what it imports, by the name that messages use.
 #[derive(Debug, Clone, Default)]
@@ -16,6 +16,11 @@ impl Sources {
     /// Remember a text.
     pub fn put(&self, name: &str, text: &str) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), text.into());
+    }
+    /// The digests of all of them, by name.
+    pub fn digests(&self) -> BTreeMap<String, String> {
+        let texts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        texts.iter().map(|(name, text)| (name.clone(), Content::digest(text.as_bytes()))).collect()
     }
     /// The text of a file: one of the playbook's, or any that can be read (an inventory).
     pub fn text(&self, name: &str) -> Option<String> {

@@ -19,6 +19,14 @@ pub trait Stage: Send + Sync {
     fn print(&self, host: Option<&str>, text: &str);
     /// Something a person should know.
     fn warn(&self, message: String);
+    /// Whether nothing is changed.
+    fn checks(&self) -> bool {
+        false
+    }
+    /// Ask the person at the terminal; without `echo` the answer is not shown.
+    fn inquire(&self, _question: &str, _echo: bool) -> Result<String> {
+        Err(Error::playbook("no person to ask"))
+    }
 }
 
 /// A play under way.
@@ -88,10 +96,22 @@ pub trait Actor: Send + Sync {
     fn unknown(&self, message: &str, at: Site);
     /// A handler was asked for: it is owed until it is paid. `captures` are the values it needs.
     fn owe(&self, handler: &str, captures: Value);
+    /// Whether what comes now was done by the run that is resumed, so that there is nothing to wait for.
+    fn replaying(&self) -> bool {
+        false
+    }
+    /// Whether nothing of the play is to be done but the handlers that are owed.
+    fn only_owed(&self) -> bool {
+        false
+    }
     /// A handler has run.
     fn paid(&self, handler: &str);
     /// What earlier runs owe this host in this play: handlers and the values they need.
     fn debts(&self) -> Vec<(String, Value)>;
+    /// Ask the person at the terminal, once for all hosts of the batch that come to this place.
+    fn inquire(&self, _question: &str, _echo: bool, _at: &Site) -> Result<String> {
+        Err(Error::playbook("no person to ask"))
+    }
     /// The host is done with the play.
     fn end(&self, result: Result<(), Error>);
 }

@@ -61,6 +61,7 @@ pub async fn write(
         Source::Text(text) => text.len() as u64,
         Source::Bytes(bytes) => bytes.len() as u64,
         Source::Asset(path) => std::fs::metadata(path).map_err(|e| unreadable(path, &e))?.len(),
+        Source::Kept(_) => return Err(Error::bug("a kept content was not looked up")),
     };
     let word = |value: &Option<String>| value.clone().unwrap_or_default();
     let mut command = Command::sh(WRITE).args([
@@ -91,6 +92,7 @@ pub async fn write(
             let mut input = tokio::fs::File::open(path).await.map_err(|e| unreadable(path, &e))?;
             live(connection, whom, &command, Some(&mut input), &|_, _| {}, Keep::All, group).await?
         }
+        Source::Kept(_) => return Err(Error::bug("a kept content was not looked up")),
     };
     if output.success() {
         return Ok(output);

@@ -32,11 +32,14 @@ pub async fn get(url: &str) -> Result<Vec<u8>> {
 pub async fn http(connection: &dyn Connection, request: &Request) -> Result<Output> {
     let limit = request.timeout.unwrap_or(PATIENCE);
     let late = || Error::new(Kind::Timeout, format!("{} did not answer within {} s", request.url, limit.as_secs()));
-    let answer = async {
-        let response = send(connection, request).await?;
-        collect(response, request).await
-    };
-    tokio::time::timeout(limit, answer).await.map_err(|_| late().hint("give it more with `timeout: \"2m\"`"))?
+    let late = |_| late().hint("give it more with `timeout: \"2m\"`");
+    if request.want == Body::Digest {
+        // As large as it may be: the limit is for silence.
+        let response = tokio::time::timeout(limit, send(connection, request)).await.map_err(late)??;
+        return collect(response, request, Some(limit)).await;
+    }
+    let answer = async { collect(send(connection, request).await?, request, None).await };
+    tokio::time::timeout(limit, answer).await.map_err(late)?
 }
 
 /// The answer before its body was read, wherever redirects lead.
@@ -135,7 +138,8 @@ fn explain(url: &str, error: reqwest::Error, complaint: Option<String>) -> Error
     failed
 }
 
-async fn collect(mut response: reqwest::Response, request: &Request) -> Result<Output> {
+/// The whole answer, which may be silent no longer than `silence`.
+async fn collect(mut response: reqwest::Response, request: &Request, silence: Option<Duration>) -> Result<Output> {
     let url = request.url.clone();
     let broken = |e: reqwest::Error| Error::host(format!("the answer of {url} broke off: {}", e.without_url()));
     let code = i32::from(response.status().as_u16());
@@ -158,7 +162,11 @@ async fn collect(mut response: reqwest::Response, request: &Request) -> Result<O
         }
         Body::Digest => {
             let (mut sha256, mut size) = (Sha256::default(), 0);
-            while let Some(chunk) = response.chunk().await.map_err(broken)? {
+            let silence = silence.unwrap_or(PATIENCE);
+            let silent = |_| Error::new(Kind::Timeout, format!("{url} fell silent for {} s", silence.as_secs()));
+            while let Some(chunk) =
+                tokio::time::timeout(silence, response.chunk()).await.map_err(silent)?.map_err(broken)?
+            {
                 size += chunk.len();
                 sha256.update(&chunk);
             }

@@ -2,7 +2,7 @@
 
 use super::names::{self, Named};
 use super::transaction::{self, Packages, Transaction};
-use super::{Memory, minutes};
+use super::{Memory, goes_back, minutes};
 use crate::bail;
 use crate::contract::{Error, Look, Operation, Result, Step};
 use crate::shared::{Many, Span};
@@ -45,6 +45,9 @@ pub struct Absent {
 }
 
 impl Absent {
+    fn forward(&self, now: &Packages) -> Result<Vec<Step>> {
+        Ok(self.transaction(now).command().into())
+    }
     fn transaction(&self, now: &Packages) -> Transaction {
         let mut args = vec![if self.purge { "purge" } else { "remove" }.to_owned()];
         args.extend(self.autoremove.then(|| "--auto-remove".to_owned()));
@@ -71,7 +74,7 @@ impl Operation for Absent {
         Ok(())
     }
     async fn read(&self, host: &dyn Look) -> Result<Packages> {
-        if self.names.is_empty() {
+        if self.names.is_empty() && !self.memory.back {
             return Ok(Packages::new());
         }
         let now = self.memory.versions(host, &self.names).await?;
@@ -87,11 +90,7 @@ impl Operation for Absent {
     fn want(&self, now: &Packages) -> Result<Packages> {
         Ok(self.memory.want(now))
     }
-    fn steps(&self, now: &Packages, want: &Packages) -> Result<Vec<Step>> {
-        let forward = *want == self.memory.want(now);
-        let transaction = if forward { self.transaction(now) } else { transaction::back(now, want, self.lock_timeout) };
-        Ok(transaction.command().into())
-    }
+    goes_back!(|_, want| want.keys().cloned().collect(), |absent| absent.purge);
     fn explain(&self, error: Error) -> Error {
         transaction::explain(error)
     }

@@ -2,7 +2,7 @@
 
 use super::names::{self, Named};
 use super::transaction::{self, Packages, Transaction};
-use super::{Memory, minutes, refresh};
+use super::{Memory, goes_back, minutes, refresh};
 use crate::bail;
 use crate::contract::{Error, Look, Operation, Refresh, Result, Step};
 use crate::shared::{Many, Span};
@@ -58,6 +58,9 @@ pub struct Latest {
 }
 
 impl Latest {
+    fn forward(&self, _now: &Packages) -> Result<Vec<Step>> {
+        Ok(self.transaction().command().into())
+    }
     fn transaction(&self) -> Transaction {
         let options = transaction::Install {
             recommends: self.install_recommends,
@@ -85,8 +88,11 @@ impl Operation for Latest {
         refresh(host, self.update_cache, self.cache_valid_time, self.lock_timeout, self.repair).await
     }
     async fn read(&self, host: &dyn Look) -> Result<Packages> {
-        if self.names.is_empty() {
+        if self.names.is_empty() && !self.memory.back {
             return Ok(Packages::new());
+        }
+        if self.memory.back {
+            return self.memory.installed(host, &[]).await;
         }
         let transaction = self.transaction();
         let (now, touched) = try_join!(self.memory.installed(host, &self.names), transaction.simulate(host))?;
@@ -95,11 +101,7 @@ impl Operation for Latest {
     fn want(&self, now: &Packages) -> Result<Packages> {
         Ok(self.memory.want(now))
     }
-    fn steps(&self, now: &Packages, want: &Packages) -> Result<Vec<Step>> {
-        let forward = *want == self.memory.want(now);
-        let transaction = if forward { self.transaction() } else { transaction::back(now, want, self.lock_timeout) };
-        Ok(transaction.command().into())
-    }
+    goes_back!(|latest, _| names::asked(&latest.name), |_| false);
     fn explain(&self, error: Error) -> Error {
         transaction::explain(error)
     }

@@ -31,6 +31,11 @@ pub fn parse(names: &Many<String>) -> Result<Vec<Named>> {
     names.as_slice().iter().map(|name| one(name)).collect()
 }
 
+/// The names alone.
+pub fn asked(names: &Many<String>) -> Vec<String> {
+    names.as_slice().iter().filter_map(|name| one(name).ok()).map(|named| named.name).collect()
+}
+
 fn one(text: &str) -> Result<Named> {
     if text.starts_with('/') && text.ends_with(".deb") {
         return Ok(Named { arg: text.to_owned(), name: String::new(), version: None, release: false });

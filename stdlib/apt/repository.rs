@@ -2,7 +2,7 @@
 
 use super::{minutes, oneline, transaction};
 use crate::bail;
-use crate::contract::{Command, Content, Error, Look, Operation, Result, Source, Step};
+use crate::contract::{Command, Content, Error, Keepsake, Look, Operation, Result, Source, Step};
 use crate::shared::{Attributes, FileState, HostPath, Keep, Loaded, Many, Mode, Reading, Span};
 use futures_util::try_join;
 use schemars::JsonSchema;
@@ -241,6 +241,10 @@ impl Repository {
         Ok(())
     }
 
+    fn place(&self, directory: &str, suffix: &str) -> Result<HostPath> {
+        HostPath::parse(&format!("/etc/apt/{directory}/{}.{suffix}", self.name)).map_err(Error::bug)
+    }
+
     fn files(&self) -> Result<&Files> {
         self.files.as_ref().ok_or_else(|| Error::bug("apt::repository was not prepared"))
     }
@@ -256,14 +260,10 @@ impl Operation for Repository {
     async fn prepare(&mut self, host: &dyn Look) -> Result<()> {
         self.expand()?;
         self.check()?;
-        let path = |directory: &str, suffix: &str| {
-            let path = format!("/etc/apt/{directory}/{}.{suffix}", self.name);
-            HostPath::parse(&path).map_err(Error::bug)
-        };
         let key = if self.present { self.load_key(host).await? } else { None };
-        let (asc, gpg) = (path("keyrings", "asc")?, path("keyrings", "gpg")?);
+        let (asc, gpg) = (self.place("keyrings", "asc")?, self.place("keyrings", "gpg")?);
         let at = key.as_ref().map(|key| if armored(key) { &asc } else { &gpg }).or(self.signed_by.as_ref());
-        let sources = (path("sources.list.d", "sources")?, Loaded::text(self.text(at)));
+        let sources = (self.place("sources.list.d", "sources")?, Loaded::text(self.text(at)));
         let load = |bytes: Vec<u8>| Loaded {
             content: Content::of(&bytes),
             source: Some(match String::from_utf8(bytes) {
@@ -351,6 +351,32 @@ impl Operation for Repository {
             steps.push(transaction::update_one(path, self.lock_timeout).into());
         }
         Ok(steps)
+    }
+
+    fn keeps(&self, now: &RepositoryState, want: &RepositoryState) -> Vec<Keepsake> {
+        let Some(files) = &self.files else { return Vec::new() };
+        let sources = now.sources.keeps(&files.sources.0, &want.sources);
+        let armored = now.armored.keeps(&files.armored.0, &want.armored);
+        [sources, armored, now.binary.keeps(&files.binary.0, &want.binary)].concat()
+    }
+
+    async fn recall(
+        &mut self,
+        _host: &dyn Look,
+        before: RepositoryState,
+        _after: &RepositoryState,
+    ) -> Result<RepositoryState> {
+        self.expand()?;
+        let was = |file: &FileState| {
+            file.content.clone().map(|content| Loaded { content, source: None })
+        };
+        let sources = was(&before.sources).unwrap_or(Loaded { content: Content::default(), source: None });
+        self.files = Some(Files {
+            sources: (self.place("sources.list.d", "sources")?, sources),
+            armored: (self.place("keyrings", "asc")?, was(&before.armored)),
+            binary: (self.place("keyrings", "gpg")?, was(&before.binary)),
+        });
+        Ok(before)
     }
 
     fn explain(&self, error: Error) -> Error {

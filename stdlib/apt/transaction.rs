@@ -1,7 +1,7 @@
 //! What apt would do, what it is told to do, and what its complaints mean.
 
 use crate::bail;
-use crate::contract::{Command, Error, Look, Output, Refresh, Result};
+use crate::contract::{Command, Error, Look, Output, Refresh, Result, Step};
 use crate::shared::Span;
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -142,10 +142,32 @@ pub fn back(now: &Packages, want: &Packages, lock: Span) -> Transaction {
     let mut args: Vec<String> = ["install", "--allow-downgrades", "--allow-change-held-packages"].map(Into::into).into();
     let differ = want.iter().filter(|(name, version)| now.get(*name) != Some(*version));
     args.extend(differ.map(|(name, version)| match version {
-        Some(version) => format!("{name}={version}"),
+        // One that was not configured yet is configured then.
+        Some(version) => format!("{name}={}", version.split(' ').next().unwrap_or_default()),
         None => format!("{name}-"),
     }));
     Transaction { args, lock }
+}
+
+/// The steps of that way. What comes back and nobody asked for by name is marked as automatic again.
+pub fn steps_back(now: &Packages, want: &Packages, asked: &[String], purge: bool, lock: Span) -> Vec<Step> {
+    let mut transaction = back(now, want, lock);
+    transaction.args.splice(1..1, purge.then(|| "--purge".to_owned()));
+    let mut steps: Vec<Step> = transaction.command().into();
+    let new = want.iter().filter(|(name, version)| version.is_some() && now.get(*name).is_none_or(Option::is_none));
+    let automatic: Vec<&String> = new.map(|(name, _)| name).filter(|name| !asked.contains(name)).collect();
+    if !automatic.is_empty() {
+        steps.push(Command::new("apt-mark").args(["-qq", "auto", "--"]).args(automatic).into());
+    }
+    steps
+}
+
+/// Whether the repositories still have the versions to go back to: asked by simulating it.
+pub async fn returnable(host: &dyn Look, now: &Packages, want: &Packages, lock: Span) -> Result<()> {
+    if let Some((name, _)) = want.iter().find(|(_, version)| version.as_deref() == Some(CONFIGURATION)) {
+        bail!("only configuration files of {name} were left, and they are gone");
+    }
+    back(now, want, lock).simulate(host).await.map(drop)
 }
 
 /// How long ago the lists of packages were fetched, in seconds; `never` if there are none.

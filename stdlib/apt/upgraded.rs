@@ -1,7 +1,7 @@
 //! `apt::upgraded`, `apt::autoremoved` and `apt::updated`: all packages at once.
 
 use super::transaction::{self, Packages, Transaction};
-use super::{Memory, minutes, names, refresh};
+use super::{Memory, goes_back, minutes, names, refresh};
 use crate::contract::{Action, Command, Error, Look, Need, Operation, Refresh, Result, Step};
 use crate::shared::{Many, Span};
 use futures_util::try_join;
@@ -75,6 +75,11 @@ impl Upgraded {
         let only = self.only.get().into_iter().flat_map(|only| std::iter::once("--".to_owned()).chain(only.clone()));
         Transaction { args: args.chain(only).collect(), lock: self.lock_timeout }
     }
+    fn forward(&self, _now: &Packages) -> Result<Vec<Step>> {
+        let mut steps: Vec<Step> = self.transaction().command().into();
+        steps.extend(self.autoclean.then(|| transaction::apt_get().args(["-qy", "autoclean"]).into()));
+        Ok(steps)
+    }
     fn excepted(&self, name: &str) -> bool {
         self.except.as_slice().iter().any(|pattern| names::glob(pattern, name))
     }
@@ -87,6 +92,9 @@ impl Operation for Upgraded {
         refresh(host, self.update_cache, self.cache_valid_time, self.lock_timeout, self.repair).await
     }
     async fn read(&self, host: &dyn Look) -> Result<Packages> {
+        if self.memory.back {
+            return self.memory.installed(host, &[]).await;
+        }
         let transaction = self.transaction();
         let (now, mut touched) = try_join!(self.memory.installed(host, &[]), transaction.simulate(host))?;
         if self.memory.decided() {
@@ -104,14 +112,7 @@ impl Operation for Upgraded {
     fn want(&self, now: &Packages) -> Result<Packages> {
         Ok(self.memory.want(now))
     }
-    fn steps(&self, now: &Packages, want: &Packages) -> Result<Vec<Step>> {
-        if *want != self.memory.want(now) {
-            return Ok(transaction::back(now, want, self.lock_timeout).command().into());
-        }
-        let mut steps: Vec<Step> = self.transaction().command().into();
-        steps.extend(self.autoclean.then(|| transaction::apt_get().args(["-qy", "autoclean"]).into()));
-        Ok(steps)
-    }
+    goes_back!(|_, _| Vec::new(), |_| false);
     fn explain(&self, error: Error) -> Error {
         transaction::explain(error)
     }
@@ -145,6 +146,9 @@ pub struct Autoremoved {
 }
 
 impl Autoremoved {
+    fn forward(&self, _now: &Packages) -> Result<Vec<Step>> {
+        Ok(self.transaction().command().into())
+    }
     fn transaction(&self) -> Transaction {
         let args = std::iter::once("autoremove").chain(self.purge.then_some("--purge"));
         Transaction { args: args.map(str::to_owned).collect(), lock: self.lock_timeout }
@@ -155,6 +159,9 @@ impl Operation for Autoremoved {
     type State = Packages;
 
     async fn read(&self, host: &dyn Look) -> Result<Packages> {
+        if self.memory.back {
+            return self.memory.installed(host, &[]).await;
+        }
         let transaction = self.transaction();
         let (now, touched) = try_join!(self.memory.installed(host, &[]), transaction.simulate(host))?;
         Ok(if self.memory.decided() { now } else { self.memory.decide(now, touched) })
@@ -162,11 +169,7 @@ impl Operation for Autoremoved {
     fn want(&self, now: &Packages) -> Result<Packages> {
         Ok(self.memory.want(now))
     }
-    fn steps(&self, now: &Packages, want: &Packages) -> Result<Vec<Step>> {
-        let forward = *want == self.memory.want(now);
-        let transaction = if forward { self.transaction() } else { transaction::back(now, want, self.lock_timeout) };
-        Ok(transaction.command().into())
-    }
+    goes_back!(|_, _| Vec::new(), |autoremoved| autoremoved.purge);
     fn explain(&self, error: Error) -> Error {
         transaction::explain(error)
     }

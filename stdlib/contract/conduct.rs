@@ -2,6 +2,7 @@
 
 use super::host::{refusal, refused};
 use super::{Action, Change, Error, Host, Need, Operation, Output, Refresh, Result, Status, Step, diff};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// Whether changes are made, or only predicted.
@@ -18,7 +19,7 @@ pub enum Mode {
 }
 
 /// What came of an operation or action, before the engine makes a [`super::Record`] of it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Outcome {
     /// How it ended.
     pub status: Status,
@@ -28,6 +29,8 @@ pub struct Outcome {
     pub steps: Vec<Step>,
     /// The state before.
     pub before: Value,
+    /// The state after a change, as it was read to prove it.
+    pub after: Value,
     /// What the last command printed.
     pub output: Option<Output>,
     /// Why it was skipped or is unknown.
@@ -37,12 +40,13 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    fn new(status: Status) -> Outcome {
+    pub(super) fn new(status: Status) -> Outcome {
         Outcome {
             status,
             diff: Vec::new(),
             steps: Vec::new(),
             before: Value::Null,
+            after: Value::Null,
             output: None,
             reason: None,
             sensitive: false,
@@ -81,18 +85,35 @@ pub async fn conduct<O: Operation>(mut op: O, host: &dyn Host, mode: Mode) -> Re
         op.premise(host.look(), &now).await?;
     }
     let mut steps = op.steps(&now, &want)?;
-    let output = if check { None } else { take(host, &steps).await.map_err(|error| op.explain(error))? };
-    steps.splice(0..0, refresh.steps);
     if check {
+        steps.splice(0..0, refresh.steps);
         return Ok(Outcome { diff: changes, steps, before, sensitive, reason, ..Outcome::new(Status::WouldChange) });
     }
-    let left = diff(&serialize(&op.read(host.look()).await?)?, &serialize(&want)?);
+    let (output, after) = apply(&op, host, &now, &want, &steps).await?;
+    steps.splice(0..0, refresh.steps);
+    Ok(Outcome { diff: changes, steps, before, after, output, sensitive, ..Outcome::new(Status::Changed) })
+}
+
+/// Keep what goes away, take the steps, and read again: what the last command printed, and the state then.
+pub(super) async fn apply<O: Operation>(
+    op: &O,
+    host: &dyn Host,
+    now: &O::State,
+    want: &O::State,
+    steps: &[Step],
+) -> Result<(Option<Output>, Value)> {
+    for keepsake in op.keeps(now, want) {
+        host.keep(&keepsake).await;
+    }
+    let output = take(host, steps).await.map_err(|error| op.explain(error))?;
+    let after = serialize(&op.read(host.look()).await?)?;
+    let left = diff(&after, &serialize(want)?);
     if let Some(first) = left.first() {
         let rest = if left.len() > 1 { format!(" (and {} more)", left.len() - 1) } else { String::new() };
         return Err(Error::host(format!("applied, but the host still differs: {}{rest}", first.summary()))
             .hint("something on the host puts it back, or the command that should change it did nothing"));
     }
-    Ok(Outcome { diff: changes, steps, before, output, sensitive, ..Outcome::new(Status::Changed) })
+    Ok((output, after))
 }
 
 type Plan<S> = (Refresh, S, S, Vec<Change>);
@@ -167,7 +188,7 @@ async fn take(host: &dyn Host, steps: &[Step]) -> Result<Option<Output>> {
     Ok(last)
 }
 
-fn serialize<T: serde::Serialize>(state: &T) -> Result<Value> {
+pub(super) fn serialize<T: Serialize>(state: &T) -> Result<Value> {
     serde_json::to_value(state).map_err(|e| Error::bug(format!("a state cannot be written as JSON: {e}")))
 }
 

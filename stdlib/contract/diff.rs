@@ -93,11 +93,15 @@ fn short(value: &Value) -> String {
         Value::Bool(true) => "yes".to_owned(),
         Value::Bool(false) => "no".to_owned(),
         Value::String(s) if s.is_empty() => "''".to_owned(),
+        Value::String(s) if s.len() == 64 && s.chars().all(|c| c.is_ascii_hexdigit()) => format!("sha256:{}", &s[..12]),
         Value::String(s) if s.contains('\n') => format!("{} lines", s.lines().count()),
         Value::String(s) => s.clone(),
         Value::Object(_) if digest(value).is_some() => {
             let size = value.get("size").and_then(Value::as_u64).unwrap_or_default();
             format!("{size} bytes sha256:{}", &digest(value).unwrap_or_default().chars().take(12).collect::<String>())
+        }
+        Value::Object(fields) => {
+            fields.iter().map(|(key, value)| format!("{key} {}", short(value))).collect::<Vec<_>>().join(", ")
         }
         Value::Array(items) => items.iter().map(short).collect::<Vec<_>>().join(", "),
         other => other.to_string(),

@@ -1,6 +1,6 @@
 //! A host as modules see it: something to look at, and a stronger handle that changes it.
 
-use super::{Command, Error, Request, Result, Step};
+use super::{Command, Error, Keepsake, Request, Result, Step};
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -77,6 +77,8 @@ pub trait Look: Send + Sync {
     async fn http(&self, request: &Request) -> Result<Output>;
     /// A Jinja template rendered with the host's variables and these.
     async fn render(&self, name: &str, template: &str, vars: &BTreeMap<String, Value>) -> Result<String>;
+    /// From now on, this is hidden in every report and in the journal.
+    fn hide(&self, _secret: &str) {}
 }
 
 impl dyn Look + '_ {
@@ -135,6 +137,9 @@ pub fn refused(request: &Request, output: &Output) -> Error {
 pub trait Host: Look {
     /// Carry out one step. Any exit code is an answer; an error means that it is not known to be done.
     async fn change(&self, step: &Step) -> Result<Output>;
+    /// Keep something that the next steps take away. Where that cannot be done, undo says so: it is no reason
+    /// not to take the steps.
+    async fn keep(&self, _keepsake: &Keepsake) {}
     /// The same host, to look at.
     fn look(&self) -> &dyn Look;
 }

@@ -9,6 +9,7 @@ mod module;
 mod operation;
 mod record;
 pub mod replay;
+mod restore;
 mod step;
 
 pub use conduct::{Mode, Outcome, act, conduct};
@@ -19,4 +20,5 @@ pub use http::{Body, Download, REDIRECTS, Request};
 pub use module::{Entry, Module, Parameter, Role, Typed};
 pub use operation::{Action, Fact, Need, Operation, Refresh};
 pub use record::{Record, Status};
+pub use restore::{Back, KEPT, Keepsake, Past, Restored, restore};
 pub use step::{Await, Command, Fetch, Source, Step, Upload, Write, quote};

@@ -1,6 +1,9 @@
 //! Modules as data: names, documentation, parameters, and the way to call what they offer.
 
-use super::{Action, Error, Fact, Host, Look, Mode, Operation, Outcome, Result, act, conduct, nearest};
+use super::{
+    Action, Back, Error, Fact, Host, Look, Mode, Operation, Outcome, Past, Restored, Result, act, conduct, nearest,
+    restore,
+};
 use async_trait::async_trait;
 use schemars::{JsonSchema, Schema, schema_for};
 use serde::de::DeserializeOwned;
@@ -70,6 +73,10 @@ pub trait Typed: Send + Sync {
     fn check(&self, args: &Value) -> Result<()>;
     /// Conduct an operation, or run an action (`any_code`: see [`act`]).
     async fn conduct(&self, args: Value, host: &dyn Host, mode: Mode, any_code: bool) -> Result<Outcome>;
+    /// Take an operation's change back, or say what that would take.
+    async fn restore(&self, _args: Value, _past: &Past, _host: &dyn Host, _back: Back) -> Result<Restored> {
+        Err(Error::bug("only operations can be taken back"))
+    }
     /// Ask a fact.
     async fn ask(&self, args: Value, host: &dyn Look) -> Result<Value>;
 }
@@ -190,6 +197,9 @@ impl<O: Operation> Typed for OperationOf<O> {
     }
     async fn conduct(&self, args: Value, host: &dyn Host, mode: Mode, _any_code: bool) -> Result<Outcome> {
         conduct(parse::<O>(&args)?, host, mode).await
+    }
+    async fn restore(&self, args: Value, past: &Past, host: &dyn Host, back: Back) -> Result<Restored> {
+        restore(parse::<O>(&args)?, past, host, back).await
     }
     async fn ask(&self, _args: Value, _host: &dyn Look) -> Result<Value> {
         Err(Error::bug("an operation was asked as a fact"))

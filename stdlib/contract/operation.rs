@@ -1,6 +1,6 @@
 //! What a module writes: operations, actions and facts.
 
-use super::{Command, Error, Look, Output, Result, Step};
+use super::{Command, Error, Keepsake, Look, Output, Result, Step};
 use schemars::JsonSchema;
 use serde::{Serialize, de::DeserializeOwned};
 use std::future::Future;
@@ -34,6 +34,34 @@ pub trait Operation: DeserializeOwned + JsonSchema + Send + Sync + 'static {
     /// new file. Asked in check mode only, so that it does not predict what must fail; and not while changes
     /// predicted above may bring it about.
     fn premise(&self, _host: &dyn Look, _now: &Self::State) -> impl Future<Output = Result<()>> + Send {
+        async { Ok(()) }
+    }
+    /// What the steps take away and the state names by digest only: it is kept, so that undo can put it back.
+    fn keeps(&self, _now: &Self::State, _want: &Self::State) -> Vec<Keepsake> {
+        Vec::new()
+    }
+    /// Get ready to go back, in place of `prepare`. What parameters name on the controller may have changed or
+    /// gone since, so nothing is loaded from there: what matters is in the states before and after. The answer
+    /// is the state to go back to: the one before, or the nearest that can be reached.
+    fn recall(
+        &mut self,
+        host: &dyn Look,
+        before: Self::State,
+        _after: &Self::State,
+    ) -> impl Future<Output = Result<Self::State>> + Send {
+        async {
+            self.prepare(host).await?;
+            Ok(before)
+        }
+    }
+    /// What must hold for the way back and can be asked beforehand, such as that a repository still has the
+    /// old version.
+    fn returnable(
+        &self,
+        _host: &dyn Look,
+        _now: &Self::State,
+        _want: &Self::State,
+    ) -> impl Future<Output = Result<()>> + Send {
         async { Ok(()) }
     }
     /// Whether its differences must never be shown or kept.

@@ -98,7 +98,7 @@ pub struct Record {
 impl Record {
     /// A record of what `outcome` says; the engine fills in where and when.
     pub fn new(host: &str, operation: &str, subject: &str, outcome: Outcome) -> Record {
-        let Outcome { status, diff, steps, before, output, reason, sensitive } = outcome;
+        let Outcome { status, diff, steps, before, output, reason, sensitive, .. } = outcome;
         let (rc, stdout, stderr) = match &output {
             Some(output) if !sensitive => (Some(output.code), output.text(), output.stderr_text()),
             Some(output) => (Some(output.code), String::new(), String::new()),

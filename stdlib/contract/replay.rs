@@ -101,7 +101,7 @@ pub fn written(step: &Step) -> Vec<String> {
         Step::Write(write) => match &write.source {
             Source::Text(text) => text.lines().map(str::to_owned).collect(),
             Source::Bytes(bytes) => vec![format!("({} bytes)", bytes.len())],
-            Source::Asset(_) => Vec::new(),
+            Source::Asset(_) | Source::Kept(_) => Vec::new(),
         },
         Step::Upload(upload) => upload.files.iter().map(|(below, mode)| format!("{mode} {below}")).collect(),
         Step::Fetch(fetch) => fetch.files.clone(),
@@ -224,6 +224,8 @@ impl Look for Replay {
         let mut env = minijinja::Environment::new();
         let syntax = minijinja::syntax::SyntaxConfig::builder().keep_trailing_newline(true).build();
         env.set_syntax(syntax.map_err(|e| Error::bug(e.to_string()))?);
+        // Chance of its own kind: always the same.
+        env.add_function("lookup", |name: String, _: minijinja::value::Rest<minijinja::Value>| format!("a {name}"));
         let vars = minijinja::Value::from(minijinja::value::Serde(vars));
         env.render_named_str(name, template, vars).map_err(|e| Error::playbook(e.to_string()))
     }

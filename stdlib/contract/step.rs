@@ -137,6 +137,8 @@ pub enum Source {
     Bytes(Vec<u8>),
     /// The bytes of a file on the controller, streamed.
     Asset(String),
+    /// What was kept of this digest before it was taken away.
+    Kept(String),
 }
 
 /// A file to be written whole and at once: beside its place, then renamed over it.
@@ -243,8 +245,10 @@ impl Step {
                 if let Some(group) = &write.group {
                     line += &format!(" group={group}");
                 }
-                if let Source::Asset(path) = &write.source {
-                    line += &format!(" from={}", quote(path));
+                match &write.source {
+                    Source::Asset(path) => line += &format!(" from={}", quote(path)),
+                    Source::Kept(sha256) => line += &format!(" kept={}", sha256.get(..12).unwrap_or(sha256)),
+                    Source::Text(_) | Source::Bytes(_) => {}
                 }
                 if let Some(backup) = &write.backup {
                     line += &format!(" backup={}", quote(backup));

@@ -2,7 +2,7 @@
 
 use super::pattern;
 use crate::bail;
-use crate::contract::{Look, Operation, Result, Step};
+use crate::contract::{Keepsake, Look, Operation, Result, Step};
 use crate::shared::{Attributes, FileState, HostPath, Id, Keep, Many, Mode, Reading, validation};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -166,6 +166,15 @@ impl Operation for Block {
 
     fn steps(&self, now: &FileState, want: &FileState) -> Result<Vec<Step>> {
         now.steps(&self.path, want, None, &self.keep)
+    }
+
+    fn keeps(&self, now: &FileState, want: &FileState) -> Vec<Keepsake> {
+        now.keeps(&self.path, want)
+    }
+
+    async fn recall(&mut self, _host: &dyn Look, before: FileState, _after: &FileState) -> Result<FileState> {
+        self.keep = Keep::default();
+        Ok(before)
     }
 }
 

@@ -2,9 +2,9 @@
 
 use super::listing;
 use crate::bail;
-use crate::contract::{Command, Look, Operation, Result, Step};
+use crate::contract::{Command, Keepsake, Look, Operation, Result, Step};
 use crate::shared::stat::{self, Kind};
-use crate::shared::{HostPath, Id, Mode, mountinfo};
+use crate::shared::{HostPath, Id, Mode, Relic, mountinfo};
 use futures_util::try_join;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -44,6 +44,11 @@ pub struct Directory {
     /// executable only if they are so already.
     #[serde(default)]
     pub recurse: bool,
+    /// On the way back: the directories above it that were made for it.
+    #[serde(skip)]
+    made: Vec<String>,
+    #[serde(skip)]
+    back: bool,
 }
 
 /// A directory as it is or should be.
@@ -139,6 +144,9 @@ impl Directory {
     }
 }
 
+/// Remove a directory, and those above it that are empty then.
+const REMOVE: &str = r#"rmdir -- "$1" || exit; shift; for d; do rmdir -- "$d" 2>/dev/null || break; done"#;
+
 /// The parts of `KIND MODE OWNER:GROUP`.
 fn attributes(was: &str) -> Option<(&str, u32, &str)> {
     let (kind, rest) = was.split_once(' ')?;
@@ -173,6 +181,10 @@ impl Operation for Directory {
             }
         }
         let Some(found) = found else {
+            if self.back {
+                // What was made on the way goes as far as it is empty: how far that is, decides nothing.
+                return Ok(DirectoryState { lacks: self.made.clone(), ..DirectoryState::default() });
+            }
             let lacks = lacking(host, &self.path).await?;
             return Ok(DirectoryState { lacks, ..DirectoryState::default() });
         };
@@ -203,9 +215,13 @@ impl Operation for Directory {
 
     fn steps(&self, now: &DirectoryState, want: &DirectoryState) -> Result<Vec<Step>> {
         if !want.exists {
-            let above = want.lacks.iter().rev().map(String::as_str);
-            let paths = std::iter::once(self.path.as_str()).chain(above);
-            return Ok(Command::new("rmdir").arg("--").args(paths).into());
+            // What was made on the way goes too, as far as it is empty then.
+            let above = self.made.iter().rev().map(String::as_str);
+            let paths: Vec<&str> = std::iter::once(self.path.as_str()).chain(above).collect();
+            return Ok(match paths.len() {
+                1 => Command::new("rmdir").args(["--", &self.path]).into(),
+                _ => Command::sh(REMOVE).args(paths).into(),
+            });
         }
         let (owner, group) = (want.owner.as_deref(), want.group.as_deref());
         if !now.exists {
@@ -235,12 +251,24 @@ impl Operation for Directory {
         steps.extend(self.alike(&unlike));
         Ok(steps)
     }
+
+    async fn recall(
+        &mut self,
+        _host: &dyn Look,
+        before: DirectoryState,
+        after: &DirectoryState,
+    ) -> Result<DirectoryState> {
+        let made = if before.exists { &after.lacks } else { &before.lacks };
+        (self.back, self.made) = (true, made.clone());
+        Ok(before)
+    }
 }
 
 /// Make sure there is nothing at a path: a file, a link, or a directory with all it contains.
 ///
 /// The root, system directories and home directories' parent are refused, and so is a path with `..`, or one with
-/// something mounted at it or below it: what that contains belongs to another file system.
+/// something mounted at it or below it: what that contains belongs to another file system. What is at most 16 MiB
+/// is kept on the controller, so that undo can put it back.
 ///
 /// ```rhai
 /// file::absent("/opt/old-app");
@@ -250,6 +278,8 @@ impl Operation for Directory {
 /// = 755:root:root:0:0:4096:1749081600:directory
 /// ? grep -F -e ' /opt/old-app' /proc/self/mountinfo
 /// * 1
+/// ? sh -c 'k=$(du -skx -- "$1" | cut -f1) && [ "$k" -le "$2" ] && tar --sort=name --version >/dev/null 2>&1 || exit 3; cd -- "${1%/*}/" && { tar -c --sort=name --format=gnu --numeric-owner -f - -- "${1##*/}" || echo incomplete >&2; } | "$3"' sh /opt/old-app 16384 sha256sum
+/// = 7e9f7b3bb0d2f5b0a3a1c1f7c0f0a9b9e8d7c6b5a4938271605f4e3d2c1b0a99  -
 /// ! rm -rf -- /opt/old-app
 /// ? LC_ALL=C stat -c %a:%U:%G:%u:%g:%s:%Y:%F -- /opt/old-app
 /// - stat: cannot statx '/opt/old-app': No such file or directory
@@ -267,7 +297,7 @@ pub struct Absent {
 /// What is at a path.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct AbsentState {
-    kind: Option<Kind>,
+    there: Option<Relic>,
 }
 
 /// What no playbook means to delete.
@@ -280,7 +310,6 @@ const VITAL: &[&str] = &[
 
 impl Operation for Absent {
     type State = AbsentState;
-    const REVERSIBLE: bool = false;
 
     async fn prepare(&mut self, _host: &dyn Look) -> Result<()> {
         if self.path.split('/').any(|part| part == "..") {
@@ -294,29 +323,33 @@ impl Operation for Absent {
     }
 
     async fn read(&self, host: &dyn Look) -> Result<AbsentState> {
-        let (stat, mounts) = (stat::command(&self.path), mountinfo::below(&self.path));
-        let (found, mounts) = try_join!(host.run(&stat), host.run(&mounts))?;
+        let mounts = mountinfo::below(&self.path);
+        let (there, mounts) = try_join!(Relic::read(host, &self.path), host.run(&mounts))?;
         if let Some(at) = mountinfo::below_answer(&self.path, &mounts).first() {
             bail!("something is mounted at {at}: what it contains would be deleted with {}", self.path;
                 hint: "mount::absent(\"{at}\") first, or mount::unmounted(\"{at}\")");
         }
-        match stat::answer(&self.path, &found) {
-            Ok(found) => Ok(AbsentState { kind: found.map(|found| found.kind) }),
-            // Nothing can be below what is no directory.
-            Err(error) if error.message.ends_with("no directory") => Ok(AbsentState { kind: None }),
-            Err(error) => Err(error),
-        }
+        Ok(AbsentState { there })
     }
 
     fn want(&self, _now: &AbsentState) -> Result<AbsentState> {
-        Ok(AbsentState { kind: None })
+        Ok(AbsentState { there: None })
     }
 
     fn steps(&self, now: &AbsentState, want: &AbsentState) -> Result<Vec<Step>> {
-        if want.kind.is_some() {
-            bail!("{} was deleted, and what it contained was not kept", self.path);
+        let directory = now.there.as_ref().is_some_and(|there| there.kind == Kind::Directory);
+        let how = if directory { "-rf" } else { "-f" };
+        let mut steps: Vec<Step> = Vec::new();
+        if now.there.is_some() {
+            steps.push(Command::new("rm").args([how, "--", &self.path]).into());
         }
-        let how = if now.kind == Some(Kind::Directory) { "-rf" } else { "-f" };
-        Ok(Command::new("rm").args([how, "--", &self.path]).into())
+        if let Some(there) = &want.there {
+            steps.extend(there.steps(&self.path)?);
+        }
+        Ok(steps)
+    }
+
+    fn keeps(&self, now: &AbsentState, _want: &AbsentState) -> Vec<Keepsake> {
+        now.there.iter().flat_map(|there| there.keeps(&self.path)).collect()
     }
 }

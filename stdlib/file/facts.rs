@@ -13,8 +13,9 @@ use serde::{Deserialize, Serialize};
 /// Ask what is at a path.
 ///
 /// The answer has `exists`, `kind` ("file", "directory", "link" or "other"), `size`, `mode`, `uid`,
-/// `gid`, `owner`, `group`, `mtime` (seconds since 1970), `target` (of a link) and `sha256` (on demand).
-/// Where nothing exists, all but `exists` are `()`.
+/// `gid`, `owner`, `group`, `mtime` (seconds since 1970) and `target` (of a link); on demand `checksum` (also under the
+/// name of its algorithm if that is sha256) and, if the host has the program `file`, `mime` and `charset`. Where
+/// nothing exists, all but `exists` are `()`.
 ///
 /// ```rhai
 /// file::stat("/var/run/reboot-required");
@@ -34,9 +35,45 @@ pub struct Stat {
     /// Ask about what a link points to, not about the link.
     #[serde(default)]
     pub follow: bool,
-    /// Compute the digest of a file, too.
+    /// Compute the checksum of a file, too: with SHA-256, or as `algorithm` says.
     #[serde(default)]
     pub checksum: bool,
+    /// How: `"sha256"`, `"sha1"`, `"md5"`, `"sha224"`, `"sha384"` or `"sha512"`; it asks for the checksum, too.
+    pub algorithm: Option<Algorithm>,
+    /// Ask what the content is, too, such as `text/plain`.
+    #[serde(default)]
+    pub mime: bool,
+}
+
+/// A way to compute a checksum.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Algorithm {
+    /// MD5.
+    Md5,
+    /// SHA-1.
+    Sha1,
+    /// SHA-224.
+    Sha224,
+    /// SHA-256.
+    Sha256,
+    /// SHA-384.
+    Sha384,
+    /// SHA-512.
+    Sha512,
+}
+
+impl Algorithm {
+    fn program(self) -> &'static str {
+        match self {
+            Algorithm::Md5 => "md5sum",
+            Algorithm::Sha1 => "sha1sum",
+            Algorithm::Sha224 => "sha224sum",
+            Algorithm::Sha256 => "sha256sum",
+            Algorithm::Sha384 => "sha384sum",
+            Algorithm::Sha512 => "sha512sum",
+        }
+    }
 }
 
 /// What is at a path.
@@ -52,7 +89,10 @@ pub struct Found {
     group: Option<String>,
     mtime: Option<i64>,
     target: Option<String>,
+    checksum: Option<String>,
     sha256: Option<String>,
+    mime: Option<String>,
+    charset: Option<String>,
 }
 
 impl Fact for Stat {
@@ -68,10 +108,19 @@ impl Fact for Stat {
         };
         let stat = stat::command(&path);
         let readlink = Command::new("readlink").args(["--", &path]);
-        let digest = async {
-            if self.checksum { host.run(&stat::digest(&path)).await.map(|o| stat::digest_answer(&o)) } else { Ok(None) }
+        let algorithm = self.algorithm.or(self.checksum.then_some(Algorithm::Sha256));
+        let checksum = async {
+            let Some(algorithm) = algorithm else { return Ok(None) };
+            host.run(&stat::sum(&path, algorithm.program())).await.map(|said| stat::sum_answer(&said))
         };
-        let (found, link, sha256) = try_join!(host.run(&stat), host.run(&readlink), digest)?;
+        let mime = async {
+            if !self.mime {
+                return Ok(String::new());
+            }
+            host.run(&Command::new("file").args(["-b", "--mime", "--", &path])).await.map(|said| said.text())
+        };
+        let (found, link, checksum, mime) = try_join!(host.run(&stat), host.run(&readlink), checksum, mime)?;
+        let (mime, charset) = mime.trim_end().split_once("; charset=").map_or((None, None), |(m, c)| (Some(m), Some(c)));
         let Some(found) = stat::answer(&path, &found)? else { return Ok(Found::default()) };
         let target = link.text();
         Ok(Found {
@@ -85,7 +134,10 @@ impl Fact for Stat {
             group: Some(found.group),
             mtime: Some(found.mtime),
             target: link.success().then(|| target.strip_suffix('\n').unwrap_or(&target).to_owned()),
-            sha256,
+            sha256: checksum.clone().filter(|_| algorithm == Some(Algorithm::Sha256)),
+            checksum,
+            mime: mime.map(str::to_owned),
+            charset: charset.map(str::to_owned),
         })
     }
 }

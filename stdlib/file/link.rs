@@ -1,9 +1,9 @@
 //! `file::link`: symbolic and hard links.
 
 use crate::bail;
-use crate::contract::{Command, Look, Operation, Result, Step};
+use crate::contract::{Command, Keepsake, Look, Operation, Result, Step};
 use crate::shared::stat::{self, Kind};
-use crate::shared::{HostPath, Id, directory_of};
+use crate::shared::{HostPath, Id, Relic, directory_of};
 use futures_util::try_join;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -55,7 +55,7 @@ pub struct LinkState {
     target: Option<String>,
     /// What is there instead of a link.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    instead: Option<Kind>,
+    instead: Option<Relic>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     owner: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -92,8 +92,12 @@ impl Operation for Link {
             (stat::answer(&self.path, &found)?, link.success().then_some(target))
         };
         let Some(found) = found else { return Ok(LinkState::default()) };
+        let instead = match target {
+            None => Relic::read(host, &self.path).await?,
+            Some(_) => None,
+        };
         Ok(LinkState {
-            instead: target.is_none().then_some(found.kind),
+            instead,
             target,
             owner: self.owner.as_ref().map(|id| found.owner_like(id)),
             group: self.group.as_ref().map(|id| found.group_like(id)),
@@ -105,8 +109,8 @@ impl Operation for Link {
     }
 
     fn want(&self, now: &LinkState) -> Result<LinkState> {
-        if let (Some(kind), false) = (now.instead, self.force) {
-            bail!("{} is {}, not a link to {}", self.path, kind.words(), self.target;
+        if let (Some(there), false) = (&now.instead, self.force) {
+            bail!("{} is {}, not a link to {}", self.path, there.kind.words(), self.target;
                 hint: "force: true replaces a file or an empty directory");
         }
         Ok(LinkState {
@@ -119,15 +123,16 @@ impl Operation for Link {
 
     fn steps(&self, now: &LinkState, want: &LinkState) -> Result<Vec<Step>> {
         let Some(target) = &want.target else {
-            if want.instead.is_some() {
-                bail!("what was at {} before the link was not kept", self.path);
+            let mut steps: Vec<Step> = Command::new("rm").args(["-f", "--", &self.path]).into();
+            if let Some(there) = &want.instead {
+                steps.extend(there.steps(&self.path)?);
             }
-            return Ok(Command::new("rm").args(["-f", "--", &self.path]).into());
+            return Ok(steps);
         };
         let mut steps: Vec<Step> = Vec::new();
         let anew = now.target != want.target;
         if anew {
-            if now.instead == Some(Kind::Directory) {
+            if now.instead.as_ref().is_some_and(|there| there.kind == Kind::Directory) {
                 steps.push(Command::new("rmdir").args(["--", &self.path]).into());
             }
             let how = if self.hard { "-f" } else { "-sfn" };
@@ -139,5 +144,8 @@ impl Operation for Link {
             steps.push(stat::chown(&self.path, owner, group).into());
         }
         Ok(steps)
+    }
+    fn keeps(&self, now: &LinkState, _want: &LinkState) -> Vec<Keepsake> {
+        now.instead.iter().flat_map(|there| there.keeps(&self.path)).collect()
     }
 }

@@ -29,8 +29,8 @@ pub fn digests<'a>(root: &str, below: impl Iterator<Item = &'a str>) -> Vec<Comm
     commands.into_iter().map(|command| command.args(rest)).collect()
 }
 
-/// Where a link points, then the link itself.
-const LINKS: &str = r#"for link; do readlink "$link" && printf '%s\n' "$link"; done"#;
+/// Where a link points, then the link itself, in one line each.
+const LINKS: &str = r#"for link; do at=$(readlink "$link") && printf '%s %s\n' "$at" "$link"; done"#;
 
 /// Asks where these links point.
 pub fn links<'a>(root: &str, below: impl Iterator<Item = &'a str>) -> Vec<Command> {

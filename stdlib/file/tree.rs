@@ -2,7 +2,7 @@
 
 use super::listing;
 use crate::bail;
-use crate::contract::{Asset, Command, Content, Look, Operation, Result, Step, Upload};
+use crate::contract::{Keepsake, Source, Write, Asset, Command, Content, Look, Operation, Result, Step, Upload};
 use crate::shared::stat::{self, Kind, Stat};
 use crate::shared::{Globs, HostPath, Id, Many, Mode};
 use futures_util::{future::try_join_all, try_join};
@@ -27,6 +27,8 @@ use std::collections::{BTreeMap, BTreeSet};
 /// ? LC_ALL=C find /srv/site/. -mindepth 1 -exec stat -c %a:%U:%G:%u:%g:%s:%Y:%F:%n '{}' +
 /// = 644:root:root:0:0:3:1749081600:regular file:/srv/site/./index.html
 /// = 644:root:root:0:0:9:1749081600:regular file:/srv/site/./old page.html
+/// ? find '/srv/site/./old page.html' -maxdepth 0 -type f -exec sha256sum '{}' +
+/// = 6b23c0d5f35d1b11f9b683f0b0a617355deb11277d91ae091d399c655b87940d  /srv/site/./old page.html
 /// ? find /srv/site/./index.html -maxdepth 0 -type f -exec sha256sum '{}' +
 /// = dd40b51d8b0fba30df6d7dd8bdd8da3de2b2e5ad6e1c6d3d3f8dbe9cf9f1d6d0  /srv/site/./index.html
 /// ! rm -rf -- '/srv/site/old page.html'
@@ -68,6 +70,9 @@ pub struct Tree {
     /// What the directory on the controller contains.
     #[serde(skip)]
     assets: BTreeMap<String, Asset>,
+    /// Whether it is on the way back.
+    #[serde(skip)]
+    back: bool,
     #[serde(skip)]
     left_out: Globs,
 }
@@ -99,6 +104,9 @@ pub struct TreeState {
     owner: BTreeMap<String, String>,
     #[serde(default)]
     group: BTreeMap<String, String>,
+    /// What the controller does not have and so goes: its permissions, owner and group.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    extra: BTreeMap<String, String>,
 }
 
 impl Tree {
@@ -134,6 +142,8 @@ impl Tree {
         };
         state.files.insert(below.to_owned(), node);
         if below != "." && !self.assets.contains_key(below) {
+            let attributes = format!("{:04o} {}:{}", found.mode, found.uid, found.gid);
+            state.extra.insert(below.to_owned(), attributes);
             return;
         }
         if self.mode_of(below, None).is_some() {
@@ -160,8 +170,6 @@ impl Tree {
 
 impl Operation for Tree {
     type State = TreeState;
-    const REVERSIBLE: bool = false;
-
     async fn prepare(&mut self, host: &dyn Look) -> Result<()> {
         if self.delete && self.dest.matches('/').count() < 2 {
             bail!(playbook: "file::tree with `delete` refuses {}, which holds more than it copies", self.dest;
@@ -200,15 +208,30 @@ impl Operation for Tree {
             outputs.iter().flat_map(|output| listing::heads(&self.dest, output)).collect::<BTreeMap<_, _>>()
         };
         let (digests, links) = (heads(&digests), heads(&links));
+        let mut found: BTreeMap<String, Stat> = BTreeMap::new();
+        for output in &stats {
+            found.extend(listing::stats(&self.dest, output)?.into_iter().filter(|(below, _)| !self.left_out.matches(below)));
+        }
+        // What goes is looked at more closely, so that it can come back.
+        let unread = |below: &str, kind: Kind| match self.assets.get(below) {
+            None => true,
+            // Another kind than on the controller: it was not asked for above.
+            Some(asset) if kind == Kind::Link => asset.link.is_none(),
+            Some(asset) => asset.sha256.is_empty(),
+        };
+        let extra = |kind: Kind| {
+            let all = found.iter().filter(move |(below, stat)| stat.kind == kind && unread(below, kind));
+            all.map(|(below, _)| below.as_str())
+        };
+        let (more, targets) = (listing::digests(&self.dest, extra(Kind::File)), listing::links(&self.dest, extra(Kind::Link)));
+        let (more, targets) = try_join!(all(&more), all(&targets))?;
+        let (mut digests, mut links) = (digests, links);
+        digests.extend(heads(&more));
+        links.extend(heads(&targets));
         let mut state = TreeState::default();
         self.note(&mut state, ".", &root, None, None);
-        for output in &stats {
-            for (below, found) in listing::stats(&self.dest, output)? {
-                if self.left_out.matches(&below) {
-                    continue;
-                }
-                self.note(&mut state, &below, &found, digests.get(&below), links.get(&below));
-            }
+        for (below, stat) in &found {
+            self.note(&mut state, below, stat, digests.get(below), links.get(below));
         }
         Ok(state)
     }
@@ -240,6 +263,9 @@ impl Operation for Tree {
     }
 
     fn steps(&self, now: &TreeState, want: &TreeState) -> Result<Vec<Step>> {
+        if self.back {
+            return Ok(self.steps_back(now, want));
+        }
         let mut steps: Vec<Step> = Vec::new();
         let mut run = |command: Command, paths: Vec<String>| {
             steps.extend(listing::chunks(command.arg("--"), paths.into_iter()).into_iter().map(Step::Run));
@@ -301,5 +327,110 @@ impl Operation for Tree {
         set("chgrp", &now.group, &want.group);
         set("chmod", &now.mode, &want.mode);
         Ok(steps)
+    }
+
+    fn keeps(&self, now: &TreeState, want: &TreeState) -> Vec<Keepsake> {
+        let goes = now.files.iter().filter(|(below, node)| want.files.get(*below) != Some(node));
+        let keepsake = |(below, node): (&String, &Node)| match node {
+            Node::File(content) => Some(Keepsake {
+                command: stat::content(&self.at(below)),
+                sha256: content.sha256.clone(),
+                size: content.size,
+            }),
+            Node::Other(_) => None,
+        };
+        goes.filter_map(keepsake).collect()
+    }
+
+    async fn recall(&mut self, _host: &dyn Look, before: TreeState, after: &TreeState) -> Result<TreeState> {
+        self.back = true;
+        self.left_out = Globs::new("exclude", self.exclude.as_ref().map_or(&[], Many::as_slice))?;
+        // What was managed then, whatever the directory on the controller has now.
+        let managed = before.files.iter().chain(&after.files).filter(|(below, _)| !before.extra.contains_key(*below) && !after.extra.contains_key(*below));
+        let asset = |(below, node): (&String, &Node)| {
+            let mode = after.mode.get(below).or(before.mode.get(below)).cloned().unwrap_or_default();
+            let asset = Asset { path: below.clone(), mode, ..Asset::default() };
+            let asset = match node {
+                Node::File(content) => Asset { sha256: content.sha256.clone(), ..asset },
+                Node::Other(words) if words == "directory" => Asset { directory: true, ..asset },
+                Node::Other(words) => Asset { link: words.strip_prefix("link to ").map(str::to_owned), ..asset },
+            };
+            (below.clone(), asset)
+        };
+        // Whichever way it goes, the same is read: of two kinds, that with more to read.
+        let mut managed: Vec<_> = managed.filter(|(below, _)| *below != ".").collect();
+        managed.sort_by_key(|(_, node)| (matches!(node, Node::File(_)), node.is_directory()));
+        self.assets = managed.into_iter().map(asset).collect();
+        Ok(before)
+    }
+}
+
+impl Tree {
+    /// The way back: what came goes, as far as directories are empty then, and what went or was replaced comes
+    /// back from what was kept of it.
+    fn steps_back(&self, now: &TreeState, want: &TreeState) -> Vec<Step> {
+        let mut steps: Vec<Step> = Vec::new();
+        let mut run = |command: Command, paths: Vec<String>| {
+            let commands = listing::chunks(command.arg("--"), paths.into_iter());
+            steps.extend(commands.into_iter().map(Step::Run));
+        };
+        let differs = |below: &str| now.files.get(below) != want.files.get(below);
+        let gone = now.files.iter().rev().filter(|(below, node)| match want.files.get(*below) {
+            None => true,
+            // A file that is written over a link would go where that points.
+            Some(wanted) => {
+                matches!(node, Node::File(_)) != matches!(wanted, Node::File(_)) || node.is_directory() != wanted.is_directory()
+            }
+        });
+        let (directories, files): (Vec<_>, Vec<_>) = gone.partition(|(_, node)| node.is_directory());
+        run(Command::new("rm").arg("-f"), files.iter().map(|(below, _)| self.at(below)).collect());
+        // The root is the first of all names; it goes last.
+        run(Command::new("rmdir"), directories.iter().map(|(below, _)| self.at(below)).collect());
+        let made = want.files.iter().filter(|(below, node)| node.is_directory() && differs(below));
+        run(Command::new("mkdir"), made.map(|(below, _)| self.at(below)).collect());
+        for (below, node) in want.files.iter().filter(|(below, _)| differs(below)) {
+            let path = self.at(below);
+            let attributes = want.extra.get(below).and_then(|words| words.split_once(' '));
+            let owner = attributes.and_then(|(_, owner)| owner.split_once(':'));
+            let given = |map: &BTreeMap<String, String>| map.get(below).cloned();
+            match node {
+                Node::File(content) => steps.push(Step::Write(Write {
+                    path,
+                    source: Source::Kept(content.sha256.clone()),
+                    mode: given(&want.mode).or(attributes.map(|(mode, _)| mode.to_owned())),
+                    owner: given(&want.owner).or(owner.map(|(owner, _)| owner.to_owned())),
+                    group: given(&want.group).or(owner.map(|(_, group)| group.to_owned())),
+                    backup: None,
+                    validate: None,
+                    sensitive: false,
+                })),
+                Node::Other(words) => {
+                    if let Some(target) = words.strip_prefix("link to ") {
+                        steps.push(Command::new("ln").args(["-sfn", "--", target, &path]).into());
+                    }
+                    if let Some((mode, owner)) = attributes {
+                        steps.push(Command::new("chown").args(["-h", owner, "--", &path]).into());
+                        if node.is_directory() {
+                            steps.push(stat::chmod(&path, mode, true).into());
+                        }
+                    }
+                }
+            }
+        }
+        let links = &want.files;
+        let mut set = |program: &str, now: &BTreeMap<String, String>, want: &BTreeMap<String, String>| {
+            // A link has no permissions of its own: chmod would change what it points to.
+            let link = |below: &str| matches!(links.get(below), Some(Node::Other(words)) if words != "directory");
+            let differ = want.iter().filter(|(below, value)| now.get(*below) != Some(value) || differs(below));
+            for (below, value) in differ.filter(|(below, _)| program != "chmod" || !link(below)) {
+                let value = if program == "chmod" { format!("0{value}") } else { value.clone() };
+                let how = if program == "chmod" { vec![value] } else { vec!["-h".to_owned(), value] };
+                steps.push(Command::new(program).args(how).args(["--", &self.at(below)]).into());
+            }
+        };
+        set("chown", &now.owner, &want.owner);
+        set("chgrp", &now.group, &want.group);
+        set("chmod", &now.mode, &want.mode);
+        steps
     }
 }

@@ -1,7 +1,7 @@
 //! `http::downloaded`: a file from the web.
 
 use crate::bail;
-use crate::contract::{Body, Command, Download, Look, Operation, Request, Result, Step};
+use crate::contract::{Body, Download, Look, Operation, Request, Result, Step};
 use crate::shared::stat::{self, Kind};
 use crate::shared::web::{Web, date, date_text};
 use crate::shared::{HostPath, Id, Mode, Span, directory_of};
@@ -13,8 +13,10 @@ use std::collections::BTreeMap;
 /// Make sure a file is what a web address offers.
 ///
 /// With a `checksum`, the file is compared with that and nothing is asked of the server while it is right; what is
-/// fetched takes the old file's place only when its checksum is. Without one, the file is compared by the date and
-/// the size that the server tells, and gets the server's date. `force` fetches the content to compare it.
+/// fetched takes the old file's place only when its checksum is. Without one, the file is compared by the size and
+/// the date that the server tells (`Content-Length`, `Last-Modified`; a file that is newer than the server's is as good),
+/// and gets the server's date; a change that leaves the size alone is not noticed then. Where the server tells no
+/// date, and with `force`, the whole content is fetched and its digest compared, each time: a `checksum` saves that.
 ///
 /// The host's own curl fetches it, and takes up what an earlier try left unfinished; a host without curl gets it
 /// through the controller.
@@ -147,6 +149,17 @@ impl Downloaded {
         }
     }
 
+    /// The digest of what the server has.
+    async fn digest(&self, host: &dyn Look) -> Result<String> {
+        let all = Request { want: Body::Digest, ..self.request.clone() };
+        let told = host.http(&all).await?;
+        if !all.accepts(told.code) {
+            return Err(crate::contract::refused(&all, &told));
+        }
+        let text = told.text();
+        Ok(text.split_once(' ').map_or(text.as_str(), |(sha256, _)| sha256).to_owned())
+    }
+
     /// What the server says of the file, without its content.
     async fn ask(&self, host: &dyn Look) -> Result<Offer> {
         let head = Request { method: "HEAD".to_owned(), want: Body::Nothing, ..self.request.clone() };
@@ -185,17 +198,11 @@ impl Operation for Downloaded {
         self.request = web.request(host).await?;
         self.wanted = match &self.checksum {
             Some(given) => Some(self.checksum(host, given).await?),
-            None if self.force => {
-                let all = Request { want: Body::Digest, ..self.request.clone() };
-                let told = host.http(&all).await?;
-                if !all.accepts(told.code) {
-                    return Err(crate::contract::refused(&all, &told));
-                }
-                told.text().split_once(' ').map(|(sha256, _)| sha256.to_owned())
-            }
             None => {
-                self.offer = self.ask(host).await?;
-                None
+                if !self.force {
+                    self.offer = self.ask(host).await?;
+                }
+                if self.offer.mtime.is_some() { None } else { Some(self.digest(host).await?) }
             }
         };
         Ok(())
@@ -209,13 +216,10 @@ impl Operation for Downloaded {
         }
         let mut checksum = None;
         if let Some((algorithm, _)) = self.wanted.as_ref().and_then(|wanted| wanted.split_once(':')) {
-            let args = ["-L", &self.path, "-maxdepth", "0", "-type", "f", "-exec", &format!("{algorithm}sum"), "{}", ";"];
-            let said = host.expect(&Command::new("find").args(args)).await?;
-            let text = said.text();
-            let hex = text.trim_start_matches('\\').split(' ').next().unwrap_or_default();
-            if hex.is_empty() {
-                bail!("{} cannot be read: {}", self.path, said.stderr_text().trim(); hint: "within(#{{ become: \"root\" }}, || ...) reads as root");
-            }
+            let said = host.expect(&stat::following(stat::sum(&self.path, &format!("{algorithm}sum")))).await?;
+            let Some(hex) = stat::sum_answer(&said) else {
+                bail!("{} cannot be read: {}", self.path, said.stderr_text().trim(); hint: "within(#{{ become: \"root\" }}, || ...) reads as root")
+            };
             checksum = Some(format!("{algorithm}:{hex}"));
         }
         // A file that is as new as the server's is as good as the server's.
@@ -260,19 +264,7 @@ impl Operation for Downloaded {
                 backup: (self.backup && now.exists).then(|| format!("{}.{}~", self.path, now.mtime)),
             })]);
         }
-        let mut steps: Vec<Step> = Vec::new();
-        let (owner, group) = (want.owner.as_deref(), want.group.as_deref());
-        let (owner, group) = (owner.filter(|_| now.owner != want.owner), group.filter(|_| now.group != want.group));
-        let moved = owner.is_some() || group.is_some();
-        if moved {
-            // Through a link, as everything else here.
-            let command = stat::chown(&self.path, owner, group);
-            steps.push(Command { args: command.args.into_iter().filter(|arg| arg != "-h").collect(), ..command }.into());
-        }
-        if let Some(mode) = want.mode.as_deref().filter(|_| moved || now.mode != want.mode) {
-            steps.push(stat::chmod(&self.path, mode, false).into());
-        }
-        Ok(steps)
+        Ok(stat::attributes(&self.path, [&now.mode, &now.owner, &now.group], [&want.mode, &want.owner, &want.group]))
     }
 
     async fn premise(&self, host: &dyn Look, _now: &DownloadedState) -> Result<()> {

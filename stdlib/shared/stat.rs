@@ -2,7 +2,7 @@
 
 use super::{HostPath, Id};
 use crate::bail;
-use crate::contract::{Command, Output, Result};
+use crate::contract::{Command, Output, Result, Step};
 use serde::{Deserialize, Serialize};
 
 /// What a path is.
@@ -122,17 +122,27 @@ pub fn parse(line: &str) -> Option<Stat> {
     })
 }
 
-/// Asks for the digest of a path, if it is a regular file: a pipe would never end.
+/// Asks for the SHA-256 of a path, if it is a regular file: a pipe would never end.
 pub fn digest(path: &str) -> Command {
-    Command::new("find").args([path, "-maxdepth", "0", "-type", "f", "-exec", "sha256sum", "{}", ";"])
+    sum(path, "sha256sum")
 }
 
-/// The digest in the answer; nothing if it was no regular file.
+/// The same by another program, such as `md5sum`.
+pub fn sum(path: &str, program: &str) -> Command {
+    Command::new("find").args([path, "-maxdepth", "0", "-type", "f", "-exec", program, "{}", ";"])
+}
+
+/// The SHA-256 in the answer; nothing if it was no regular file.
 pub fn digest_answer(output: &Output) -> Option<String> {
-    // A backslash before the digest means that the name after it is escaped.
+    sum_answer(output).filter(|hex| hex.len() == 64)
+}
+
+/// The checksum in the answer; nothing if it was no regular file.
+pub fn sum_answer(output: &Output) -> Option<String> {
+    // A backslash before the checksum means that the name after it is escaped.
     let text = output.text();
-    let hex = text.trim_start_matches('\\').get(..64)?;
-    hex.chars().all(|c| c.is_ascii_hexdigit()).then(|| hex.to_owned())
+    let hex = text.trim_start_matches('\\').split(' ').next()?;
+    (hex.len() >= 32 && hex.chars().all(|c| c.is_ascii_hexdigit())).then(|| hex.to_owned())
 }
 
 /// Asks for the content of a path, if it is a regular file.
@@ -148,6 +158,23 @@ pub fn chown(path: &str, owner: Option<&str>, group: Option<&str>) -> Command {
         (Some(owner), Some(group)) => Command::new("chown").args(["-h".to_owned(), format!("{owner}:{group}")]),
     };
     command.args(["--", path])
+}
+
+/// What gives a file these attributes (mode, owner, group) where they differ, through a link.
+pub fn attributes(path: &str, now: [&Option<String>; 3], want: [&Option<String>; 3]) -> Vec<Step> {
+    let [mode, owner, group] = want.map(|value| value.as_deref());
+    let (owner, group) = (owner.filter(|_| now[1] != want[1]), group.filter(|_| now[2] != want[2]));
+    let moved = owner.is_some() || group.is_some();
+    let mut steps: Vec<Step> = Vec::new();
+    if moved {
+        let command = chown(path, owner, group);
+        steps.push(Command { args: command.args.into_iter().filter(|arg| arg != "-h").collect(), ..command }.into());
+    }
+    // A change of the owner clears special bits.
+    if let Some(mode) = mode.filter(|_| moved || now[0] != want[0]) {
+        steps.push(chmod(path, mode, false).into());
+    }
+    steps
 }
 
 /// `chmod` to exactly these four octal digits; the fifth makes it clear special bits of a directory too.

@@ -4,11 +4,11 @@
 use super::stat::{self, Kind, Stat};
 use super::{HostPath, Id, Mode};
 use crate::bail;
-use crate::contract::{Command, Content, Error, Look, Output, Result, Source, Step, Write};
+use crate::contract::{Command, Content, Keepsake, Look, Output, Result, Source, Step, Write};
 use futures_util::try_join;
 use serde::{Deserialize, Serialize};
 
-/// Texts up to this size are shown in a diff, and kept for undo.
+/// Texts up to this size are shown in a diff.
 const SHOWN: u64 = 104_448;
 
 /// The permissions and owner that a file should have; what is not given stays as it is.
@@ -174,8 +174,18 @@ impl FileState {
         Content { sha256: Content::digest(text.as_bytes()), size: text.len() as u64, text: Some(text) }
     }
 
+    /// The content that the steps to another state take away, where the state does not have it as a text.
+    pub fn keeps(&self, path: &HostPath, want: &FileState) -> Vec<Keepsake> {
+        let goes = self.content.as_ref().filter(|c| want.content.as_ref().is_none_or(|w| w.sha256 != c.sha256));
+        let goes = goes.filter(|content| content.text.is_none());
+        let at = self.real.as_deref().unwrap_or(path);
+        goes.map(|c| Keepsake { command: stat::content(at), sha256: c.sha256.clone(), size: c.size })
+            .into_iter()
+            .collect()
+    }
+
     /// The steps from this state to another. `source` is what the wanted content comes from; without it,
-    /// it is the text in the wanted state (so that undo can put the old one back).
+    /// it is the text in the wanted state, or what was kept of it (so that undo can put the old one back).
     pub fn steps(&self, path: &HostPath, want: &FileState, source: Option<Source>, keep: &Keep) -> Result<Vec<Step>> {
         let at = want.real.as_deref().or(self.real.as_deref()).unwrap_or(path).to_owned();
         let same = self.content.as_ref().map(|c| &c.sha256) == want.content.as_ref().map(|c| &c.sha256);
@@ -188,11 +198,8 @@ impl FileState {
         }
         if !same || self.exists != want.exists {
             let text = want.content.as_ref().and_then(|content| content.text.clone());
-            let empty = want.exists.map(|_| String::new());
-            let Some(source) = source.or(text.or(empty).map(Source::Text)) else {
-                return Err(Error::host(format!("the old content of {at} was not kept, so it cannot be put back"))
-                    .hint("it was binary, or larger than 100 KiB"));
-            };
+            let kept = want.content.as_ref().map(|content| Source::Kept(content.sha256.clone()));
+            let source = source.or(text.map(Source::Text)).or(kept).unwrap_or(Source::Text(String::new()));
             let backup = self.content.as_ref().filter(|_| keep.backup);
             return Ok(vec![Step::Write(Write {
                 source,
@@ -281,14 +288,17 @@ mod tests {
     }
 
     #[test]
-    fn undo_puts_back_what_was_there_or_says_that_it_cannot() {
+    fn undo_puts_back_what_was_there() {
         let keep = Keep::default();
         let (old, new) = (file("a\n", "0644"), file("b\n", "0600"));
         assert_eq!(lines(&new, &old, None, &keep), ["write /etc/motd mode=0644"]);
         assert_eq!(lines(&new, &FileState::default(), None, &keep), ["rm -f -- /etc/motd"]);
         let mut binary = old;
         binary.content.as_mut().unwrap().text = None;
+        let digest = binary.content.as_ref().unwrap().sha256[..12].to_owned();
+        assert_eq!(lines(&new, &binary, None, &keep), [format!("write /etc/motd mode=0644 kept={digest}")]);
         let path = HostPath::parse("/etc/motd").unwrap();
-        assert!(new.steps(&path, &binary, None, &keep).unwrap_err().message.contains("not kept"));
+        assert_eq!(binary.keeps(&path, &new).len(), 1);
+        assert!(new.keeps(&path, &binary).is_empty(), "its text is in the state");
     }
 }

@@ -1,8 +1,8 @@
 //! `systemd::unit`: unit files and drop-ins.
 
-use super::manager::{Scope, Shown, UnitName, explain};
+use super::manager::{Scope, Shown, UnitName, explain, told};
 use crate::bail;
-use crate::contract::{Command, Error, Look, Operation, Result, Step};
+use crate::contract::{Command, Error, Keepsake, Look, Operation, Result, Step};
 use crate::shared::{Attributes, FileState, Given, HostPath, Keep, Loaded, Mode, Reading};
 use futures_util::try_join;
 use schemars::JsonSchema;
@@ -71,7 +71,13 @@ pub struct Unit {
     path: Option<HostPath>,
     #[serde(skip)]
     loaded: Option<Loaded>,
+    /// Whether it is on the way back.
+    #[serde(skip)]
+    back: bool,
 }
+
+/// Remove directories as far as they are empty.
+const EMPTIED: &str = r#"for d; do rmdir -- "$d" 2>/dev/null || break; done"#;
 
 fn readable() -> Mode {
     Mode::octal(0o644)
@@ -88,21 +94,17 @@ pub struct UnitState {
     file: FileState,
     /// Whether it changed since systemd read it.
     stale: bool,
+    /// Whether the unit runs, where its file goes.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    running: bool,
+    /// Whether it starts at boot, where its file goes.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    enabled: bool,
 }
 
 impl Unit {
-    fn path(&self) -> Result<&HostPath> {
-        self.path.as_ref().ok_or_else(|| Error::bug("systemd::unit was not prepared"))
-    }
-    fn attributes(&self) -> Attributes<'_> {
-        Attributes { mode: Some(&self.mode), ..Attributes::default() }
-    }
-}
-
-impl Operation for Unit {
-    type State = UnitState;
-
-    async fn prepare(&mut self, host: &dyn Look) -> Result<()> {
+    /// Where the file is.
+    async fn locate(&self, host: &dyn Look) -> Result<HostPath> {
         let directory = match self.scope {
             Scope::System => "/etc/systemd/system".to_owned(),
             Scope::User => {
@@ -120,7 +122,21 @@ impl Operation for Unit {
                 format!("{}.d/{dropin}.conf", self.name)
             }
         };
-        self.path = HostPath::parse(&format!("{directory}/{file}")).ok();
+        HostPath::parse(&format!("{directory}/{file}")).map_err(Error::bug)
+    }
+    fn path(&self) -> Result<&HostPath> {
+        self.path.as_ref().ok_or_else(|| Error::bug("systemd::unit was not prepared"))
+    }
+    fn attributes(&self) -> Attributes<'_> {
+        Attributes { mode: Some(&self.mode), ..Attributes::default() }
+    }
+}
+
+impl Operation for Unit {
+    type State = UnitState;
+
+    async fn prepare(&mut self, host: &dyn Look) -> Result<()> {
+        self.path = Some(self.locate(host).await?);
         let given = Given { content: &self.content, src: &self.src, template: &self.template, vars: &self.vars };
         self.loaded = given.load(host, self.path()?).await?;
         if self.present && self.loaded.is_none() {
@@ -136,9 +152,12 @@ impl Operation for Unit {
             None => Reading::Digest(""),
         };
         let file = FileState::read(host, self.path()?, self.attributes(), reading);
-        let shown = Shown::ask(host, self.scope, &self.name, "NeedDaemonReload");
+        let goes = !self.present && self.dropin.is_none();
+        let properties = if goes { "NeedDaemonReload,ActiveState,UnitFileState" } else { "NeedDaemonReload" };
+        let shown = Shown::ask(host, self.scope, &self.name, properties);
         let (file, shown) = try_join!(file, shown)?;
-        Ok(UnitState { file, stale: shown.stale() })
+        let (running, enabled) = (goes && shown.active() == "active", goes && shown.enabled() == Some(true));
+        Ok(UnitState { file, stale: shown.stale(), running, enabled })
     }
 
     fn want(&self, now: &UnitState) -> Result<UnitState> {
@@ -148,7 +167,7 @@ impl Operation for Unit {
             }
             _ => FileState::default(),
         };
-        Ok(UnitState { file, stale: false })
+        Ok(UnitState { file, stale: false, running: false, enabled: false })
     }
 
     fn steps(&self, now: &UnitState, want: &UnitState) -> Result<Vec<Step>> {
@@ -167,7 +186,29 @@ impl Operation for Unit {
         if now.stale || now.file.content.as_ref().map(|c| &c.sha256) != want.file.content.as_ref().map(|c| &c.sha256) {
             steps.push(self.scope.systemctl(["daemon-reload"]).into());
         }
+        if self.back && nested && want.file.content.is_none() {
+            // Directories that were made for it go, as far as they are empty then.
+            let above = path.parent().rsplit_once('/').map_or("", |(above, _)| above);
+            let user = (self.scope == Scope::User).then_some(above);
+            steps.push(Command::sh(EMPTIED).arg(path.parent()).args(user).into());
+        }
+        if want.enabled && !now.enabled {
+            steps.push(self.scope.systemctl(["enable", "--", self.name.as_str()]).into());
+        }
+        if want.running && !now.running {
+            steps.push(told(self.scope, "start", &self.name, false).into());
+        }
         Ok(steps)
+    }
+    fn keeps(&self, now: &UnitState, want: &UnitState) -> Vec<Keepsake> {
+        self.path.iter().flat_map(|path| now.file.keeps(path, &want.file)).collect()
+    }
+    async fn recall(&mut self, host: &dyn Look, before: UnitState, _after: &UnitState) -> Result<UnitState> {
+        self.back = true;
+        self.path = Some(self.locate(host).await?);
+        let content = before.file.content.clone().unwrap_or_default();
+        self.loaded = Some(Loaded { content, source: None });
+        Ok(UnitState { stale: false, ..before })
     }
     fn explain(&self, error: Error) -> Error {
         explain(error)

@@ -12,7 +12,7 @@
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 SUITE=trixie
-PACKAGES=systemd,systemd-sysv,dbus,openssh-server,sudo,cron,iproute2,iputils-ping,procps,ca-certificates,apt-utils,nftables,kmod,git,locales,tzdata
+PACKAGES=systemd,systemd-sysv,dbus,openssh-server,sudo,cron,iproute2,iputils-ping,procps,ca-certificates,apt-utils,nftables,kmod,git,locales,tzdata,curl,unzip,zip,xz-utils
 
 PYTHON='python3 python3-apt python3-debian python3-pip python3-venv'
 

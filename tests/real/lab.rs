@@ -254,8 +254,11 @@ pub struct Running {
 
 impl Running {
     pub fn interrupt(&self) {
+        self.signal("-INT");
+    }
+    pub fn signal(&self, signal: &str) {
         let pid = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-INT", &pid]).status().expect("kill").success());
+        assert!(Command::new("kill").args([signal, &pid]).status().expect("kill").success());
     }
     /// Wait until it has said something.
     #[track_caller]

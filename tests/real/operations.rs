@@ -1,5 +1,5 @@
 //! Every operation on ten hosts: checked, applied, applied again. Check mode changes nothing and predicts
-//! exactly what is changed; what is applied stays applied.
+//! exactly what is changed; what is applied stays applied; what is undone is as it was, and an undo can be undone.
 
 use super::lab::{HOSTS, PYTHON, Promise, Room, Undo, inside_all, python, toys};
 use serde_json::Value;
@@ -117,7 +117,19 @@ systemctl list-unit-files --no-legend --plain
 systemctl list-units --all --no-legend --plain 'real-*' 'toy*'
 "#;
 
-/// Check, apply, apply again, scene by scene, on all hosts.
+/// The same, without what no way back restores: times, what apt keeps for itself, backups that a playbook asked
+/// for, a user's directory of settings that was made for the first of them, that a unit had failed, and
+/// what actions have started (`real-a1`...).
+const STATE: &str = r#"
+LC_ALL=C find /srv /etc /root /home /tmp /usr/local -xdev -printf '%p|%y%m|%u:%g|%l\n' |
+    grep -v '^/tmp/systemd-private\|^/tmp|\|~|f\|^/home/admin/.config|' | sort
+LC_ALL=C find /srv /etc -xdev -type f ! -name '*~' -exec sha256sum {} + | sort
+dpkg -l; apt-mark showhold; apt-mark showauto
+systemctl list-unit-files --no-legend --plain
+systemctl list-units --all --no-legend --plain 'real-*' 'toy*' | grep -v ' failed \|^real-a[0-9]' | awk '{ print $1, $3 }'
+"#;
+
+/// Check, apply, apply again, undo, undo that, scene by scene, on all hosts.
 fn perform(script: &Script) {
     if script.hosts == PYTHON {
         python(PYTHON[0]);
@@ -147,6 +159,18 @@ fn rehearse(room: &Room, script: &Script, rows: &[Row]) {
     room.write("scene.rhai", format!("play(\"{module}\", \"all\", |host| {{\n{}}});\n", tasks.collect::<String>()));
 
     let print = || inside_all(hosts, &format!("{FINGERPRINT}{print}"));
+    // What only runs, and rows that are marked, have no way back: what is theirs may stay.
+    let actions = offered(Role::Action);
+    let one_way =
+        |row: &&Row| row.name.ends_with("-oneway") || actions.iter().any(|a| row.does.contains(&format!("{a}(")));
+    let stays: Vec<String> = rows.iter().filter(one_way).map(|row| format!("/srv/real/{}", row.name)).collect();
+    let kept = |text: &str| {
+        text.lines().filter(|l| !stays.iter().any(|s| l.contains(s.as_str()))).map(|l| format!("{l}\n")).collect()
+    };
+    let state = || {
+        inside_all(hosts, &format!("{STATE}{}", script.print)).iter().map(|text| kept(text)).collect::<Vec<String>>()
+    };
+    let untouched = state();
     let (before, here) = (print(), fetched(room));
     let check = room.hlrun(&["scene.rhai", "--json", "--check"]).exits(0);
     for ((host, before), after) in hosts.iter().zip(&before).zip(print()) {
@@ -154,7 +178,6 @@ fn rehearse(room: &Room, script: &Script, rows: &[Row]) {
     }
     assert_eq!(here, fetched(room), "check mode changed the controller");
 
-    let actions = offered(Role::Action);
     let is_action = |record: &Value| actions.contains(record["operation"].as_str().expect("an operation"));
     let apply = room.hlrun(&["scene.rhai", "--json"]).exits(0);
     let (predicted, made) = (check.records(), apply.records());
@@ -185,6 +208,20 @@ fn rehearse(room: &Room, script: &Script, rows: &[Row]) {
     let again = room.hlrun(&["scene.rhai", "--json"]).exits(0).records();
     let changed: Vec<_> = again.iter().filter(|r| r["status"] == "changed" && !is_action(r)).map(brief).collect();
     assert!(changed.is_empty(), "changed a second time: {changed:#?}");
+
+    let run = apply.events()[0]["run"].as_str().expect("a run").to_owned();
+    let applied = state();
+    room.hlrun(&["undo", &run, "--yes", "--json"]).exits(0);
+    same("undone", &untouched, &state());
+    room.hlrun(&["undo", "last", "--yes", "--json"]).exits(0);
+    same("the undo undone", &applied, &state());
+}
+
+#[track_caller]
+fn same(what: &str, wanted: &[String], found: &[String]) {
+    for (host, (wanted, found)) in wanted.iter().zip(found).enumerate() {
+        assert_eq!(difference(wanted, found), "", "{what}: host {} is not as it was", host + 1);
+    }
 }
 
 fn brief(record: &Value) -> String {

@@ -39,7 +39,7 @@ pub const PROMISES: &[(&str, fn())] = &[
         let shown = hlrun(dir.path()).args(["show", "last"]).output().unwrap();
         assert!(String::from_utf8_lossy(&shown.stdout).contains("changed=1"));
     }),
-    ("--json prints events that fit the published schema, values too", || {
+    ("with --json it prints events that fit the published schema, values too", || {
         let dir = tempfile::tempdir().unwrap();
         let (text, code) = piped(dir.path(), "--json", "#{ a: [1] }\nhost.name\n:hosts");
         assert_eq!(code, 0);

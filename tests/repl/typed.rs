@@ -40,7 +40,7 @@ pub const PROMISES: &[(&str, fn())] = &[
             screen
                 .shows("check>")
                 .enter("fn twice(x) {")
-                .shows("\n                   .")
+                .shows("\n               .")
                 .enter("x * 2")
                 .enter("}")
                 .shows(". }");
@@ -70,7 +70,8 @@ pub const PROMISES: &[(&str, fn())] = &[
             let process = std::path::Path::new("/proc").join(process.trim());
             screen.press("C-c").shows("interrupted").until("the command to end", |_| !process.exists());
             screen.enter("kept").answers("42").enter("shell::query(\"echo again\").stdout").answers("again");
-            screen.types("never entered").press("C-c").enter("`${kept} still`").answers("42 still");
+            screen.types("never entered").shows("> never entered").press("C-c").answers("localhost  APPLY >");
+            screen.enter("`${kept} still`").answers("42 still");
         });
     }),
     ("an endless script is stopped by Ctrl-C too", || {

@@ -6,10 +6,11 @@
     v/bin/ansible-galaxy collection install ansible.utils community.general
     v/bin/python tests/templates/against_jinja2.py            # says what differs
     v/bin/python tests/templates/against_jinja2.py --write    # writes what Ansible makes into the cases
+    v/bin/python tests/templates/against_jinja2.py structure  # looks at cases/structure.txt alone
 
 A case is `=== its name`, a template, and `--- out` with what Ansible renders, or `--- error` where it refuses. Where
-hlrun cannot do the same, `--- hlrun` says what it does (`<error>`: it refuses). A template is rendered as the module
-`template` renders a file, with vars.yaml and what include/ holds.
+hlrun does otherwise, `--- why` says why, and `--- hlrun` what it does (`<error>`: it refuses). A template is rendered
+as the module `template` renders a file, with vars.yaml and what include/ holds.
 """
 
 import difflib
@@ -21,7 +22,7 @@ import sys
 os.environ.update(TZ="UTC", ANSIBLE_DEPRECATION_WARNINGS="0", ANSIBLE_DEVEL_WARNING="0", HOME="/home/ann")
 HERE = pathlib.Path(__file__).resolve().parent
 CASE = re.compile(r"^=== (.*)\n", re.M)
-PART = re.compile(r"\n--- (out|error|hlrun)(?:\n|\Z)")
+PART = re.compile(r"\n--- (out|error|hlrun|why)(?=\n|\Z)")
 
 import yaml  # noqa: E402
 from ansible.parsing.dataloader import DataLoader  # noqa: E402
@@ -48,7 +49,7 @@ def read(path):
     pieces = CASE.split(path.read_text())
     for name, body in zip(pieces[1::2], pieces[2::2]):
         template, *rest = PART.split("\n" + body.removesuffix("\n"))
-        parts = dict(zip(rest[::2], rest[1::2]))
+        parts = {name: part.removeprefix("\n") for name, part in zip(rest[::2], rest[1::2])}
         yield name, template[1:], parts
 
 
@@ -57,7 +58,10 @@ def main():
     variables = yaml.safe_load((HERE / "vars.yaml").read_text())
     variables["ansible_managed"] = "Ansible managed"
     wrong = total = 0
+    named = [name for name in sys.argv[1:] if name != "--write"]
     for path in sorted((HERE / "cases").glob("*.txt")):
+        if named and path.stem not in named:
+            continue
         lines = []
         for name, template, parts in read(path):
             total += 1
@@ -69,8 +73,9 @@ def main():
                 shown = difflib.unified_diff((said or "").splitlines(), (out or "").splitlines(), "case", "ansible", lineterm="")
                 print("\n".join("  " + line for line in shown))
             lines.append(f"=== {name}\n{template}\n" + ("--- error\n" if out is None else f"--- out\n{out}\n"))
-            if "hlrun" in parts:
-                lines.append(f"--- hlrun\n{parts['hlrun']}\n")
+            for part in ["why", "hlrun"]:
+                if part in parts:
+                    lines.append(f"--- {part}\n{parts[part]}\n")
         if write:
             path.write_text("".join(lines))
     print(f"{total} cases, {wrong} differ" + (" (written)" if write else ""))

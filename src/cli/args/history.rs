@@ -26,6 +26,9 @@ pub struct OwedArgs {
     /// Forget them: they have been done by hand
     #[arg(long)]
     pub forget: bool,
+    /// Pay: run the handlers, go on with the hosts that were unreachable
+    #[arg(long, conflicts_with = "forget")]
+    pub pay: bool,
 }
 
 /// Flags of `hlrun show`.

@@ -13,6 +13,7 @@ mod reach;
 mod repl;
 mod run;
 mod shells;
+mod undo;
 mod vault;
 
 pub use docs::DocsArgs;
@@ -27,6 +28,7 @@ pub use reach::{ConnectionArgs, InventoryArgs, VaultArgs};
 pub use repl::{RecordArgs, ReplArgs};
 pub use run::{CheckArgs, ExecArgs, RunArgs};
 pub use shells::{CompletionsArgs, InitArgs, ManArgs, Shell};
+pub use undo::{ResumeArgs, UndoArgs};
 pub use vault::{EncryptString, RekeyArgs, VaultAction, VaultCommand, VaultFiles};
 
 use clap::{Command, Parser};
@@ -77,7 +79,11 @@ pub enum Subcommand {
     Logs(LogsArgs),
     /// Show what differs between two runs
     Diff(DiffArgs),
-    /// List handlers that were asked for and have not run
+    /// Take back what a run has changed
+    Undo(Box<UndoArgs>),
+    /// Go on where a run has stopped
+    Resume(ResumeArgs),
+    /// List what hosts are owed, or pay it
     Owed(OwedArgs),
     /// Make a working example homelab to begin with
     Init(InitArgs),

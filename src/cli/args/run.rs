@@ -48,6 +48,15 @@ pub struct RunArgs {
     /// Leave alone what earlier runs owe
     #[arg(long, env = "HLRUN_SKIP_OWED", value_parser = FalseyValueParser::new())]
     pub skip_owed: bool,
+    /// Run nothing but the handlers that earlier runs owe
+    #[arg(long, env = "HLRUN_ONLY_OWED", value_parser = FalseyValueParser::new(), conflicts_with = "skip_owed")]
+    pub only_owed: bool,
+    /// Go on where this run has stopped (`hlrun resume RUN` fills in the rest)
+    #[arg(long, env = "HLRUN_RESUME", value_name = "RUN")]
+    pub resume: Option<String>,
+    /// With --resume or --only-owed: of the hosts that have something left to do, only these
+    #[arg(long, env = "HLRUN_ONLY_HOSTS", value_name = "HOSTS", value_delimiter = ',')]
+    pub only_hosts: Vec<String>,
     #[command(flatten)]
     pub connection: ConnectionArgs,
     #[command(flatten)]

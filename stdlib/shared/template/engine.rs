@@ -10,6 +10,7 @@ use jiff::Zoned;
 use minijinja::syntax::SyntaxConfig;
 use minijinja::{Environment, UndefinedBehavior, Value};
 use serde_json::{Map, Value as Json};
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::{Arc, LazyLock};
 
@@ -101,10 +102,16 @@ impl Engine {
         });
         env.add_global("omit", OMIT);
         super::filters::add(&mut env, hooks.world);
-        super::lookups::add(&mut env, hooks.lookup);
+        super::lookups::add(&mut env, hooks.lookup, hooks.load.clone());
         if let Some(load) = hooks.load {
+            let syntax = env.syntax().clone();
+            // What is included loses its last newline, in Ansible too.
+            let whole = move |text: String| {
+                let text = text.replace("\r\n", "\n");
+                prepare(text.strip_suffix('\n').unwrap_or(&text), &syntax, false)
+            };
             env.set_loader(move |name| match load(name) {
-                Ok(text) => Ok(text.map(|text| prepare(&text, false))),
+                Ok(text) => Ok(text.map(&whole)),
                 Err(error) => Err(super::wrapped(error)),
             });
         }
@@ -114,16 +121,12 @@ impl Engine {
     /// Renders a template file: blocks are trimmed, the last newline stays, a first line
     /// `#jinja2: trim_blocks:False, lstrip_blocks:True` is obeyed. `name` is the file in errors.
     pub fn render(&self, name: &str, text: &str, context: Value) -> Result<String> {
-        let (header, body) = header(name, text)?;
-        let own = header.map(|header| self.with(header)).transpose()?;
-        let env = own.as_ref().unwrap_or(&self.env);
-        let body = prepare(body, false);
+        let (env, body) = opened(&self.env, name, text)?;
         let template = env.template_from_named_str(name, &body);
         let result = template.and_then(|template| template.render(context.clone()));
         result.map_err(|error| {
-            let mut error = told(name, &body, env, &context, &error);
-            if body.len() != text.len()
-                && text.starts_with(HEADER)
+            let mut error = told(name, &body, &env, &context, &error);
+            if text.starts_with(HEADER)
                 && let Some(at) = error.at.as_mut().filter(|at| at.file == name && at.line > 0)
             {
                 at.line += 1;
@@ -138,7 +141,7 @@ impl Engine {
             return Ok(Value::from(text));
         }
         let env = &self.env;
-        let text = prepare(text, true);
+        let text = prepare(text, env.syntax(), true);
         let template = env.template_from_named_str(name, &text);
         let captured = template.and_then(|template| template.render_captured(context.clone()));
         let captured = captured.map_err(|error| told(name, &text, env, &context, &error))?;
@@ -152,26 +155,51 @@ impl Engine {
 
     /// Evaluates one bare expression, such as the condition `x is defined and x > 1`.
     pub fn expression(&self, name: &str, text: &str, context: Value) -> Result<Value> {
-        let wrapped = prepare(&format!("{{{{ {text} }}}}"), true);
+        let wrapped = prepare(&format!("{{{{ {text} }}}}"), self.env.syntax(), true);
         let bare = wrapped.strip_prefix("{{ ").and_then(|t| t.strip_suffix(" }}")).unwrap_or(text);
         let result = self.env.compile_expression(bare).and_then(|e| e.eval(context.clone()));
         result.map_err(|error| told(name, bare, &self.env, &context, &error))
     }
+}
 
-    /// The same environment with the settings of a header.
-    fn with(&self, header: Header) -> Result<Environment<'static>> {
-        let mut env = self.env.clone();
-        let mut syntax = env.syntax().to_builder();
-        syntax.trim_blocks(header.trim_blocks.unwrap_or(true)).lstrip_blocks(header.lstrip_blocks.unwrap_or(false));
-        if let (Some(start), Some(end)) = (header.variable_start, header.variable_end) {
-            syntax.variable_delimiters(start, end);
-        }
-        if let (Some(start), Some(end)) = (header.block_start, header.block_end) {
-            syntax.block_delimiters(start, end);
-        }
-        env.set_syntax(syntax.build().map_err(|e| Error::playbook(e.to_string()))?);
-        Ok(env)
+/// What renders a template file, and its text as it must see that: a header has settings of its own.
+pub(super) fn opened<'e, 's>(
+    env: &'e Environment<'s>,
+    name: &str,
+    text: &str,
+) -> Result<(Cow<'e, Environment<'s>>, String)> {
+    let text = text.replace("\r\n", "\n");
+    let (header, body) = header(name, &text)?;
+    let env = match header {
+        Some(header) => Cow::Owned(with(env, header)?),
+        None => Cow::Borrowed(env),
+    };
+    let body = prepare(body, env.syntax(), false);
+    Ok((env, body))
+}
+
+/// The same environment with the settings of a header.
+fn with<'s>(env: &Environment<'s>, header: Header) -> Result<Environment<'s>> {
+    let mut env = env.clone();
+    let mut syntax = env.syntax().to_builder();
+    syntax.trim_blocks(header.trim_blocks.unwrap_or(true)).lstrip_blocks(header.lstrip_blocks.unwrap_or(false));
+    if let (Some(start), Some(end)) = (header.variable_start, header.variable_end) {
+        syntax.variable_delimiters(start, end);
     }
+    if let (Some(start), Some(end)) = (header.block_start, header.block_end) {
+        syntax.block_delimiters(start, end);
+    }
+    if let (Some(start), Some(end)) = (header.comment_start, header.comment_end) {
+        syntax.comment_delimiters(start, end);
+    }
+    if let Some(prefix) = header.line_statement_prefix {
+        syntax.line_statement_prefix(prefix);
+    }
+    if let Some(prefix) = header.line_comment_prefix {
+        syntax.line_comment_prefix(prefix);
+    }
+    env.set_syntax(syntax.build().map_err(|e| Error::playbook(e.to_string()))?);
+    Ok(env)
 }
 
 /// Renders a template with no way outside: no lookups, no includes.
@@ -202,6 +230,10 @@ const HEADER: &str = "#jinja2:";
 struct Header {
     trim_blocks: Option<bool>,
     lstrip_blocks: Option<bool>,
+    line_statement_prefix: Option<String>,
+    line_comment_prefix: Option<String>,
+    comment_start: Option<String>,
+    comment_end: Option<String>,
     variable_start: Option<String>,
     variable_end: Option<String>,
     block_start: Option<String>,
@@ -212,7 +244,12 @@ struct Header {
 fn header<'a>(name: &str, text: &'a str) -> Result<(Option<Header>, &'a str)> {
     let Some(rest) = text.strip_prefix(HEADER) else { return Ok((None, text)) };
     let mut header = Header::default();
-    let (line, body) = rest.split_once('\n').unwrap_or((rest, ""));
+    let wrong = |message: String| {
+        Error::playbook(message).at(crate::contract::Site { file: name.to_owned(), line: 1, column: 1 })
+    };
+    let Some((line, body)) = rest.split_once('\n') else {
+        return Err(wrong("the `#jinja2:` line is the whole template".to_owned()).hint("end the line"));
+    };
     for setting in line.trim().split(',').filter(|s| !s.trim().is_empty()) {
         let (key, value) = setting.split_once(':').unwrap_or((setting, ""));
         let value = value.trim();
@@ -221,13 +258,18 @@ fn header<'a>(name: &str, text: &'a str) -> Result<(Option<Header>, &'a str)> {
         match key.trim() {
             "trim_blocks" => header.trim_blocks = flag,
             "lstrip_blocks" => header.lstrip_blocks = flag,
+            // Ansible knows it, and keeps the newline all the same.
+            "keep_trailing_newline" => {}
+            "line_statement_prefix" => header.line_statement_prefix = word,
+            "line_comment_prefix" => header.line_comment_prefix = word,
+            "comment_start_string" => header.comment_start = word,
+            "comment_end_string" => header.comment_end = word,
             "variable_start_string" => header.variable_start = word,
             "variable_end_string" => header.variable_end = word,
             "block_start_string" => header.block_start = word,
             "block_end_string" => header.block_end = word,
             other => {
-                let site = crate::contract::Site { file: name.to_owned(), line: 1, column: 1 };
-                let wrong = Error::playbook(format!("unknown setting `{other}` in the `#jinja2:` line")).at(site);
+                let wrong = wrong(format!("unknown setting `{other}` in the `#jinja2:` line"));
                 return Err(wrong.hint("known are trim_blocks, lstrip_blocks and the start and end strings"));
             }
         }

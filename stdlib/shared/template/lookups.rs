@@ -1,7 +1,7 @@
 //! `lookup`, `query` and `q`. What only the template's own variables answer is here (`vars`, `varnames`, `template`);
 //! the rest is asked through the hook.
 
-use super::engine::{Ask, Lookup};
+use super::engine::{Ask, Load, Lookup, opened};
 use super::{print, wrapped};
 use crate::contract::Error;
 use minijinja::value::{Kwargs, Rest, ValueKind, merge_maps};
@@ -16,11 +16,12 @@ type Answer<T = Value> = Result<T, minijinja::Error>;
 pub const LOOKUPS: [&str; 3] = ["vars", "varnames", "template"];
 
 /// Adds `lookup`, `query` and `q`.
-pub(super) fn add(env: &mut Environment<'static>, hook: Option<Arc<Lookup>>) {
+pub(super) fn add(env: &mut Environment<'static>, lookup: Option<Arc<Lookup>>, load: Option<Arc<Load>>) {
+    let hook = Asked { lookup, load };
     let asked = hook.clone();
     env.add_function("lookup", move |state: &State, name: &str, terms: Rest<Value>, options: Kwargs| {
         let list = options.get::<Option<bool>>("wantlist")?.unwrap_or(false);
-        let Some(mut values) = lenient(state, asked.as_deref(), name, &terms.0, &options)? else {
+        let Some(mut values) = lenient(state, &asked, name, &terms.0, &options)? else {
             return Ok(if list { Value::from(Vec::<Value>::new()) } else { Value::from(()) });
         };
         Ok::<Value, minijinja::Error>(match values.len() {
@@ -35,20 +36,21 @@ pub(super) fn add(env: &mut Environment<'static>, hook: Option<Arc<Lookup>>) {
     for name in ["query", "q"] {
         let asked = hook.clone();
         env.add_function(name, move |state: &State, name: &str, terms: Rest<Value>, options: Kwargs| {
-            let values = lenient(state, asked.as_deref(), name, &terms.0, &options)?;
+            let values = lenient(state, &asked, name, &terms.0, &options)?;
             Ok::<Value, minijinja::Error>(Value::from(values.unwrap_or_default()))
         });
     }
 }
 
+/// Who answers.
+#[derive(Clone)]
+struct Asked {
+    lookup: Option<Arc<Lookup>>,
+    load: Option<Arc<Load>>,
+}
+
 /// The answers, or none if there is an error and `errors='ignore'` (or `'warn'`) forgives it.
-fn lenient(
-    state: &State,
-    hook: Option<&Lookup>,
-    name: &str,
-    terms: &[Value],
-    options: &Kwargs,
-) -> Answer<Option<Vec<Value>>> {
+fn lenient(state: &State, hook: &Asked, name: &str, terms: &[Value], options: &Kwargs) -> Answer<Option<Vec<Value>>> {
     let forgiven = match options.get::<Option<&str>>("errors")?.unwrap_or("strict") {
         "strict" => false,
         "ignore" | "warn" => true,
@@ -63,7 +65,7 @@ fn lenient(
     }
 }
 
-fn answer(state: &State, hook: Option<&Lookup>, name: &str, terms: &[Value], options: &Kwargs) -> Answer<Vec<Value>> {
+fn answer(state: &State, hook: &Asked, name: &str, terms: &[Value], options: &Kwargs) -> Answer<Vec<Value>> {
     let name = ["ansible.builtin.", "community.general."].iter().find_map(|p| name.strip_prefix(p)).unwrap_or(name);
     for term in terms.iter().filter(|term| term.is_undefined()) {
         term.get_attr("undefined")?;
@@ -71,9 +73,9 @@ fn answer(state: &State, hook: Option<&Lookup>, name: &str, terms: &[Value], opt
     match name {
         "vars" => terms.iter().map(|term| variable(state, term, options)).collect(),
         "varnames" => variable_names(state, terms),
-        "template" => terms.iter().map(|term| template(state, term, options)).collect(),
+        "template" => terms.iter().map(|term| template(state, hook, term, options)).collect(),
         _ => {
-            let Some(hook) = hook else {
+            let Some(lookup) = &hook.lookup else {
                 let wrong = Error::playbook(format!("`lookup('{name}', ...)` cannot be answered here"));
                 return Err(wrapped(wrong.hint("give the value as a variable")));
             };
@@ -85,7 +87,7 @@ fn answer(state: &State, hook: Option<&Lookup>, name: &str, terms: &[Value], opt
             let check = state.lookup("ansible_check_mode").is_some_and(|check| check.is_true());
             let beside = state.lookup("playbook_dir").and_then(|dir| dir.as_str().map(str::to_owned));
             let ask = Ask { name: name.to_owned(), terms, options: named, check, beside };
-            Ok(hook(&ask).map_err(wrapped)?.iter().map(print::from_json).collect())
+            Ok(lookup(&ask).map_err(wrapped)?.iter().map(print::from_json).collect())
         }
     }
 }
@@ -120,14 +122,18 @@ fn variable_names(state: &State, terms: &[Value]) -> Answer<Vec<Value>> {
 }
 
 /// Another template with the same variables, and with those of `template_vars`.
-fn template(state: &State, term: &Value, options: &Kwargs) -> Answer {
+fn template(state: &State, hook: &Asked, term: &Value, options: &Kwargs) -> Answer {
     let mut vars = scope(state)?;
     if let Some(more) = options.get::<Option<Value>>("template_vars")? {
         vars = merge_maps([vars, more]);
     }
     let name = print::print(term)?;
-    let template = state.env().get_template(&name)?;
-    template.render(vars).map(Value::from)
+    let text = hook.load.as_ref().and_then(|load| load(&name).transpose()).transpose().map_err(wrapped)?;
+    let missing = || Error::playbook(format!("lookup('template'): no template `{name}`"));
+    let text = text.ok_or_else(|| wrapped(missing()))?;
+    // A file of its own: it has its header, and its last newline.
+    let (env, body) = opened(state.env(), &name, &text).map_err(wrapped)?;
+    env.template_from_named_str(&name, &body)?.render(vars).map(Value::from)
 }
 
 #[cfg(test)]

@@ -1,63 +1,78 @@
 //! Small rewritings that make minijinja read what Jinja2 reads. They touch code only, never text, strings or
 //! comments, and lines do not move.
 
+use super::changeable::METHODS;
+use minijinja::syntax::SyntaxConfig;
 use regex::{Captures, Regex};
 use std::sync::LazyLock;
 
 /// A template's text as minijinja must see it. In `variable`s every backslash stands for itself, as in Ansible's
 /// YAML; in template files only those that begin no escape of Python's do.
-pub(super) fn prepare(text: &str, variable: bool) -> String {
-    rewrite(text, &|code| soften(&strings(code, variable)))
+pub(super) fn prepare(text: &str, syntax: &SyntaxConfig, variable: bool) -> String {
+    let changes = METHODS.iter().any(|method| text.contains(&format!(".{method}(")));
+    rewrite(text, syntax, &|code| {
+        let code = strings(code, variable);
+        soften(&if changes { literals(&code) } else { code })
+    })
 }
 
 /// A template's text in a form that can be parsed, to look at its names: chains stay as they are.
 pub(super) fn readable(text: &str) -> String {
-    rewrite(text, &|code| plain(&strings(code, false)))
+    rewrite(text, &SyntaxConfig::default(), &|code| plain(&strings(code, false)))
 }
 
-fn rewrite(text: &str, change: &dyn Fn(&str) -> String) -> String {
-    if !text.contains("{{") && !text.contains("{%") {
-        return text.to_owned();
-    }
+fn rewrite(text: &str, syntax: &SyntaxConfig, change: &dyn Fn(&str) -> String) -> String {
+    let (block, comment) = (syntax.block_delimiters(), syntax.comment_delimiters());
+    let marks = [syntax.variable_delimiters(), block, comment];
     let mut out = String::with_capacity(text.len() + 16);
     let mut rest = text;
     let mut raw = false;
-    while let Some(start) = rest.find("{{").into_iter().chain(rest.find("{%")).chain(rest.find("{#")).min() {
+    // The first mark, and of two in one place the longer.
+    let next = |rest: &str| {
+        let found = marks.iter().filter_map(|mark| rest.find(mark.0).map(|at| (at, mark.0.len(), *mark)));
+        found.min_by_key(|(at, length, _)| (*at, std::cmp::Reverse(*length)))
+    };
+    while let Some((start, length, mark)) = next(rest) {
         out += &rest[..start];
         rest = &rest[start..];
-        let close = match &rest[..2] {
-            "{{" => "}}",
-            "{%" => "%}",
-            _ => "#}",
+        let end = if mark == comment {
+            rest[length..].find(mark.1).map(|i| i + length + mark.1.len())
+        } else {
+            code_end(rest, length, mark.1)
         };
-        let end = if close == "#}" { rest.find(close).map(|i| i + 2) } else { code_end(rest, close) };
         let Some(end) = end else { break };
         let code = &rest[..end];
-        let word = code.trim_start_matches(['{', '%', '-', '+']).trim_start();
-        if raw || close == "#}" {
-            if raw && close == "%}" && word.starts_with("endraw") {
+        let word = code[length..].trim_start_matches(['-', '+']).trim_start();
+        if raw || mark == comment {
+            if raw && mark == block && word.starts_with("endraw") {
                 (raw, out, rest) = (false, out + code, &rest[end..]);
             } else if raw {
                 // Inside of raw only its end matters; go on right after the mark.
-                (out, rest) = (out + &rest[..2], &rest[2..]);
+                (out, rest) = (out + &rest[..length], &rest[length..]);
             } else {
                 (out, rest) = (out + code, &rest[end..]);
             }
             continue;
         }
-        raw = close == "%}" && word.starts_with("raw");
-        out += &change(code);
+        raw = mark == block && word.starts_with("raw");
+        let inside = &code[..end - mark.1.len()];
+        if raw && !inside.ends_with(['-', '+']) {
+            // In Jinja2 the newline behind this one stays.
+            out += &format!("{inside}+{}", mark.1);
+        } else {
+            out += &change(code);
+        }
         rest = &rest[end..];
     }
     out + rest
 }
 
 /// Where a block of code ends: its closing mark outside of strings.
-fn code_end(code: &str, close: &str) -> Option<usize> {
+fn code_end(code: &str, open: usize, close: &str) -> Option<usize> {
     let mut quote = None;
     let mut escaped = false;
     let mut depth = 0usize;
-    for (i, c) in code.char_indices().skip(2) {
+    for (i, c) in code.char_indices().filter(|(i, _)| *i >= open) {
         match (quote, c) {
             (Some(_), _) if escaped => escaped = false,
             (Some(_), '\\') => escaped = true,
@@ -106,6 +121,43 @@ fn strings(code: &str, variable: bool) -> String {
         }
     }
     out
+}
+
+/// Every list and map that is written out becomes one that can be changed: `[1]` is `([1]|changeable)`.
+fn literals(code: &str) -> String {
+    let mut out = String::with_capacity(code.len() + 32);
+    let (mut quote, mut escaped, mut open) = (None, false, Vec::new());
+    let inside = 2..code.len().saturating_sub(2);
+    for (at, c) in code.char_indices() {
+        match (quote, c) {
+            (Some(_), _) if escaped => escaped = false,
+            (Some(_), '\\') => escaped = true,
+            (Some(mark), c) if c == mark => quote = None,
+            (Some(_), _) => {}
+            (None, '"' | '\'') => quote = Some(c),
+            (None, '[' | '{') if inside.contains(&at) => {
+                let literal = c == '{' || !subscripted(&code[..at]);
+                open.push(literal);
+                out += if literal { "(" } else { "" };
+            }
+            (None, ']' | '}') if inside.contains(&at) && open.pop() == Some(true) => {
+                out.push(c);
+                out += "|changeable)";
+                continue;
+            }
+            _ => {}
+        }
+        out.push(c);
+    }
+    out
+}
+
+/// Whether a `[` behind this code asks for an item.
+fn subscripted(before: &str) -> bool {
+    let before = before.trim_end();
+    let word = before.rsplit(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or_default();
+    let operator = ["in", "not", "and", "or", "if", "elif", "else", "is"].contains(&word);
+    !operator && before.ends_with(|c: char| c.is_alphanumeric() || "_)]}\"'".contains(c))
 }
 
 /// Names of collections (`| ansible.builtin.quote`) are left out, and some operators become filters.
@@ -207,6 +259,7 @@ fn soften(code: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::prepare;
+    use minijinja::syntax::SyntaxConfig;
 
     #[test]
     fn only_code_is_touched() {
@@ -221,7 +274,7 @@ mod tests {
             (
                 "{% raw %}{{ a.b | d }}{% endraw %}{{ a.b|d }}",
                 false,
-                "{% raw %}{{ a.b | d }}{% endraw %}{{ (a|default({})).b|d }}",
+                "{% raw +%}{{ a.b | d }}{% endraw %}{{ (a|default({})).b|d }}",
             ),
             (r"{{ x | r('\d\n') }}", false, r"{{ x | r('\\d\n') }}"),
             (r"{{ x | r('\1\0011') }}", false, r"{{ x | r('\u0001\u00011') }}"),
@@ -235,9 +288,14 @@ mod tests {
             ("{{ (now() - x|to_datetime).days }}", false, "{{ (now()|minus(x|to_datetime)).days }}"),
             ("{{ '}}' | ansible.builtin.quote }}", false, "{{ '}}' | quote }}"),
             ("{{ {'a': {'b': 1}} }}", false, "{{ {'a': {'b': 1}} }}"),
+            (
+                "{% set l = [a[0], {'x': []}] %}{% do l.append(']') %}",
+                false,
+                "{% set l = ([a[0], ({'x': ([]|changeable)}|changeable)]|changeable) %}{% do l.append(']') %}",
+            ),
             ("{{ open", false, "{{ open"),
         ] {
-            assert_eq!(prepare(text, variable), want);
+            assert_eq!(prepare(text, &SyntaxConfig::default(), variable), want);
         }
     }
 }

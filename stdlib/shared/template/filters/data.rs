@@ -1,10 +1,10 @@
 //! Filters on maps and on values of any type.
 
 use super::{Answer, Args, Filter, items, wrong};
-use crate::shared::template::print::{from_json, print, to_json};
+use crate::shared::template::print::print;
 use minijinja::value::ValueKind;
 use minijinja::{State, Value};
-use serde_json::Value as Json;
+use std::collections::HashMap;
 
 pub(super) const FILTERS: &[(&str, Filter)] = &[
     ("default", default),
@@ -17,6 +17,7 @@ pub(super) const FILTERS: &[(&str, Filter)] = &[
     ("string", |_, value, _| print(value).map(Value::from)),
     ("type_debug", type_debug),
     ("combine", combine),
+    ("rekey_on_member", rekey_on_member),
     ("dict2items", dict2items),
     ("items2dict", items2dict),
     ("extract", extract),
@@ -126,45 +127,75 @@ fn combine(_: &mut State, value: &Value, args: &Args) -> Answer {
             _ => return Err(wrong(format!("combine takes maps, not {}", value.kind()))),
         }
     }
-    let mut out = Json::Object(Default::default());
-    for map in &all {
-        let map = to_json(map)?;
-        if !map.is_object() {
+    let mut out = Value::from_pairs(Vec::<(Value, Value)>::new());
+    for map in all {
+        if map.kind() != ValueKind::Map {
             return Err(wrong("combine takes maps"));
         }
-        merge(&mut out, map, recursive, &lists, true)?;
+        out = merge(out, map, recursive, &lists, true)?;
     }
-    Ok(from_json(&out))
+    Ok(out)
 }
 
-fn merge(into: &mut Json, from: Json, recursive: bool, lists: &str, top: bool) -> Answer<()> {
-    match (into, from) {
-        (Json::Object(into), Json::Object(from)) if top || recursive => {
-            for (key, value) in from {
-                match into.get_mut(&key) {
-                    Some(old) => merge(old, value, recursive, lists, false)?,
-                    None => drop(into.insert(key, value)),
+/// Two values in one place: maps are merged, lists as `lists` says, of the rest the later one stays.
+fn merge(old: Value, new: Value, recursive: bool, lists: &str, top: bool) -> Answer {
+    match (old.kind(), new.kind()) {
+        (ValueKind::Map, ValueKind::Map) if top || recursive => {
+            let mut pairs = Vec::new();
+            for key in items(&old)? {
+                pairs.push((key.clone(), old.get_item(&key)?));
+            }
+            let places: HashMap<Value, usize> =
+                pairs.iter().enumerate().map(|(i, (key, _))| (key.clone(), i)).collect();
+            for key in items(&new)? {
+                let value = new.get_item(&key)?;
+                match places.get(&key) {
+                    Some(place) => pairs[*place].1 = merge(pairs[*place].1.clone(), value, recursive, lists, false)?,
+                    None => pairs.push((key, value)),
                 }
             }
+            Ok(Value::from_pairs(pairs))
         }
-        (Json::Array(into), Json::Array(from)) => {
-            let old = std::mem::take(into);
-            let without = |list: &[Json], other: &[Json]| -> Vec<Json> {
+        (ValueKind::Seq | ValueKind::Iterable, ValueKind::Seq | ValueKind::Iterable) => {
+            let (old, new) = (items(&old)?, items(&new)?);
+            let without = |list: &[Value], other: &[Value]| -> Vec<Value> {
                 list.iter().filter(|item| !other.contains(item)).cloned().collect()
             };
-            *into = match lists {
-                "replace" => from,
+            Ok(Value::from(match lists {
+                "replace" => new,
                 "keep" => old,
-                "append" => [old, from].concat(),
-                "prepend" => [from, old].concat(),
-                "append_rp" => [without(&old, &from), from].concat(),
-                "prepend_rp" => [from.clone(), without(&old, &from)].concat(),
+                "append" => [old, new].concat(),
+                "prepend" => [new, old].concat(),
+                "append_rp" => [without(&old, &new), new].concat(),
+                "prepend_rp" => [new.clone(), without(&old, &new)].concat(),
                 other => return Err(wrong(format!("`list_merge` has no `{other}`"))),
-            };
+            }))
         }
-        (into, from) => *into = from,
+        _ => Ok(new),
     }
-    Ok(())
+}
+
+/// A list of maps, or a map of them, as one map by what they say under a name.
+fn rekey_on_member(_: &mut State, value: &Value, args: &Args) -> Answer {
+    let name = args.text(0, "key", "")?;
+    let duplicates = args.text(1, "duplicates", "error")?;
+    let maps = match value.kind() {
+        ValueKind::Map => items(value)?.iter().map(|key| value.get_item(key)).collect::<Answer<Vec<_>>>()?,
+        _ => items(value)?,
+    };
+    let mut pairs: Vec<(Value, Value)> = Vec::new();
+    for map in maps {
+        let key = map.get_attr(&name)?;
+        if key.is_undefined() {
+            return Err(wrong(format!("rekey_on_member: no `{name}` in {}", print(&map)?)));
+        }
+        match (pairs.iter_mut().find(|(known, _)| *known == key), duplicates.as_str()) {
+            (None, _) => pairs.push((key, map)),
+            (Some(pair), "overwrite") => pair.1 = map,
+            _ => return Err(wrong(format!("rekey_on_member: `{key}` is there twice"))),
+        }
+    }
+    Ok(Value::from_pairs(pairs))
 }
 
 fn dict2items(_: &mut State, value: &Value, args: &Args) -> Answer {

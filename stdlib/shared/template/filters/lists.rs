@@ -7,6 +7,8 @@ use minijinja::{State, Value};
 
 pub(super) const FILTERS: &[(&str, Filter)] = &[
     ("join", join),
+    ("sort", super::sort::sort),
+    ("changeable", |_, value, _| crate::shared::template::changeable::changeable(value)),
     ("list", |_, value, _| rows(value)),
     ("first", |_, value, _| minijinja::filters::first(value)),
     ("last", |_, value, _| minijinja::filters::last(value.clone())),
@@ -67,6 +69,10 @@ fn unique(_: &mut State, value: &Value, args: &Args) -> Answer {
         let mut key = attribute(&item, &path)?;
         if !exact && let Some(text) = key.as_str() {
             key = Value::from(text.to_lowercase());
+        }
+        if key.kind() == ValueKind::Bool {
+            // In Python True is 1.
+            key = Value::from(i64::from(key.is_true()));
         }
         if seen.insert(key) {
             kept.push(item);

@@ -1,6 +1,7 @@
 //! Python's methods on text, maps and lists: most come with minijinja-contrib, the rest is here.
 
 use super::{Answer, items, unsupported, whole, wrong};
+use crate::shared::template::changeable::{change, changeable};
 use crate::shared::template::print::print;
 use minijinja::value::ValueKind;
 use minijinja::{Error, ErrorKind, State, Value};
@@ -10,6 +11,9 @@ pub(super) fn call(state: &mut State, value: &Value, method: &str, args: &[Value
     let text = |i: usize| args.get(i).filter(|v| !v.is_none()).map(print).transpose();
     let number = |i: usize, default: i64| args.get(i).map_or(Some(default), whole).unwrap_or(default);
     let list = |parts: [&str; 3]| Value::from(parts.map(str::to_owned).to_vec());
+    if let Some(changed) = change(value, method, args) {
+        return changed;
+    }
     match (value.as_str(), method) {
         (Some(s), "split") => {
             let limit = match named(args, "maxsplit")? {
@@ -64,6 +68,11 @@ pub(super) fn call(state: &mut State, value: &Value, method: &str, args: &[Value
             let texts = items(list)?.iter().map(print).collect::<Answer<Vec<_>>>()?;
             Ok(Value::from(texts.join(s)))
         }
+        (Some(s), "swapcase") => {
+            let swap =
+                |c: char| if c.is_uppercase() { c.to_lowercase().to_string() } else { c.to_uppercase().to_string() };
+            Ok(Value::from(s.chars().map(swap).collect::<String>()))
+        }
         (Some(_), "encode" | "decode") => Ok(value.clone()),
         (None, "index") if value.kind() == ValueKind::Seq => {
             let wanted = args.first().ok_or_else(|| Error::from(ErrorKind::MissingArgument))?;
@@ -74,16 +83,16 @@ pub(super) fn call(state: &mut State, value: &Value, method: &str, args: &[Value
             let wanted = args.first().ok_or_else(|| Error::from(ErrorKind::MissingArgument))?;
             Ok(Value::from(items(value)?.iter().filter(|item| *item == wanted).count()))
         }
-        (None, "copy") => Ok(value.clone()),
+        (None, "copy") if matches!(value.kind(), ValueKind::Map | ValueKind::Seq) => changeable(value),
         (None, "append" | "extend" | "insert" | "remove" | "pop" | "sort" | "reverse")
             if value.kind() == ValueKind::Seq =>
         {
-            let hint = "make a new list: {% set list = list + [item] %}, inside a loop with namespace()";
-            Err(unsupported(&format!("changing a list with `{method}`"), hint))
+            let hint = "change a copy: {% set copy = list.copy() %}";
+            Err(unsupported(&format!("changing a given list with `{method}`"), hint))
         }
         (None, "update" | "pop" | "setdefault" | "popitem" | "clear") if value.kind() == ValueKind::Map => {
-            let hint = "make a new map: {% set map = map | combine({'key': value}) %}, inside a loop with namespace()";
-            Err(unsupported(&format!("changing a map with `{method}`"), hint))
+            let hint = "change a copy: {% set copy = map.copy() %}";
+            Err(unsupported(&format!("changing a given map with `{method}`"), hint))
         }
         _ => minijinja_contrib::pycompat::unknown_method_callback(state, value, method, args),
     }

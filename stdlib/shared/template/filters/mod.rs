@@ -3,6 +3,7 @@
 mod chance;
 mod data;
 mod dates;
+mod globals;
 mod json;
 mod lists;
 mod methods;
@@ -10,12 +11,15 @@ mod network;
 mod query;
 mod regexes;
 mod select;
+mod sort;
 pub(super) mod tests;
 mod text;
 mod url;
 mod version;
 mod xml;
 mod yaml;
+
+pub(super) use sort::sorted;
 
 use super::{World, print::print};
 use minijinja::value::{Kwargs, Rest};
@@ -78,15 +82,7 @@ pub(super) fn add(env: &mut Environment<'static>, world: Option<World>) {
             Err::<Value, Error>(unsupported(&format!("the filter `{name}`"), hint))
         });
     }
-    env.add_function("now", move |rest: Rest<Value>, named: Kwargs| {
-        let args = Args { positional: rest.0, named, world };
-        let now = dates::now(&args)?;
-        args.named.assert_all_used()?;
-        Ok::<Value, Error>(now)
-    });
-    env.add_function("undef", |_: Rest<Value>| {
-        Err::<Value, Error>(unsupported("`undef()`", "leave the variable out instead"))
-    });
+    globals::add(env, world);
     env.set_unknown_method_callback(methods::call);
 }
 
@@ -96,7 +92,6 @@ const JINJA: &[&str] = &[
     "attr",
     "batch",
     "capitalize",
-    "escape",
     "format",
     "groupby",
     "max",
@@ -104,7 +99,6 @@ const JINJA: &[&str] = &[
     "round",
     "safe",
     "slice",
-    "sort",
     "sum",
     "title",
 ];
@@ -121,7 +115,7 @@ pub(super) fn names() -> impl Iterator<Item = &'static str> {
 }
 
 /// Filters that only rewritten templates name.
-const INNER: [&str; 2] = ["percent", "minus"];
+const INNER: [&str; 3] = ["percent", "minus", "changeable"];
 
 /// What Ansible has and hlrun has not, and what to do instead.
 const UNSUPPORTED: &[(&str, &str)] = &[
@@ -191,7 +185,7 @@ impl Args {
     }
 }
 
-pub(super) fn whole(value: &Value) -> Option<i64> {
+pub(in crate::shared::template) fn whole(value: &Value) -> Option<i64> {
     value.as_i64().or_else(|| value.as_str().and_then(|text| text.trim().parse().ok()))
 }
 

@@ -1,6 +1,6 @@
 //! Ansible's tests: `is match`, `is version`, `is changed`...
 
-use super::{Answer, Args, Test, items, regexes, version, wrong};
+use super::{Answer, Args, Test, items, regexes, url, version, wrong};
 use crate::shared::template::print::print;
 use minijinja::value::ValueKind;
 use minijinja::{State, Value};
@@ -52,6 +52,13 @@ pub(super) const TESTS: &[(&str, Test)] = &[
     ("any", |_, value, _| Ok(items(value)?.iter().any(Value::is_true))),
     ("all", |_, value, _| Ok(items(value)?.iter().all(Value::is_true))),
     ("abs", |_, value, _| Ok(print(value)?.starts_with('/'))),
+    ("url", |_, value, args| {
+        let (scheme, netloc) = url::scheme(&print(value)?);
+        Ok((!netloc.is_empty() || scheme == "file") && among(args, &scheme)?)
+    }),
+    ("uri", |_, value, args| among(args, &url::scheme(&print(value)?).0)),
+    ("urn", |_, value, _| Ok(url::scheme(&print(value)?).0 == "urn")),
+    ("callable", |_, value, _| Ok(value.kind() == ValueKind::Plain)),
     ("vault_encrypted", |_, _, _| Ok(false)),
 ];
 
@@ -103,13 +110,17 @@ fn matches(value: &Value, args: &Args, kind: &str) -> Answer<bool> {
 fn version_is(_: &mut State, value: &Value, args: &Args) -> Answer<bool> {
     let (ours, theirs) = (print(value)?, print(&args.need(0, "version")?)?);
     let operator = args.text(1, "operator", "eq")?;
-    for name in ["strict", "version_type"] {
-        args.get(9, name)?;
-    }
+    args.get(9, "strict")?;
+    let kind = args.text(9, "version_type", "loose")?;
     if ours.is_empty() || theirs.is_empty() {
         return Err(wrong("an empty version cannot be compared"));
     }
-    let order = version::compare(&ours, &theirs);
+    let order = match kind.as_str() {
+        "loose" | "strict" => version::compare(&ours, &theirs),
+        "semver" | "semantic" => version::compare_semantic(&ours, &theirs)
+            .ok_or_else(|| wrong(format!("`{ours}` or `{theirs}` is no semantic version such as 1.2.3-rc.1")))?,
+        other => return Err(wrong(format!("version has no version_type `{other}`; it has loose and semver"))),
+    };
     Ok(match operator.as_str() {
         "==" | "=" | "eq" => order == Ordering::Equal,
         "!=" | "<>" | "ne" => order != Ordering::Equal,
@@ -118,6 +129,14 @@ fn version_is(_: &mut State, value: &Value, args: &Args) -> Answer<bool> {
         ">" | "gt" => order == Ordering::Greater,
         ">=" | "ge" => order != Ordering::Less,
         other => return Err(wrong(format!("version has no operator `{other}`; it has <, <=, ==, !=, >=, >"))),
+    })
+}
+
+/// Whether a scheme is one of those that may be.
+fn among(args: &Args, scheme: &str) -> Answer<bool> {
+    Ok(match args.get(0, "schemes")?.filter(|schemes| !schemes.is_none()) {
+        Some(schemes) => items(&schemes)?.iter().any(|known| known.as_str() == Some(scheme)),
+        None => true,
     })
 }
 

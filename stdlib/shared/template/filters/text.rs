@@ -22,6 +22,7 @@ pub(super) const FILTERS: &[(&str, Filter)] = &[
     ("percent", percent),
     ("e", |_, value, _| escape(value)),
     ("escape", |_, value, _| escape(value)),
+    ("striptags", striptags),
     ("quote", quote),
     ("comment", comment),
     ("b64encode", b64encode),
@@ -33,6 +34,7 @@ pub(super) const FILTERS: &[(&str, Filter)] = &[
     ("to_uuid", to_uuid),
     ("basename", |_, value, _| path(value, |p| p.rsplit('/').next().unwrap_or_default().to_owned())),
     ("dirname", |_, value, _| path(value, dirname)),
+    ("commonpath", commonpath),
     ("splitext", splitext),
     ("path_join", path_join),
     ("normpath", |_, value, _| path(value, normal)),
@@ -101,12 +103,24 @@ fn indent(_: &mut State, value: &Value, args: &Args) -> Answer {
 fn wordwrap(_: &mut State, value: &Value, args: &Args) -> Answer {
     let text = print(value)?;
     let width = usize::try_from(args.number(0, "width", 79)?).unwrap_or(79).max(1);
+    let long = args.flag(1, "break_long_words", true)?;
     let with = args.text(2, "wrapstring", "\n")?;
+    args.get(3, "break_on_hyphens")?;
     let mut lines = Vec::new();
     for line in text.lines() {
         let mut current = String::new();
         for word in line.split_whitespace() {
-            if !current.is_empty() && current.chars().count() + 1 + word.chars().count() > width {
+            let (mut word, mut size) = (word, word.chars().count());
+            // A word that is too long for any line fills the one that has begun.
+            while long && size > width {
+                let begun = if current.is_empty() { 0 } else { current.chars().count() + 1 };
+                let room = width.saturating_sub(begun);
+                let (head, tail) = word.split_at(word.char_indices().nth(room).map_or(word.len(), |(at, _)| at));
+                let blank = if begun > 0 && room > 0 { " " } else { "" };
+                lines.push(format!("{}{blank}{head}", std::mem::take(&mut current)));
+                (word, size) = (tail, size - room);
+            }
+            if !current.is_empty() && current.chars().count() + 1 + size > width {
                 lines.push(std::mem::take(&mut current));
             }
             if !current.is_empty() {
@@ -132,10 +146,33 @@ fn percent(_: &mut State, value: &Value, args: &Args) -> Answer {
     Ok(Value::from(text))
 }
 
-/// As MarkupSafe escapes.
+/// As MarkupSafe escapes: what is escaped already stays.
 fn escape(value: &Value) -> Answer {
+    if value.is_safe() {
+        return Ok(value.clone());
+    }
     let text = print(value)?.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
-    Ok(Value::from(text.replace('\'', "&#39;").replace('"', "&#34;")))
+    Ok(Value::from_safe_string(text.replace('\'', "&#39;").replace('"', "&#34;")))
+}
+
+/// Text without tags and comments, its entities as what they stand for.
+fn striptags(_: &mut State, value: &Value, _: &Args) -> Answer {
+    let (mut text, mut rest) = (String::new(), print(value)?);
+    for (start, end) in [("<!--", "-->"), ("<", ">")] {
+        text.clear();
+        while let Some((at, stop)) = rest.find(start).and_then(|at| Some((at, at + rest[at..].find(end)?))) {
+            text += &rest[..at];
+            rest.drain(..stop + end.len());
+        }
+        rest.insert_str(0, &text);
+    }
+    let mut out = rest.split_whitespace().collect::<Vec<_>>().join(" ");
+    let entities =
+        [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&#34;", "\""), ("&#39;", "'"), ("&nbsp;", "\u{a0}")];
+    for (entity, plain) in entities.into_iter().chain([("&amp;", "&")]) {
+        out = out.replace(entity, plain);
+    }
+    Ok(Value::from(out))
 }
 
 fn quote(_: &mut State, value: &Value, _: &Args) -> Answer {
@@ -261,6 +298,24 @@ fn path_join(_: &mut State, value: &Value, _: &Args) -> Answer {
         }
     }
     Ok(Value::from(out))
+}
+
+/// The path that all of them begin with.
+fn commonpath(_: &mut State, value: &Value, _: &Args) -> Answer {
+    let paths = items(value)?.iter().map(print).collect::<Answer<Vec<_>>>()?;
+    let Some(first) = paths.first() else { return Ok(Value::from("")) };
+    let root = first.starts_with('/');
+    if paths.iter().any(|path| path.starts_with('/') != root) {
+        return Err(wrong("commonpath: the paths must all be absolute, or all relative"));
+    }
+    let parts = |path: &str| -> Vec<String> {
+        path.split('/').filter(|p| !p.is_empty() && *p != ".").map(str::to_owned).collect()
+    };
+    let common = paths
+        .iter()
+        .map(|path| parts(path))
+        .reduce(|a, b| a.into_iter().zip(b).take_while(|(a, b)| a == b).map(|(a, _)| a).collect());
+    Ok(Value::from(format!("{}{}", if root { "/" } else { "" }, common.unwrap_or_default().join("/"))))
 }
 
 fn normal(path: &str) -> String {

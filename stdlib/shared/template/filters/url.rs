@@ -5,7 +5,29 @@ use crate::shared::template::print::print;
 use minijinja::value::ValueKind;
 use minijinja::{State, Value};
 
-pub(super) const FILTERS: &[(&str, Filter)] = &[("urlencode", urlencode), ("urlsplit", urlsplit)];
+pub(super) const FILTERS: &[(&str, Filter)] =
+    &[("urlencode", urlencode), ("urldecode", urldecode), ("urlsplit", urlsplit)];
+
+/// The scheme of an address, and what names its host.
+pub(super) fn scheme(text: &str) -> (String, String) {
+    let (scheme, rest) = text.split_once(':').filter(|(s, _)| !s.is_empty() && !s.contains('/')).unwrap_or(("", text));
+    let netloc = rest.strip_prefix("//").and_then(|rest| rest.split(['/', '?', '#']).next()).unwrap_or_default();
+    (scheme.to_lowercase(), netloc.to_owned())
+}
+
+/// Python's `unquote_plus`.
+fn urldecode(_: &mut State, value: &Value, _: &Args) -> Answer {
+    let text = print(value)?.replace('+', " ");
+    let (mut bytes, mut rest) = (Vec::new(), text.as_bytes());
+    while let [first, tail @ ..] = rest {
+        let code = tail.get(..2).filter(|_| *first == b'%').and_then(|hex| std::str::from_utf8(hex).ok());
+        let code = code.filter(|hex| hex.bytes().all(|b| b.is_ascii_hexdigit()));
+        let code = code.and_then(|hex| u8::from_str_radix(hex, 16).ok());
+        bytes.push(code.unwrap_or(*first));
+        rest = if code.is_some() { &tail[2..] } else { tail };
+    }
+    Ok(Value::from(String::from_utf8_lossy(&bytes)))
+}
 
 fn urlencode(_: &mut State, value: &Value, _: &Args) -> Answer {
     let escape = |text: &str, safe: &str| -> String {

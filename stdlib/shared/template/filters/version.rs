@@ -33,3 +33,23 @@ fn pieces(version: &str) -> Vec<Piece> {
 pub(super) fn compare(a: &str, b: &str) -> Ordering {
     pieces(a).cmp(&pieces(b))
 }
+
+/// A semantic version: three numbers, and what comes before the release. What follows a `+` does not count.
+fn semantic(version: &str) -> Option<([u64; 3], Option<Vec<Piece>>)> {
+    let core = version.split('+').next().unwrap_or_default();
+    let (core, before) = core.split_once('-').map_or((core, None), |(core, before)| (core, Some(before)));
+    let numbers: Vec<u64> = core.split('.').map(|part| part.parse().ok()).collect::<Option<_>>()?;
+    let piece = |part: &str| part.parse().map_or_else(|_| Piece::Word(part.to_owned()), Piece::Number);
+    Some((numbers.try_into().ok()?, before.map(|before| before.split('.').map(piece).collect())))
+}
+
+/// How one semantic version stands to another; none if one of them is none.
+pub(super) fn compare_semantic(a: &str, b: &str) -> Option<Ordering> {
+    let ((a, before_a), (b, before_b)) = (semantic(a)?, semantic(b)?);
+    Some(a.cmp(&b).then_with(|| match (before_a, before_b) {
+        (None, None) => Ordering::Equal,
+        (None, Some(_)) => Ordering::Greater,
+        (Some(_), None) => Ordering::Less,
+        (Some(a), Some(b)) => a.cmp(&b),
+    }))
+}

@@ -2,7 +2,7 @@
 //! template moved from Ansible renders the same file.
 
 use super::{Answer, Args, Filter, whole, wrong};
-use crate::shared::template::print::{float, from_json, print, to_json};
+use crate::shared::template::print::{float, from_json, to_json};
 use crate::shared::yaml::{parse, plain};
 use minijinja::{State, Value};
 use regex::Regex;
@@ -11,15 +11,36 @@ use std::sync::LazyLock;
 
 pub(super) const FILTERS: &[(&str, Filter)] = &[
     ("from_yaml", from_yaml),
+    ("from_yaml_all", from_yaml_all),
     ("to_yaml", |_, value, args| to_yaml(value, args, 2, None)),
     ("to_nice_yaml", |_, value, args| to_yaml(value, args, 4, Some(false))),
 ];
 
 fn from_yaml(_: &mut State, value: &Value, _: &Args) -> Answer {
-    if value.as_str().is_none() {
-        return Ok(value.clone());
+    match value.as_str() {
+        Some(text) => document(text),
+        None => Ok(value.clone()),
     }
-    let node = parse("from_yaml", &print(value)?).map_err(|errors| {
+}
+
+/// Every document of a text, between lines that begin with `---`.
+fn from_yaml_all(_: &mut State, value: &Value, _: &Args) -> Answer {
+    let Some(text) = value.as_str() else { return Ok(value.clone()) };
+    let mut documents = vec![String::new()];
+    for line in text.lines() {
+        let begins = line == "---" || line.starts_with("--- ");
+        if begins && (documents.len() > 1 || !documents[0].trim().is_empty()) {
+            documents.push(String::new());
+        }
+        if let Some(last) = documents.last_mut() {
+            *last += &format!("{}\n", if begins { &line[3..] } else { line });
+        }
+    }
+    documents.iter().map(|text| document(text)).collect::<Answer<Vec<_>>>().map(Value::from)
+}
+
+fn document(text: &str) -> Answer {
+    let node = parse("from_yaml", text).map_err(|errors| {
         let first = errors.into_iter().next();
         first.map_or_else(|| wrong("from_yaml: not YAML"), |e| wrong(format!("from_yaml: {}", e.message)))
     })?;

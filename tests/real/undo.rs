@@ -1,0 +1,145 @@
+//! Going back, and going on after a failure.
+
+use super::lab::{Fault, Promise, Room, Undo, inside, on_all, until};
+
+pub const PROMISES: &[Promise] = &[
+    ("undo: what somebody has changed since is left alone", drift),
+    ("undo: steps on one thing go back in turn, one host alone, and secrets are nowhere to be read", chain),
+    ("undo: what has no way back is said before, and handlers run again", stays),
+    ("resume: after a failure, the host goes on at the call that failed", failure),
+    ("resume: a host that was unreachable gets what it missed, and owed --pay is how", missed),
+    ("resume: after Ctrl-C", || killed("-INT", 130)),
+    ("resume: after hlrun was killed", || killed("-KILL", -1)),
+    ("resume: what differs is said, and nothing is done", differs),
+];
+
+const CLEAN: &str = "rm -rf /srv/undo /srv/undo-flag";
+
+fn fresh(hosts: &[&'static str]) -> (Room, Undo<impl FnMut() + use<>>) {
+    let hosts = hosts.to_vec();
+    let clean = {
+        let hosts = hosts.clone();
+        move || drop(on_all(&hosts, |host| inside(host, CLEAN)))
+    };
+    let room = Room::with(&hosts);
+    on_all(&hosts, |host| inside(host, &format!("{CLEAN}; mkdir /srv/undo; echo old >/srv/undo/file")));
+    (room, Undo(clean))
+}
+
+fn drift() {
+    let (room, _clean) = fresh(&["host01"]);
+    room.play(r#"play("p", "all", |host| { file::file("/srv/undo/file", #{ content: "new\n" }); });"#, &[]).exits(0);
+    inside("host01", "echo mine >/srv/undo/file");
+    let plan = room.hlrun(&["undo", "--yes"]).exits(0).says("has changed since").says("-mine");
+    assert!(plan.stdout.contains("nothing can go back"), "{}", plan.stdout);
+    assert_eq!(inside("host01", "cat /srv/undo/file"), "mine\n");
+    room.hlrun(&["undo", "--yes", "--force"]).exits(0);
+    assert_eq!(inside("host01", "cat /srv/undo/file"), "old\n");
+    room.hlrun(&["undo", "--yes"]).exits(0);
+    assert_eq!(inside("host01", "cat /srv/undo/file"), "mine\n");
+}
+
+fn chain() {
+    let (room, _clean) = fresh(&["host01", "host02"]);
+    let play = r#"play("p", "all", #{ become: "admin" }, |host| {
+        within(#{ become: "root" }, || {
+            file::file("/srv/undo/file", #{ content: "hunter2\n", sensitive: true });
+            within(#{ no_log: true }, || {
+                file::line("/srv/undo/file", #{ line: "more" });
+                file::line("/srv/undo/file", #{ line: "swordfish" });
+            });
+            file::file("/srv/undo/big", #{ content: "x" });
+            file::absent("/srv/undo/big");
+        });
+    });"#;
+    room.play(play, &[]).exits(0);
+    let kept = room.kept();
+    assert!(!kept.contains("hunter2") && !kept.contains("swordfish"), "a secret is kept");
+    let before = inside("host01", "cat /srv/undo/file");
+    assert_eq!(before, "hunter2\nmore\nswordfish\n");
+    // Without what came after it, a step is not what the run left behind.
+    room.hlrun(&["undo", "--yes", "--step", "1"]).exits(0).says("nothing can go back");
+    room.hlrun(&["undo", "--yes", "--host", "host01"]).exits(0);
+    assert_eq!(inside("host01", "cat /srv/undo/file; ls /srv/undo"), "old\nfile\n");
+    assert_eq!(inside("host02", "cat /srv/undo/file"), before);
+}
+
+fn stays() {
+    let (room, _clean) = fresh(&["host01"]);
+    let play = r#"play("p", "all", |host| {
+        shell::run("echo ran >>/srv/undo/log");
+        file::file("/srv/undo/file", #{ content: "new\n" });
+        defer("note", || shell::run("cat /srv/undo/file >>/srv/undo/log"));
+    });"#;
+    room.play(play, &[]).exits(0);
+    let done = room.hlrun(&["undo", "--yes"]).exits(0).says("it ran, and what it did is not known");
+    let (plan, _) = done.stdout.split_once("PLAY [").expect("a plan before the work");
+    assert!(plan.contains("runs again after that"), "{plan}");
+    assert_eq!(inside("host01", "cat /srv/undo/log"), "ran\nnew\nold\n");
+}
+
+const LONG: &str = r#"play("First", "all", |host| {
+    shell::run("echo one >>/srv/undo/log");
+    let n = shell::query("wc -l </srv/undo/log").stdout;
+    file::file("/srv/undo/file", #{ content: n + "\n" });
+    try { shell::run("false"); } catch (e) { print(e.kind); }
+    within(#{ become: "root" }, || { shell::run("CALL"); });
+    if n == "1" { shell::run("echo two >>/srv/undo/log"); }
+});
+play("Second", "all", |host| { shell::run("echo three >>/srv/undo/log"); });
+"#;
+
+const DONE: &str = "one\ntwo\nthree\n";
+
+fn failure() {
+    let (room, _clean) = fresh(&["host01", "host02"]);
+    inside("host02", "touch /srv/undo-flag");
+    room.play(&LONG.replace("CALL", "test -e /srv/undo-flag"), &[]).exits(2).says("hlrun resume goes on");
+    assert_eq!(inside("host02", "cat /srv/undo/log"), DONE);
+    inside("host01", "touch /srv/undo-flag; echo noise >>/srv/undo/noise");
+    let done = room.hlrun(&["resume"]).exits(0).says("resumes").says("after 3 finished calls");
+    assert!(!done.stdout.contains("echo one"), "{}", done.stdout);
+    on_all(&["host01", "host02"], |host| assert_eq!(inside(host, "cat /srv/undo/log"), DONE, "{host}"));
+    room.hlrun(&["resume"]).exits(1);
+}
+
+fn missed() {
+    let (room, _clean) = fresh(&["host01", "host02"]);
+    let fault = Fault::on("host02", &["drop"]);
+    room.play(&LONG.replace("CALL", "true"), &["-T", "3s"]).exits(4);
+    room.hlrun(&["owed"]).exits(0).says("host02 was unreachable: it missed play.rhai from play \"First\" on");
+    drop(fault);
+    room.hlrun(&["owed", "--pay"]).exits(0);
+    on_all(&["host01", "host02"], |host| assert_eq!(inside(host, "cat /srv/undo/log"), DONE, "{host}"));
+    room.hlrun(&["owed"]).exits(0).says("nothing is owed");
+}
+
+fn killed(signal: &str, code: i32) {
+    let (room, _clean) = fresh(&["host01", "host02"]);
+    let call = "touch /srv/undo/begun; [ -e /srv/undo-flag ] || exec sleep 4321";
+    room.write("play.rhai", LONG.replace("CALL", call));
+    let running = room.start(&["play.rhai"]);
+    on_all(&["host01", "host02"], |host| until(host, "test -e /srv/undo/begun"));
+    running.signal(signal);
+    let done = running.done();
+    assert!(code < 0 || done.code == Some(code), "{done:?}");
+    on_all(&["host01", "host02"], |host| inside(host, "touch /srv/undo-flag; pkill -f 'slee[p] 4321'; true"));
+    room.hlrun(&["resume"]).exits(0).says("after 3 finished calls");
+    on_all(&["host01", "host02"], |host| assert_eq!(inside(host, "cat /srv/undo/log"), DONE, "{host}"));
+}
+
+fn differs() {
+    let (room, _clean) = fresh(&["host01"]);
+    room.write("t.j2", "{{ inventory_hostname }}\n");
+    let play = r#"play("p", "all", |host| {
+        file::file("/srv/undo/file", #{ template: "t.j2" });
+        shell::run("test -e /srv/undo-flag");
+    });"#;
+    room.play(play, &["-e", "colour=red"]).exits(2);
+    room.write("t.j2", "other\n");
+    room.also("host09", "192.0.2.1", "root", "");
+    let said = room.hlrun(&["resume"]).exits(1).says("t.j2 has changed").says("host09 is new");
+    assert!(said.stderr.contains("no host was touched"), "{}", said.stderr);
+    room.write("play.rhai", play.replace("test", "true"));
+    room.hlrun(&["resume"]).exits(1).says("play.rhai has changed");
+}

@@ -30,17 +30,18 @@ export LC_ALL=C
 find /srv /etc /root /home /opt /usr/local /var/spool/cron /tmp -xdev \( -path /root/.ansible -o -path /home/admin/.ansible -o -path '/tmp/systemd-private*' -o -path '/srv/compat/*/.git' -o -path /srv/compat/venv \) -prune \
     -o \( -name '.hlrun*' -o -name '*-' -o -name machine-id -o -name .updated -o -name .pwd.lock -o -name ld.so.cache \) -o -printf '%p %y%m %u:%g %l\n' | sed 's/\(apt\|dpkg\)\.[0-9]*$/\1/; s/\.[^./ ]*~ / backup /' | sort
 find /srv /etc /root /home /opt /usr/local -xdev \( -path /root/.ansible -o -path '/srv/compat/*/.git' -o -path /srv/compat/venv -o -name '*~' \) -prune -o -type f \
-    ! -name '*-' ! -name 'shadow*' ! -name 'ssh_host*' ! -name hostname ! -name hosts ! -name ld.so.cache ! -name machine-id ! -name .updated -exec sha256sum {} + | sort
+    ! -name '*-' ! -name '.hlrun*' ! -path '*/sources.list.d/compat*' ! -name 'shadow*' ! -name 'ssh_host*' ! -name hostname ! -name hosts ! -name ld.so.cache ! -name machine-id ! -name .updated -exec sha256sum {} + | sort
 sed 's/^\([^:]*\):\([^:]\).*\(:[^:]*:[^:]*:[^:]*:[^:]*:[^:]*:[^:]*\)$/\1:\2\3/; s/^\([^:]*:[^:]*:\)[^:]*/\1/' /etc/shadow
 dpkg-query -W -f '${Package} ${Version} ${db:Status-Abbrev}\n'; apt-mark showhold | sed 's/^/hold /'; apt-mark showmanual | sed 's/^/manual /'
-systemctl list-unit-files --no-legend --plain
-systemctl list-units --all --no-legend --plain --type=service,timer,socket | awk '{print $1, $2, $3}' | grep -v '^user@\|^user-runtime'
+systemctl list-unit-files --no-legend --plain | grep -v '^srv-compat-.*mount'
+systemctl list-units --all --no-legend --plain --type=service,timer,socket | awk '{print $1, $2, $3}' | grep -v '^user@\|^user-runtime\|^systemd-[a-z]*d.service'
 sysctl net.ipv4.ip_forward net.ipv4.tcp_keepalive_time net.ipv4.tcp_fin_timeout
-sed -n 's/^[0-9]* [0-9]* [^ ]* \([^ ]* [^ ]*compat[^ ]* [^ ]*\).* - /\1 /p' /proc/self/mountinfo
+sed -n 's/^[0-9]* [0-9]* [^ ]* \([^ ]* [^ ]*compat[^ ]* [^ ]*\).* - /\1 /p' /proc/self/mountinfo | sed 's/,lowerdir=.*//'
 grep -v '^# DO NOT EDIT\|^# (.* installed on \|^# (Cron version' /var/spool/cron/crontabs/* /dev/null || true
 for git in $(ls -d /srv/compat/*/.git 2>/dev/null); do
-    d=${git%/.git}; echo "$d"; git -C "$d" status -b --porcelain; git -C "$d" branch -a; git -C "$d" remote -v; git -C "$d" rev-parse HEAD --is-shallow-repository
+    d=${git%/.git}; echo "$d"; git -C "$d" status --porcelain; git -C "$d" symbolic-ref -q HEAD || true; git -C "$d" branch -r; git -C "$d" remote -v; git -C "$d" rev-parse HEAD --is-shallow-repository
 done
+grep -v '^X-Repolib-Name' /etc/apt/sources.list.d/compat* /dev/null || true
 [ ! -e /srv/compat/venv ] || /srv/compat/venv/bin/pip list --format=freeze
 uname -n; locale -a; date +%Z
 "#;
@@ -129,7 +130,7 @@ fn trial(lab: &Path, file: &Path) -> Result<(), Failed> {
     )?;
     std::fs::write(room.path().join("key.pub"), format!("{KEY} me@laptop\n"))?;
     std::fs::create_dir(room.path().join("group_vars"))?;
-    std::fs::write(room.path().join("group_vars/all.yml"), VARS)?;
+    std::fs::write(room.path().join("group_vars/all.yml"), format!("{VARS}room: {}\n", room.path().display()))?;
     std::os::unix::fs::symlink(room.path(), room.path().join("files"))?;
     for name in ["tree/a", "tree/b c/d", "tree/.e"] {
         std::fs::create_dir_all(room.path().join(name).parent().unwrap())?;

@@ -6,7 +6,7 @@ use super::survey::Survey;
 use super::value::{Rhai, throw};
 use super::{Tag, error, lint, play};
 use rhai::packages::{Package, StandardPackage};
-use rhai::{AST, Dynamic, Engine, NativeCallContext, Scope};
+use rhai::{AST, Dynamic, Engine, ImmutableString, NativeCallContext, Scope};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -177,6 +177,11 @@ pub(super) fn engine(resolver: &Resolver, limits: &Limits) -> Engine {
             Span::parse(span).map_err(|e| throw(Error::playbook(format!("sleep(): {e}")), ctx.call_position()))?;
         sleep(&ctx, span.0)
     });
+    // Rhai's own answers nothing, so that `if out.trim() == "x"` would be false without a word.
+    engine.register_fn("trim", |text: &mut ImmutableString| {
+        *text = text.trim().into();
+        text.clone()
+    });
     super::pause::register(&mut engine);
     super::value::register(&mut engine);
     play::register(&mut engine);
@@ -224,6 +229,13 @@ mod tests {
         let limits = Limits { items: 1000, ..Limits::default() };
         let program = compile_text("let s = []; loop { s.push(1); }", "test", Path::new(""), &limits).unwrap();
         assert!(program.evaluate().unwrap_err().message.contains("array"));
+    }
+
+    #[test]
+    fn trim_answers() {
+        let text = r#"let text = " a "; [" b\n".trim(), #{ stdout: " c " }.stdout.trim(), text.trim(), text]"#;
+        let answers = evaluate(text).unwrap().into_typed_array::<String>().unwrap();
+        assert_eq!(answers, ["b", "c", "a", "a"]);
     }
 
     #[test]

@@ -144,7 +144,9 @@ impl Lines {
         let mut on_hosts: IndexMap<&String, Vec<(String, Shown)>> = IndexMap::new();
         for (host, variables) in &self.hosts {
             for (name, variable) in variables {
-                on_hosts.entry(name).or_default().push((host.clone(), Shown::of(&variable.value)));
+                let values = on_hosts.entry(name).or_default();
+                let at = values.partition_point(|(known, _)| known < host);
+                values.insert(at, (host.clone(), Shown::of(&variable.value)));
             }
         }
         once.chain(on_hosts.into_iter().map(|(name, values)| (name.clone(), Answered::Hosts(values)))).collect()

@@ -30,7 +30,10 @@ pub const PROMISES: &[(&str, fn())] = &[
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("file");
         let line = format!("file::file({file:?}, #{{ content: `a\nb\n` }})");
-        let runs = || std::fs::read_dir(dir.path().join("state/hlrun/runs")).map(Iterator::count).unwrap_or_default();
+        let runs = || {
+            let all = std::fs::read_dir(dir.path().join("state/hlrun/runs")).into_iter().flatten().flatten();
+            all.filter(|file| file.path().extension().is_some_and(|e| e == "jsonl")).count()
+        };
         let (text, code) = piped(dir.path(), "", &line);
         assert!(code == 0 && text.contains("would change") && !file.exists() && runs() == 0, "{code} {text}");
         let (text, code) = piped(dir.path(), "--apply", &format!("shell::query(\"true\")\n{line}\n1 + 1"));

@@ -27,7 +27,9 @@ pub fn draw(error: &Error, text: &dyn Fn(&str) -> Option<String>) -> Vec<String>
             let start = at.column.max(1) - 1;
             let before: String = line.chars().take(start).map(|c| if c == '\t' { '\t' } else { ' ' }).collect();
             let word = |c: &char| c.is_alphanumeric() || *c == '_' || *c == ':';
-            let marks = "^".repeat(line.chars().skip(start).take_while(word).count().max(1));
+            let marked: String = line.chars().skip(start).take_while(word).collect();
+            // The colon after a key is none of it.
+            let marks = "^".repeat(marked.trim_end_matches(':').chars().count().max(1));
             lines.push(format!("{margin} |"));
             lines.push(format!("{number} | {}", line.trim_end()));
             lines.push(format!("{margin} | {before}{marks}"));

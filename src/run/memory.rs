@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use stdlib::contract::{Error, Outcome, Past, Record, Result, Status};
@@ -117,8 +117,12 @@ impl Memory {
     /// Begin the memory of a run below a state directory.
     pub fn begin(state: &Path, run: &str, vault: Arc<Vault>, bus: Bus) -> Result<Memory> {
         let path = path(state, run);
-        let file = File::options().create_new(true).write(true).mode(0o600).open(&path);
-        let file = file.map_err(|e| Error::playbook(format!("cannot remember the run in {}: {e}", path.display())))?;
+        let failed =
+            |e: std::io::Error| Error::playbook(format!("cannot remember the run in {}: {e}", path.display()));
+        if let Some(dir) = path.parent() {
+            std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(failed)?;
+        }
+        let file = File::options().create_new(true).write(true).mode(0o600).open(&path).map_err(failed)?;
         Ok(Memory { file: Mutex::new(Some(file)), vault, run: run.to_owned(), bus })
     }
     /// Remember something. A disk that is full must not stop a run in the middle of its work.

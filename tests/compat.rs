@@ -28,7 +28,7 @@ const FINGERPRINT: &str = r#"
 set -e
 export LC_ALL=C
 find /srv /etc /root /home /opt /usr/local /var/spool/cron /tmp -xdev \( -path /root/.ansible -o -path /home/admin/.ansible -o -path '/tmp/systemd-private*' -o -path '/srv/compat/*/.git' -o -path /srv/compat/venv \) -prune \
-    -o \( -name '.hlrun*' -o -name '*-' -o -name machine-id -o -name .updated -o -name .pwd.lock -o -name ld.so.cache \) -o -printf '%p %y%m %u:%g %l\n' | sed 's/\(apt\|dpkg\)\.[0-9]*$/\1/; s/\.[^./ ]*~ / backup /' | sort
+    -o \( -name '.hlrun*' -o -name '*-' -o -name machine-id -o -name .updated -o -name .pwd.lock -o -name ld.so.cache \) -o -printf '%p %y%m %u:%g %l\n' | sed 's/\(apt\|dpkg\)\.[0-9]*$/\1/; s/\(\.[0-9][0-9]*\)\{0,1\}\.[^./ ]*~ / backup /' | sort
 find /srv /etc /root /home /opt /usr/local -xdev \( -path /root/.ansible -o -path '/srv/compat/*/.git' -o -path /srv/compat/venv -o -name '*~' \) -prune -o -type f \
     ! -name '*-' ! -name '.hlrun*' ! -path '*/sources.list.d/compat*' ! -name 'shadow*' ! -name 'ssh_host*' ! -name hostname ! -name hosts ! -name ld.so.cache ! -name machine-id ! -name .updated -exec sha256sum {} + | sort
 sed 's/^\([^:]*\):\([^:]\).*\(:[^:]*:[^:]*:[^:]*:[^:]*:[^:]*:[^:]*\)$/\1:\2\3/; s/^\([^:]*:[^:]*:\)[^:]*/\1/' /etc/shadow

@@ -117,8 +117,7 @@ impl Memory {
     /// Begin the memory of a run below a state directory.
     pub fn begin(state: &Path, run: &str, vault: Arc<Vault>, bus: Bus) -> Result<Memory> {
         let path = path(state, run);
-        let failed =
-            |e: std::io::Error| Error::playbook(format!("cannot remember the run in {}: {e}", path.display()));
+        let failed = |e: std::io::Error| Error::playbook(format!("cannot remember the run in {}: {e}", path.display()));
         if let Some(dir) = path.parent() {
             std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(failed)?;
         }

@@ -21,7 +21,7 @@ pub fn promises() -> Vec<(String, impl Fn() + Send + 'static)> {
 /// A file `rows/NAME.rows`. Its head says, one line each and as often as need be: `title:` what it is about;
 /// `uses: toys` if it needs the packages of the toy repository, `uses: python` for one host that has Python; `clean:` a line of the script that takes back
 /// on a host what its rows leave there; `print:` a line of the script that prints what they could change, where
-/// [`FINGERPRINT`] does not. Scenes are parted by `---`: rows that depend on each other are in scenes apart.
+/// [`FINGERPRINT`] does not; `undo:` why going back is left out. Scenes are parted by `---`: rows that depend on each other are in scenes apart.
 struct Script {
     module: String,
     title: String,
@@ -29,6 +29,8 @@ struct Script {
     hosts: &'static [&'static str],
     clean: String,
     print: String,
+    /// Whether what was done is undone, and that too.
+    undone: bool,
     scenes: Vec<Vec<Row>>,
 }
 
@@ -53,7 +55,7 @@ fn script(path: &Path) -> Script {
     let all = |key: &str| -> Vec<&str> {
         head.lines().filter_map(|line| line.strip_prefix(key)?.strip_prefix(": ")).collect()
     };
-    let known = ["title", "uses", "clean", "print"];
+    let known = ["title", "uses", "clean", "print", "undo"];
     let odd = head.lines().find(|line| known.iter().all(|key| !line.starts_with(&format!("{key}: "))));
     assert_eq!(odd, None, "{}: unknown in its head", path.display());
     Script {
@@ -63,6 +65,7 @@ fn script(path: &Path) -> Script {
         hosts: if all("uses").contains(&"python") { &PYTHON } else { &HOSTS },
         clean: all("clean").join("\n"),
         print: all("print").join("\n"),
+        undone: all("undo").is_empty(),
         scenes: scenes.split("---\n").map(rows).collect(),
     }
 }
@@ -161,8 +164,10 @@ fn rehearse(room: &Room, script: &Script, rows: &[Row]) {
     let print = || inside_all(hosts, &format!("{FINGERPRINT}{print}"));
     // What only runs, and rows that are marked, have no way back: what is theirs may stay.
     let actions = offered(Role::Action);
-    let one_way =
-        |row: &&Row| row.name.ends_with("-oneway") || actions.iter().any(|a| row.does.contains(&format!("{a}(")));
+    let entries = stdlib::modules().iter().flat_map(|module| &module.entries);
+    let no_return: Vec<String> =
+        entries.filter(|e| e.role != Role::Fact && !e.reversible).map(|e| format!("{}(", e.path())).collect();
+    let one_way = |row: &&Row| row.name.ends_with("-oneway") || no_return.iter().any(|call| row.does.contains(call));
     let stays: Vec<String> = rows.iter().filter(one_way).map(|row| format!("/srv/real/{}", row.name)).collect();
     let kept = |text: &str| {
         text.lines().filter(|l| !stays.iter().any(|s| l.contains(s.as_str()))).map(|l| format!("{l}\n")).collect()
@@ -209,6 +214,9 @@ fn rehearse(room: &Room, script: &Script, rows: &[Row]) {
     let changed: Vec<_> = again.iter().filter(|r| r["status"] == "changed" && !is_action(r)).map(brief).collect();
     assert!(changed.is_empty(), "changed a second time: {changed:#?}");
 
+    if !script.undone {
+        return;
+    }
     let run = apply.events()[0]["run"].as_str().expect("a run").to_owned();
     let applied = state();
     room.hlrun(&["undo", &run, "--yes", "--json"]).exits(0);

@@ -7,7 +7,7 @@
 # toy      plain                              toyhold  plain, for `apt-mark hold`
 # toyd     a service; 2.0 replaces the running binary without restarting it
 # toyconf  changed conffile                   toyboot  2.0 asks for a reboot
-# toyslow  2.0 configures for 20 s, holding dpkg's lock (TOYSLOW=seconds)
+# toyslow  2.0 configures for 20 s, holding dpkg's lock (TOYSLOW=seconds, or /etc/toyslow)
 # toyfail  2.0 cannot be configured until /etc/toyfail-ok exists
 # toynew   2.0 needs the new package toydep (so a plain `upgrade` keeps it back)
 set -euo pipefail
@@ -42,7 +42,7 @@ make_all() {
       { echo '#!/bin/sh'
         case $p-$v in
           toyboot-2.0) echo 'touch /run/reboot-required; echo toyboot >>/run/reboot-required.pkgs' ;;
-          toyslow-2.0) echo 'sleep ${TOYSLOW:-20}' ;;
+          toyslow-2.0) echo 'sleep ${TOYSLOW:-$(cat /etc/toyslow 2>/dev/null || echo 20)}' ;;
           toyfail-2.0) echo '[ -e /etc/toyfail-ok ] || { echo "toyfail: cannot configure" >&2; exit 1; }' ;;
         esac; } >"$TREE/DEBIAN/postinst"
       pkg $p $v
@@ -63,7 +63,7 @@ serve() { lab_net; mkdir -p "$REPO"; ! serving || return 0
   sleep 0.2; serving || die "cannot serve on $ADDRESS; see $WORK/apt-repo.log"; }
 host() {
   "$LAB/lab.sh" ssh "$1" "set -e; export DEBIAN_FRONTEND=noninteractive
-    rm -rf /etc/apt/sources.list /etc/apt/sources.list.d/* /etc/toyfail-ok /run/reboot-required*
+    rm -rf /etc/apt/sources.list /etc/apt/sources.list.d/* /etc/toyfail-ok /etc/toyslow /run/reboot-required*
     echo 'deb [trusted=yes] http://$ADDRESS ./' >/etc/apt/sources.list.d/toy.list
     apt-get update -qq
     apt-mark unhold $NAMES >/dev/null 2>&1 || true

@@ -142,6 +142,7 @@ fn perform(script: &Script) {
         inside_all(script.hosts, &format!("{CLEAN}{}", script.clean));
         if script.toys {
             toys(script.hosts);
+            inside_all(script.hosts, "echo 1 >/etc/toyslow");
         }
     };
     let _clean = Undo(clean);

@@ -2,7 +2,7 @@
 
 use super::keep::Keep;
 use super::link::{Link, Place};
-use super::memory::{Frame, Memory};
+use super::memory::{Frame, Memory, Start};
 use super::owed::{Debt, Debts, Owing};
 use super::record::Recorder;
 use super::resume::Replay;
@@ -15,7 +15,7 @@ use crate::transport::{HostKeys, Target};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use stdlib::contract::{Error, Look, Result, Site};
 use stdlib::shared::template::Engine;
 use tokio_util::sync::CancellationToken;
@@ -41,8 +41,9 @@ pub(super) struct Shared {
     /// The hosts of `--limit`, if there is one.
     pub limit: Option<BTreeSet<String>>,
     pub prompt: Option<Prompt>,
-    /// What the run remembers, and where it keeps contents; nothing in check mode.
-    pub memory: Option<Memory>,
+    /// What the run remembers; nothing in check mode, and where nothing is called.
+    memory: OnceLock<Memory>,
+    /// Where contents are kept.
     pub vault: Option<Arc<Vault>>,
     /// What the run that is resumed saw.
     pub replay: Option<Replay>,
@@ -82,7 +83,6 @@ impl Shared {
         let debts = options.state.as_deref().map(Debts::open);
         let templates = crate::lookup::engine(&roots);
         let mut state = State::default();
-        let keeping = options.state.as_deref().filter(|_| !options.check);
         let vault = options.state.as_deref().and_then(|dir| match Vault::open(dir) {
             Ok(vault) => Some(Arc::new(vault)),
             Err(error) => {
@@ -90,14 +90,6 @@ impl Shared {
                 None
             }
         });
-        let memory = match (keeping, &vault) {
-            (Some(dir), Some(vault)) => {
-                vault.prune(super::journal::oldest(dir));
-                let begun = Memory::begin(dir, &id, Arc::clone(vault), bus.clone());
-                begun.inspect_err(|error| bus.emit(Event::Warning { message: error.message.clone() })).ok()
-            }
-            _ => None,
-        };
         let replay = match (&options.resume, &options.state) {
             (Some(resume), Some(dir)) => match Replay::open(dir, resume) {
                 Ok(replay) => Some(replay),
@@ -128,7 +120,7 @@ impl Shared {
             debts,
             limit,
             prompt,
-            memory,
+            memory: OnceLock::new(),
             vault,
             replay,
             person: None,
@@ -183,9 +175,20 @@ impl Shared {
         }
     }
 
+    /// Remember this run from now on; `late` only once something is called.
+    pub fn remember(&self, start: Start, late: bool) {
+        let state = self.options.state.as_deref().filter(|_| !self.options.check);
+        let (Some(state), Some(vault)) = (state, &self.vault) else { return };
+        let memory = self.memory.get_or_init(|| Memory::new(state, &self.id, Arc::clone(vault), self.bus.clone()));
+        memory.note(&Frame::Start(Box::new(start)));
+        if !late {
+            memory.begin();
+        }
+    }
+
     /// Remember something of the run.
     pub fn note(&self, frame: impl FnOnce() -> Frame) {
-        if let Some(memory) = &self.memory {
+        if let Some(memory) = self.memory.get() {
             memory.note(&frame());
         }
     }
@@ -261,12 +264,15 @@ impl Shared {
     }
 
     /// Ask the host for the facts that a text names, itself or through variables, and that are not known yet.
-    pub async fn learn(&self, host: &str, text: &str, vars: &Map<String, Value>, look: &dyn Look) -> Result<()> {
-        let names = self.inventory.names_used(host, text, &Overlay::from(vars.clone()))?;
+    /// Whether it names any.
+    pub async fn learn(&self, host: &str, text: &str, vars: &Map<String, Value>, look: &dyn Look) -> Result<bool> {
+        let mut names = self.inventory.names_used(host, text, &Overlay::from(vars.clone()))?;
+        names.retain(|name| name.starts_with("ansible_"));
+        let any = !names.is_empty();
         let wanted: Vec<String> = {
             let mut state = self.state();
             let asked = state.asked.entry(host.to_owned()).or_default();
-            names.into_iter().filter(|name| name.starts_with("ansible_") && asked.insert(name.clone())).collect()
+            names.into_iter().filter(|name| asked.insert(name.clone())).collect()
         };
         let wanted: Vec<&str> = wanted.iter().map(String::as_str).collect();
         let learned = stdlib::shared::facts::gather(&wanted, look).await?;
@@ -278,7 +284,7 @@ impl Shared {
                 (_, value) => drop(facts.insert(name, value)),
             }
         }
-        Ok(())
+        Ok(any)
     }
 
     /// What a host said of itself may be different now.

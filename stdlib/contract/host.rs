@@ -12,8 +12,10 @@ pub struct Output {
     /// The exit code; 128 + n for a command ended by signal n.
     pub code: i32,
     /// Standard output.
+    #[serde(with = "super::bytes")]
     pub stdout: Vec<u8>,
     /// Standard error.
+    #[serde(with = "super::bytes")]
     pub stderr: Vec<u8>,
     /// Of an answer over HTTP, its headers, names in lower case; its status is the code.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -1,5 +1,6 @@
 //! The contract between what can be done (modules) and how it is done (the engine).
 
+mod bytes;
 mod conduct;
 mod diff;
 mod error;

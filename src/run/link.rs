@@ -164,7 +164,7 @@ impl Link {
         let connection = self.connection().await?;
         let unwatched = AtomicU32::new(0);
         let answer = live(&*connection, whom, command, None, &|_, _| {}, Keep::All, &unwatched);
-        tokio::time::timeout(ASIDE, answer).await.map_err(|_| late(ASIDE))?
+        tokio::time::timeout(ANSWER, answer).await.map_err(|_| late(ANSWER))?
     }
 
     /// Whether the host is this machine.
@@ -354,9 +354,7 @@ to KILL "$1""#;
     }
 }
 
-/// The longest that a question beside what is under way may take.
-const ASIDE: Duration = Duration::from_secs(10);
-/// How long a question may take that is asked while waiting.
+/// The longest that a question may take beside what is under way, or while waiting.
 const ANSWER: Duration = Duration::from_secs(10);
 
 /// The longest time that a timer takes.

@@ -21,7 +21,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use stdlib::contract::{
     Back, Command, Entry, Error, Fetch, KEPT, Outcome, Past, Record, Request, Restored, Result, Site, Source, Upload,
-    Write,
+    Write, docker,
 };
 
 /// A host in a play.
@@ -159,6 +159,11 @@ impl Session {
     /// Keep the secrets of a request out of everything that is told.
     fn hide_all(&self, request: &Request) {
         request.secrets().for_each(|secret| self.run.bus.hide(secret));
+    }
+
+    /// Keep the secrets of a call out of everything that is told.
+    fn hide_secrets(&self, call: &docker::Call) {
+        call.secrets().into_iter().for_each(|secret| self.run.bus.hide(secret));
     }
 
     /// An upload whose directory on the controller is named by its full path.

@@ -1,6 +1,6 @@
 //! A host as modules see it: something to look at, and a stronger handle that changes it.
 
-use super::{Command, Error, Keepsake, Request, Result, Step};
+use super::{Command, Error, Keepsake, Request, Result, Step, docker};
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -77,6 +77,8 @@ pub trait Look: Send + Sync {
     /// The answer to a request that only reads (GET, HEAD, OPTIONS), made from the host's point of view. Any
     /// status is an answer.
     async fn http(&self, request: &Request) -> Result<Output>;
+    /// The answer of the host's Docker engine to a call that only reads. Any code is an answer.
+    async fn docker(&self, call: &docker::Call) -> Result<Output>;
     /// A Jinja template rendered with the host's variables and these.
     async fn render(&self, name: &str, template: &str, vars: &BTreeMap<String, Value>) -> Result<String>;
     /// From now on, this is hidden in every report and in the journal.

@@ -3,6 +3,7 @@
 mod bytes;
 mod conduct;
 mod diff;
+pub mod docker;
 mod error;
 mod host;
 mod http;

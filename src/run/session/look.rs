@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use stdlib::contract::{
-    Asset, Await, Command, Content, Error, Host, KEPT, Keepsake, Look, Output, Request, Result, Step,
+    Asset, Await, Command, Content, Error, Host, KEPT, Keepsake, Look, Output, Request, Result, Step, docker,
 };
 
 #[async_trait]
@@ -78,6 +78,21 @@ impl Look for Session {
         }
         Ok(output)
     }
+    async fn docker(&self, call: &docker::Call) -> Result<Output> {
+        if !call.reads() {
+            return Err(Error::bug(format!("a question that changes something: {}", call.line())));
+        }
+        if self.run.cancel.is_cancelled() {
+            return Err(interrupted());
+        }
+        self.hide_secrets(call);
+        let manner = self.manner(Some(self.run.options.read_timeout))?;
+        let output = self.link()?.ask_docker(call, &manner).await?;
+        if let Some(recorder) = &self.run.recorder {
+            recorder.docker(call, &output, self.withheld());
+        }
+        Ok(output)
+    }
     async fn render(&self, name: &str, template: &str, vars: &BTreeMap<String, Value>) -> Result<String> {
         self.run.learn(&self.host, template, &self.play.spec.vars, self).await?;
         let locals = vars.iter().map(|(k, v)| (k.clone(), v.clone())).collect();
@@ -117,6 +132,10 @@ impl Host for Session {
             }
             Step::Download(download) => {
                 self.hide_all(&download.request);
+                step.clone()
+            }
+            Step::Docker(call) => {
+                self.hide_secrets(call);
                 step.clone()
             }
             Step::Await(wait) => Step::Await(Await { until: self.dressed(&wait.until), ..wait.clone() }),

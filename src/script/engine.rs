@@ -182,6 +182,7 @@ pub(super) fn engine(resolver: &Resolver, limits: &Limits) -> Engine {
         *text = text.trim().into();
         text.clone()
     });
+    super::include::register(&mut engine);
     super::pause::register(&mut engine);
     super::value::register(&mut engine);
     play::register(&mut engine);

@@ -9,6 +9,7 @@ mod engine;
 mod error;
 mod explain;
 mod file;
+mod include;
 mod line;
 mod lint;
 mod needs;

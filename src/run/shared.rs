@@ -159,17 +159,18 @@ impl Shared {
 
     fn target(&self, connection: &Connection) -> Target {
         let options = &self.options;
+        let lines = crate::transport::config_lines(&connection.ssh_args);
         Target {
             address: connection.address.clone(),
             port: connection.port,
             user: connection.user.clone().or_else(|| options.user.clone()),
             key: connection.key_file.clone().or_else(|| options.key.clone()),
-            host_keys: match connection.host_key_checking {
+            host_keys: HostKeys::said(&lines).unwrap_or(match connection.host_key_checking {
                 Some(false) => HostKeys::Off,
                 Some(true) => HostKeys::Strict,
                 None => options.host_keys,
-            },
-            options: crate::transport::config_lines(&connection.ssh_args),
+            }),
+            options: lines,
             connect_timeout: options.connect_timeout,
             persist: options.persist,
         }

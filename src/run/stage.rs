@@ -36,6 +36,9 @@ impl Stage for Arc<Shared> {
     fn checks(&self) -> bool {
         self.options.check
     }
+    fn summary(&self, error: Option<&Error>) -> Value {
+        Shared::summary(self, error)
+    }
     fn vars_in(&self, path: &str) -> Result<Map<String, Value>> {
         self.inventory.vars_in(path, &self.roots)
     }

@@ -27,6 +27,10 @@ pub trait Stage: Send + Sync {
     fn inquire(&self, _question: &str, _echo: bool) -> Result<String> {
         Err(Error::playbook("no person to ask"))
     }
+    /// What the run has come to so far; `error` is what stopped it.
+    fn summary(&self, _error: Option<&Error>) -> Value {
+        Value::Null
+    }
     /// The variables in a file of the project, or in those of a directory, as they are written.
     fn vars_in(&self, path: &str) -> Result<Map<String, Value>> {
         Err(Error::playbook(format!("no project to find {path} in")))

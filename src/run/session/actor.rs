@@ -264,6 +264,9 @@ impl Actor for Session {
             told.stderr.clear();
             told.reason = None;
         }
+        if made && matches!(told.status, Status::Changed | Status::WouldChange) {
+            self.run.story(|story| story.changed(&self.host, &told.operation, &told.subject));
+        }
         // What a tag leaves out is no news.
         if made && !(told.status == Status::Skipped && self.run.left_out(self.origin(), &self.tags()).is_some()) {
             self.run.bus.emit(Event::TaskEnd { record: Box::new(told) });
@@ -328,6 +331,9 @@ impl Actor for Session {
             self.run.lose(&self.host, &self.play.spec.name, word);
         }
         let error = error.filter(|_| !nested);
+        if let Some(error) = &error {
+            self.run.story(|story| story.failed(&self.host, error));
+        }
         let (origin, ended) = (self.origin().to_owned(), word.to_owned());
         let (play, host) = (self.play.spec.name.clone(), self.host.clone());
         self.run.note(|| Frame::End { origin, host, play, result: ended });

@@ -17,6 +17,7 @@ mod session;
 mod shared;
 mod stage;
 mod stuck;
+mod summary;
 mod tags;
 mod undo;
 mod vault;

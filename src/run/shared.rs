@@ -6,6 +6,7 @@ use super::memory::{Frame, Memory, Start};
 use super::owed::{Debt, Debts, Owing};
 use super::record::Recorder;
 use super::resume::Replay;
+use super::summary::Story;
 use super::vault::Vault;
 use super::{Options, stage::Person, stage::Prompt};
 use crate::inventory::{Connection, Inventory, Overlay};
@@ -16,6 +17,7 @@ use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Instant;
 use stdlib::contract::{Error, Look, Result, Site};
 use stdlib::shared::template::Engine;
 use tokio_util::sync::CancellationToken;
@@ -49,6 +51,7 @@ pub(super) struct Shared {
     pub replay: Option<Replay>,
     /// Who is at the terminal.
     pub person: Option<Person>,
+    pub began: Instant,
     state: Mutex<State>,
 }
 
@@ -62,6 +65,7 @@ struct State {
     facts: HashMap<String, Map<String, Value>>,
     asked: HashMap<String, BTreeSet<String>>,
     owed: Vec<Owed>,
+    story: Story,
     /// Why the run cannot go on where another one stopped.
     diverged: Option<Error>,
 }
@@ -124,6 +128,7 @@ impl Shared {
             vault,
             replay,
             person: None,
+            began: Instant::now(),
             state: Mutex::new(state),
         }
     }
@@ -159,17 +164,18 @@ impl Shared {
 
     fn target(&self, connection: &Connection) -> Target {
         let options = &self.options;
+        let lines = crate::transport::config_lines(&connection.ssh_args);
         Target {
             address: connection.address.clone(),
             port: connection.port,
             user: connection.user.clone().or_else(|| options.user.clone()),
             key: connection.key_file.clone().or_else(|| options.key.clone()),
-            host_keys: match connection.host_key_checking {
+            host_keys: HostKeys::said(&lines).unwrap_or(match connection.host_key_checking {
                 Some(false) => HostKeys::Off,
                 Some(true) => HostKeys::Strict,
                 None => options.host_keys,
-            },
-            options: crate::transport::config_lines(&connection.ssh_args),
+            }),
+            options: lines,
             connect_timeout: options.connect_timeout,
             persist: options.persist,
         }
@@ -213,6 +219,11 @@ impl Shared {
     /// What was counted.
     pub fn stats(&self) -> BTreeMap<String, Stats> {
         self.state().stats.clone()
+    }
+
+    /// What is told at the end.
+    pub fn story<T>(&self, of: impl FnOnce(&mut Story) -> T) -> T {
+        of(&mut self.state().story)
     }
 
     /// A host that takes no further part from a play on.

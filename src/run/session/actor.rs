@@ -6,7 +6,7 @@ use super::{Session, WITHHELD, withheld};
 use crate::inventory::Overlay;
 use crate::report::Event;
 use crate::script::{Actor, Patience, PlaySpec, Scope};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use std::time::Duration;
 use stdlib::contract::{Entry, Error, Kind, Mode, Outcome, Record, Result, Site, Status};
 
@@ -31,7 +31,7 @@ impl Actor for Session {
         }
         let text = format!("{{{{ {name} }}}}");
         let learned = self.run.wait(self.run.learn(&self.host, &text, &self.play.spec.vars, self))?;
-        let value = self.run.inventory.resolve(&self.host, name, &self.overlay(serde_json::Map::new()))?;
+        let value = self.run.inventory.resolve(&self.host, name, &self.overlay(Map::new()))?;
         // What the host itself has a say in may be another the next time.
         if learned {
             let (origin, host) = self.key();
@@ -43,6 +43,20 @@ impl Actor for Session {
         let own = self.play.spec.vars.keys().cloned();
         let merged = self.run.inventory.variables(&self.host);
         own.chain(merged.iter().flat_map(|vars| vars.keys().cloned())).collect()
+    }
+    fn resolved(&self, vars: Map<String, Value>) -> Result<Map<String, Value>> {
+        let wanted: Vec<String> = vars.keys().cloned().collect();
+        let mut overlay = self.overlay(Map::new());
+        overlay.vars.extend(vars);
+        for name in &wanted {
+            self.run.wait(self.run.learn(&self.host, &format!("{{{{ {name} }}}}"), &overlay.vars, self))?;
+        }
+        overlay.facts = self.run.facts(&self.host);
+        let resolve = |name: String| {
+            let value = self.run.inventory.resolve(&self.host, &name, &overlay)?;
+            Ok((name, value))
+        };
+        wanted.into_iter().map(resolve).collect()
     }
     fn enter(&self, scope: Scope) {
         self.now().scopes.push(scope);
@@ -250,6 +264,9 @@ impl Actor for Session {
             told.stderr.clear();
             told.reason = None;
         }
+        if made && matches!(told.status, Status::Changed | Status::WouldChange) {
+            self.run.story(|story| story.changed(&self.host, &told.operation, &told.subject));
+        }
         // What a tag leaves out is no news.
         if made && !(told.status == Status::Skipped && self.run.left_out(self.origin(), &self.tags()).is_some()) {
             self.run.bus.emit(Event::TaskEnd { record: Box::new(told) });
@@ -314,6 +331,9 @@ impl Actor for Session {
             self.run.lose(&self.host, &self.play.spec.name, word);
         }
         let error = error.filter(|_| !nested);
+        if let Some(error) = &error {
+            self.run.story(|story| story.failed(&self.host, error));
+        }
         let (origin, ended) = (self.origin().to_owned(), word.to_owned());
         let (play, host) = (self.play.spec.name.clone(), self.host.clone());
         self.run.note(|| Frame::End { origin, host, play, result: ended });

@@ -221,7 +221,7 @@ impl Room {
         while let Some(path) = open.pop() {
             match std::fs::read_dir(&path) {
                 Ok(entries) => open.extend(entries.map(|entry| entry.expect("an entry").path())),
-                Err(_) => text += &String::from_utf8_lossy(&std::fs::read(&path).expect("a file")),
+                Err(_) => text += &format!("{}\n", String::from_utf8_lossy(&std::fs::read(&path).expect("a file"))),
             }
         }
         text

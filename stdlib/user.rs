@@ -247,7 +247,7 @@ impl Operation for Present {
             let pair = [key.clone(), format!("{key}.pub")];
             let goes: &[String] = if back.home { &[home] } else if back.key { &pair } else { &[] };
             for path in goes {
-                now.gone.extend(Gone::read(host, path).await?);
+                now.gone.extend(Gone::read(host, path).await?.filter(Gone::kept));
             }
         }
         Ok(now)

@@ -159,6 +159,12 @@ mod tests {
     use serde_json::json;
 
     #[test]
+    fn what_is_only_remembered_is_no_difference() {
+        let (now, want) = (json!({ "a": 1, "_gid": 5 }), json!({ "a": 1, "_members": [] }));
+        assert_eq!(diff(&now, &want), []);
+    }
+
+    #[test]
     fn only_what_differs_is_named() {
         let now = json!({ "mode": "0644", "owner": "root", "packages": { "curl": "8.1", "jq": null } });
         let want = json!({ "mode": "0600", "owner": "root", "packages": { "curl": "8.1", "jq": "1.7" } });

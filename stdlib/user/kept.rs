@@ -77,6 +77,10 @@ impl Gone {
         let Ok(path) = HostPath::parse(path) else { return Ok(None) };
         Ok(Relic::read(host, &path).await?.map(|relic| Gone { path, relic }))
     }
+    /// Whether what it contains can be kept.
+    pub fn kept(&self) -> bool {
+        self.relic.archive.is_some() || self.relic.content.is_some()
+    }
     /// The steps that put it back.
     pub fn steps(&self) -> Result<Vec<Step>> {
         self.relic.steps(&self.path)

@@ -234,6 +234,11 @@ impl UserState {
         for gone in &want.gone {
             steps.extend(gone.steps()?);
         }
+        // Where no archive could be made of it, it is made anew: it contained no more than that.
+        if how.home && want.gone.is_empty() && (self.home_exists, want.home_exists) == (Some(false), Some(true)) {
+            steps.push(Command::sh(MAKE_HOME).args([how.name, how.skeleton()]).into());
+            steps.extend(how.key.as_ref().filter(|_| want.ssh_key == Some(true)).map(|key| key.make(how.name).into()));
+        }
         Ok(steps)
     }
 

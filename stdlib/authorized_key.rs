@@ -136,6 +136,9 @@ pub struct Present {
     pub follow: bool,
     #[serde(skip)]
     keys: Vec<Line>,
+    /// What stays when the rest goes back.
+    #[serde(skip)]
+    stays: Option<String>,
 }
 
 impl Operation for Present {
@@ -162,6 +165,14 @@ impl Operation for Present {
     }
     async fn premise(&self, host: &dyn Look, now: &KeysState) -> Result<()> {
         now.place()?.premise(host, now).await
+    }
+    async fn recall(&mut self, host: &dyn Look, before: KeysState, after: &KeysState) -> Result<KeysState> {
+        let (before, stays) = before.recalled(host, after).await?;
+        self.stays = stays;
+        Ok(before)
+    }
+    fn leaves(&self) -> Vec<String> {
+        self.stays.iter().cloned().collect()
     }
 }
 
@@ -220,6 +231,10 @@ impl Operation for Absent {
     }
     fn steps(&self, now: &KeysState, want: &KeysState) -> Result<Vec<Step>> {
         now.place()?.steps(now, want)
+    }
+    // The controller may have the keys no longer, and they are not needed.
+    async fn recall(&mut self, _host: &dyn Look, before: KeysState, _after: &KeysState) -> Result<KeysState> {
+        Ok(before)
     }
 }
 

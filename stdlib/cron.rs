@@ -6,7 +6,7 @@
 //!
 //! Without `user` it is the crontab of who is logged in, or of whom `within(#{ become: ... })` names; with `cron_file`
 //! it is a file in `/etc/cron.d`, and `user` says as whom its job runs. cron itself must be installed: the package is
-//! `cron` on Debian, `cronie` on Fedora and Arch.
+//! `cron` on Debian, `cronie` on Fedora and Arch. Backups that were asked for stay when a change is taken back.
 
 mod edit;
 mod entries;
@@ -137,6 +137,12 @@ impl Operation for Present {
     async fn premise(&self, host: &dyn Look, now: &FileState) -> Result<()> {
         self.table()?.premise(host, now).await
     }
+    async fn recall(&mut self, host: &dyn Look, before: FileState, _after: &FileState) -> Result<FileState> {
+        // What is kept is kept: one backup more would be one too many.
+        self.backup = false;
+        self.prepare(host).await?;
+        Ok(before)
+    }
     fn explain(&self, error: Error) -> Error {
         table::explain(error)
     }
@@ -194,6 +200,12 @@ impl Operation for Absent {
     }
     fn steps(&self, now: &FileState, want: &FileState) -> Result<Vec<Step>> {
         self.table()?.steps(now, want)
+    }
+    async fn recall(&mut self, host: &dyn Look, before: FileState, _after: &FileState) -> Result<FileState> {
+        // What is kept is kept: one backup more would be one too many.
+        self.backup = false;
+        self.prepare(host).await?;
+        Ok(before)
     }
     fn explain(&self, error: Error) -> Error {
         table::explain(error)

@@ -6,7 +6,7 @@
 
 use crate::bail;
 use crate::contract::{Command, Error, Fact, Look, Module, Operation, Result, Step};
-use crate::shared::account::{getent, groups, missing, tool, users};
+use crate::shared::account::{Group, getent, groups, missing, tool, users};
 use crate::shared::{AccountName, Id};
 use futures_util::try_join;
 use schemars::JsonSchema;
@@ -28,21 +28,55 @@ pub struct GroupState {
     /// Its members, so that undo can bring them back.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     members: BTreeMap<String, bool>,
+    /// What it was where nobody decides about that, for undo.
+    #[serde(rename = "_was", default, skip_serializing_if = "Option::is_none")]
+    was: Option<Was>,
+}
+
+/// A group as it was.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Was {
+    gid: u32,
+    members: Vec<String>,
+    /// Those who may add members.
+    admins: Vec<String>,
+    /// Whether a password lets others in; nobody has that any more.
+    password: bool,
+}
+
+impl Was {
+    async fn read(host: &dyn Look, group: &Group) -> Result<Was> {
+        // Only root is told, and not every system has it.
+        let shadow = host.run(&getent("gshadow", Some(&group.name))).await?.text();
+        let field = |at: usize| shadow.trim_end().split(':').nth(at).unwrap_or_default();
+        let admins = field(2).split(',').filter(|name| !name.is_empty()).map(str::to_owned).collect();
+        let password = field(1).contains('$');
+        Ok(Was { gid: group.gid, members: group.members.clone(), admins, password })
+    }
 }
 
 impl GroupState {
-    fn steps(&self, want: &GroupState, name: &str, flags: &[&str]) -> Vec<Step> {
-        let gid = want.gid.map(|gid| gid.to_string());
+    fn steps(&self, want: &GroupState, name: &str, flags: &[&str]) -> Result<Vec<Step>> {
+        let was = want.was.as_ref().filter(|_| !self.exists);
+        let gid = want.gid.or(was.map(|was| was.gid)).map(|gid| gid.to_string());
         let numbered = |command: Command| match &gid {
             Some(gid) => command.args(["-g", gid]),
             None => command,
         };
-        match (self.exists, want.exists) {
+        Ok(match (self.exists, want.exists) {
+            (false, true) if was.is_some_and(|was| was.password) => {
+                bail!("the group {name} had a password, which was not kept")
+            }
             (false, true) => {
                 let mut steps: Vec<Step> = numbered(Command::new("groupadd").args(flags.iter().copied())).arg(name).into();
-                if !want.members.is_empty() {
-                    let members = want.members.keys().cloned().collect::<Vec<_>>().join(",");
-                    steps.push(Command::new("gpasswd").args(["-M", &members, name]).into());
+                let mut put = |flag: &str, names: &[String]| {
+                    if !names.is_empty() {
+                        steps.push(Command::new("gpasswd").args([flag, &names.join(","), name]).into());
+                    }
+                };
+                if let Some(was) = was {
+                    put("-A", &was.admins);
+                    put("-M", &was.members);
                 }
                 steps
             }
@@ -52,7 +86,17 @@ impl GroupState {
                 numbered(Command::new("groupmod").args(flags.copied())).arg(name).into()
             }
             _ => Vec::new(),
-        }
+        })
+    }
+}
+
+/// A number must not be another's by now.
+async fn free(host: &dyn Look, name: &str, now: &GroupState, want: &GroupState) -> Result<()> {
+    let Some(was) = want.was.as_ref().filter(|_| !now.exists && want.exists) else { return Ok(()) };
+    let taken = groups(&host.run(&getent("group", Some(&was.gid.to_string()))).await?)?;
+    match taken.iter().find(|other| other.name != name) {
+        Some(other) => bail!("the gid {} that {name} had is {}'s by now", was.gid, other.name),
+        None => Ok(()),
     }
 }
 
@@ -94,6 +138,9 @@ pub struct Present {
     /// Take `gid` even if another group has it already.
     #[serde(default)]
     pub non_unique: bool,
+    /// Whether undo asks.
+    #[serde(skip)]
+    back: bool,
 }
 
 impl Operation for Present {
@@ -107,8 +154,17 @@ impl Operation for Present {
     }
     async fn read(&self, host: &dyn Look) -> Result<GroupState> {
         let found = groups(&host.run(&getent("group", Some(&self.name))).await?)?.into_iter().next();
-        let gid = found.as_ref().map(|group| group.gid).filter(|_| self.gid.is_some());
-        Ok(GroupState { exists: found.is_some(), gid, ..GroupState::default() })
+        let Some(group) = found else { return Ok(GroupState::default()) };
+        let was = if self.back { Some(Was::read(host, &group).await?) } else { None };
+        let gid = Some(group.gid).filter(|_| self.gid.is_some());
+        Ok(GroupState { exists: true, gid, was, ..GroupState::default() })
+    }
+    async fn recall(&mut self, _host: &dyn Look, before: GroupState, _after: &GroupState) -> Result<GroupState> {
+        self.back = true;
+        Ok(before)
+    }
+    async fn returnable(&self, host: &dyn Look, now: &GroupState, want: &GroupState) -> Result<()> {
+        if self.non_unique { Ok(()) } else { free(host, &self.name, now, want).await }
     }
     fn want(&self, _now: &GroupState) -> Result<GroupState> {
         Ok(GroupState { exists: true, gid: self.gid, ..GroupState::default() })
@@ -116,7 +172,7 @@ impl Operation for Present {
     fn steps(&self, now: &GroupState, want: &GroupState) -> Result<Vec<Step>> {
         let flags = [("-r", self.system), ("-o", self.non_unique)];
         let flags: Vec<&str> = flags.iter().filter(|(_, given)| want.exists && *given).map(|(flag, _)| *flag).collect();
-        Ok(now.steps(want, &self.name, &flags))
+        now.steps(want, &self.name, &flags)
     }
     async fn premise(&self, host: &dyn Look, now: &GroupState) -> Result<()> {
         let program = if now.exists { "groupmod" } else { "groupadd" };
@@ -151,6 +207,8 @@ impl Operation for Present {
 /// ```transcript
 /// ? getent group old
 /// = old:x:1501:media
+/// ? getent gshadow old
+/// = old:!::media
 /// ! groupdel old
 /// ? getent group old
 /// * 2
@@ -170,18 +228,20 @@ impl Operation for Absent {
 
     async fn read(&self, host: &dyn Look) -> Result<GroupState> {
         let found = groups(&host.run(&getent("group", Some(&self.name))).await?)?.into_iter().next();
-        Ok(found.map_or_else(GroupState::default, |group| GroupState {
-            exists: true,
-            gid: Some(group.gid),
-            members: group.members.into_iter().map(|member| (member, true)).collect(),
-        }))
+        let Some(group) = found else { return Ok(GroupState::default()) };
+        let was = Some(Was::read(host, &group).await?);
+        let members = group.members.into_iter().map(|member| (member, true)).collect();
+        Ok(GroupState { exists: true, gid: Some(group.gid), members, was })
     }
     fn want(&self, _now: &GroupState) -> Result<GroupState> {
         Ok(GroupState::default())
     }
     fn steps(&self, now: &GroupState, want: &GroupState) -> Result<Vec<Step>> {
         let flags: &[&str] = if self.force && !want.exists { &["-f"] } else { &[] };
-        Ok(now.steps(want, &self.name, flags))
+        now.steps(want, &self.name, flags)
+    }
+    async fn returnable(&self, host: &dyn Look, now: &GroupState, want: &GroupState) -> Result<()> {
+        free(host, &self.name, now, want).await
     }
     fn explain(&self, error: Error) -> Error {
         explain(error)
@@ -253,11 +313,11 @@ mod tests {
     fn every_state_can_be_reached() {
         let state = |value: Value| serde_json::from_value::<GroupState>(value).unwrap();
         let lines = |now, want, flags: &[&str]| -> Vec<String> {
-            state(now).steps(&state(want), "media", flags).iter().map(Step::line).collect()
+            state(now).steps(&state(want), "media", flags).unwrap().iter().map(Step::line).collect()
         };
         let none = || json!({ "exists": false });
-        let full = || json!({ "exists": true, "gid": 1500, "members": { "a": true, "b": true } });
-        assert_eq!(lines(none(), full(), &["-r"]), ["groupadd -r -g 1500 media", "gpasswd -M a,b media"]);
+        let full = || json!({ "exists": true, "gid": 1500, "_was": { "gid": 1500, "members": ["b", "a"], "admins": ["c"], "password": false } });
+        assert_eq!(lines(none(), full(), &["-r"]), ["groupadd -r -g 1500 media", "gpasswd -A c media", "gpasswd -M b,a media"]);
         assert_eq!(lines(full(), none(), &["-f"]), ["groupdel -f media"]);
         assert_eq!(
             lines(json!({ "exists": true, "gid": 7 }), json!({ "exists": true, "gid": 8 }), &["-r", "-o"]),

@@ -7,6 +7,7 @@
 
 mod change;
 mod fstab;
+mod layer;
 mod operations;
 mod state;
 

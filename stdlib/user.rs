@@ -11,6 +11,7 @@ mod absent;
 mod expiry;
 mod facts;
 mod hash;
+mod kept;
 mod key;
 mod state;
 
@@ -21,10 +22,11 @@ pub use key::KeyKind;
 pub use state::UserState;
 
 use crate::bail;
-use crate::contract::{Command, Error, Look, Module, Operation, Result, Step};
+use crate::contract::{Command, Error, Keepsake, Look, Module, Operation, Result, Step};
 use crate::shared::account::{getent, missing, tool, users};
 use crate::shared::{AccountName, HostPath, Id, Many};
 use futures_util::try_join;
+use kept::{Account, Gone};
 use key::Key;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -39,8 +41,8 @@ pub fn register(module: &mut Module) {
 /// Make sure a user exists, with these groups, this home, this shell...
 ///
 /// What is not given stays as it is, or is the system's default for a new user. A group of the same name that
-/// exists already becomes the primary one only if `group` says so. Undo takes a new user away again, and leaves
-/// his home directory.
+/// exists already becomes the primary one only if `group` says so. Undo takes a new user away again, and his home
+/// directory with him if it contains no more than it was made with; otherwise it stays, which the plan says.
 ///
 /// ```rhai
 /// user::present("media", #{ groups: ["docker"], append: true, shell: "/bin/bash" });
@@ -52,10 +54,9 @@ pub fn register(module: &mut Module) {
 /// = media:x:1000:
 /// = users:x:100:media
 /// = docker:x:990:
-/// ? sh -c 'h=$(getent passwd "$1" | cut -d: -f6); for p in "$h" "${2:-$h}" "${2:-$h}/$3"; do [ ! -e "$p" ] || printf "%s\n" "$p"; done' sh media '' ''
-/// = /home/media
-/// = /home/media
-/// = /home/media/
+/// ? sh -c '(getent passwd; HOME in /etc/default/useradd; test -e)' sh media '' ''
+/// = at /home/media
+/// = home
 /// ! usermod -a -G docker -s /bin/bash media
 /// ? getent passwd media
 /// = media:x:1000:1000::/home/media:/bin/bash
@@ -63,10 +64,9 @@ pub fn register(module: &mut Module) {
 /// = media:x:1000:
 /// = users:x:100:media
 /// = docker:x:990:media
-/// ? sh -c 'h=$(getent passwd "$1" | cut -d: -f6); for p in "$h" "${2:-$h}" "${2:-$h}/$3"; do [ ! -e "$p" ] || printf "%s\n" "$p"; done' sh media '' ''
-/// = /home/media
-/// = /home/media
-/// = /home/media/
+/// ? sh -c '(getent passwd; HOME in /etc/default/useradd; test -e)' sh media '' ''
+/// = at /home/media
+/// = home
 /// ```
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -127,6 +127,20 @@ pub struct Present {
     /// `groups`, one by one.
     #[serde(skip)]
     supplementary: Option<BTreeMap<String, bool>>,
+    /// How undo goes about it.
+    #[serde(skip)]
+    back: Option<WayBack>,
+}
+
+/// What undo has found out before it reads.
+#[derive(Debug, Default)]
+struct WayBack {
+    /// The home directory goes.
+    home: bool,
+    /// The key pair goes.
+    key: bool,
+    /// What stays, in words.
+    leaves: Vec<String>,
 }
 
 /// When a password is set.
@@ -223,7 +237,56 @@ impl Operation for Present {
     }
 
     async fn read(&self, host: &dyn Look) -> Result<UserState> {
-        UserState::read(host, &self.name, &self.decides()).await
+        let mut now = UserState::read(host, &self.name, &self.decides()).await?;
+        if let Some(back) = self.back.as_ref().filter(|_| now.exists) {
+            let user = users(&host.run(&getent("passwd", Some(&self.name))).await?)?.into_iter().next();
+            if let Some(user) = user {
+                now.account = Some(Account::read(host, &self.name, user.uid).await?);
+            }
+            let (home, key) = (now.found.home.clone(), format!("{}/{}", now.found.home, self.key().file));
+            let pair = [key.clone(), format!("{key}.pub")];
+            let goes: &[String] = if back.home { &[home] } else if back.key { &pair } else { &[] };
+            for path in goes {
+                now.gone.extend(Gone::read(host, path).await?.filter(Gone::kept));
+            }
+        }
+        Ok(now)
+    }
+
+    async fn recall(&mut self, host: &dyn Look, before: UserState, after: &UserState) -> Result<UserState> {
+        self.prepare(host).await?;
+        let (mut before, mut back) = (before, WayBack::default());
+        let now = UserState::read(host, &self.name, &self.decides()).await?;
+        let moved = before.exists && self.move_home && before.home != after.home;
+        if !moved && before.home_exists == Some(false) && now.home_exists == Some(true) {
+            let skeleton = self.skeleton.as_deref().unwrap_or("/etc/skel");
+            let key = if after.ssh_key == Some(true) { self.key().file } else { String::new() };
+            let more = kept::more(host, &now.found.home, skeleton, &key).await?;
+            back.home = more.is_empty();
+            if !back.home {
+                before.home_exists = Some(true);
+                let (home, more) = (&now.found.home, more.join(", "));
+                back.leaves.push(format!("{home} stays while it contains more than it was made with: {more}"));
+            }
+        }
+        back.key = before.exists && before.ssh_key == Some(false) && after.ssh_key == Some(true);
+        self.back = Some(back);
+        Ok(before)
+    }
+
+    async fn returnable(&self, host: &dyn Look, now: &UserState, want: &UserState) -> Result<()> {
+        match want.account.as_ref().filter(|_| !now.exists && !self.non_unique) {
+            Some(account) => account.free(host, &self.name).await,
+            None => Ok(()),
+        }
+    }
+
+    fn keeps(&self, now: &UserState, want: &UserState) -> Vec<Keepsake> {
+        kept::keeps(now, want, &self.name)
+    }
+
+    fn leaves(&self) -> Vec<String> {
+        self.back.as_ref().map(|back| back.leaves.clone()).unwrap_or_default()
     }
 
     fn want(&self, now: &UserState) -> Result<UserState> {

@@ -94,6 +94,7 @@ fn draw(plan: &UndoPlan, undoing: &Undoing, paint: Paint) -> Vec<String> {
             let what = format!("{} {}", entry.operation, entry.subject.lines().next().unwrap_or_default());
             lines.push(format!("{:>4}  {}  {}", entry.step, paint.bold(&hosts.join(" ")), what.trim_end()));
             lines.extend(why(entry).map(|why| format!("      {}", paint.dim(&why))));
+            lines.extend(entry.leaves.iter().map(|what| format!("      {}", paint.dim(what))));
             lines.extend(entry.lines.iter().take(LONGEST).map(|line| format!("      {}", paint.diff(line))));
             if entry.lines.len() > LONGEST {
                 lines.push(paint.dim(&format!("      ... {} lines more", entry.lines.len() - LONGEST)));
@@ -101,7 +102,8 @@ fn draw(plan: &UndoPlan, undoing: &Undoing, paint: Paint) -> Vec<String> {
         }
     };
     let reason = |entry: &UndoEntry| match &entry.fate {
-        Fate::Stays(why) => Some(why.clone()),
+        Fate::Stays(why) if entry.at.file.is_empty() => Some(why.clone()),
+        Fate::Stays(why) => Some(format!("{why} ({})", entry.at)),
         _ => None,
     };
     let none = |_: &UndoEntry| None;
@@ -135,7 +137,7 @@ fn verdict(plan: &UndoPlan) -> String {
 fn grouped<'a>(entries: &[&'a UndoEntry]) -> Vec<(&'a UndoEntry, Vec<&'a str>)> {
     let mut groups: BTreeMap<_, (&UndoEntry, Vec<&str>)> = BTreeMap::new();
     for entry in entries {
-        let key = (std::cmp::Reverse(entry.step), &entry.fate, &entry.lines);
+        let key = (std::cmp::Reverse(entry.step), &entry.fate, &entry.lines, &entry.leaves);
         groups.entry(key).or_insert_with(|| (entry, Vec::new())).1.push(&entry.host);
     }
     groups.into_values().collect()
@@ -150,7 +152,7 @@ fn machine(entry: &UndoEntry) -> serde_json::Value {
         Fate::Again => ("again", None),
     };
     json!({ "step": entry.step, "host": entry.host, "operation": entry.operation, "subject": entry.subject,
-            "fate": fate, "reason": reason, "lines": entry.lines })
+            "fate": fate, "reason": reason, "lines": entry.lines, "leaves": entry.leaves, "at": entry.at })
 }
 
 /// Ask whoever sits there; nobody there is no.

@@ -16,7 +16,7 @@ pub struct KeysState {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     directory: Option<Directory>,
     /// Where that is.
-    #[serde(skip)]
+    #[serde(rename = "_place", default, skip_serializing_if = "Option::is_none")]
     place: Option<KeyFile>,
 }
 
@@ -27,6 +27,8 @@ struct Directory {
     mode: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     owner: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    group: Option<String>,
 }
 
 impl KeysState {
@@ -43,10 +45,24 @@ impl KeysState {
     pub fn place(&self) -> Result<&KeyFile> {
         self.place.as_ref().ok_or_else(|| Error::bug("a file of keys was not read"))
     }
+    /// The state to go back to, and what stays if that is not the one before: a directory that was made and has got more
+    /// than the keys.
+    pub async fn recalled(mut self, host: &dyn Look, after: &KeysState) -> Result<(KeysState, Option<String>)> {
+        let made = matches!((&self.directory, &after.directory), (Some(before), Some(after))
+            if before.mode.is_none() && after.mode.is_some());
+        let Some(place) = after.place.as_ref().filter(|_| made) else { return Ok((self, None)) };
+        let Some(directory) = &place.directory else { return Ok((self, None)) };
+        let more = Command::new("find").args([directory, "-mindepth", "1", "!", "-path", place.path.as_str()]);
+        let output = host.run(&more).await?;
+        let Some(first) = output.lines().into_iter().next() else { return Ok((self, None)) };
+        self.directory.clone_from(&after.directory);
+        let stays = format!("{directory} stays while it contains more than the keys: {}", first.trim_start_matches(directory.as_str()).trim_start_matches('/'));
+        Ok((self, Some(stays)))
+    }
 }
 
 /// Where a user's keys are, and whose they should be.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct KeyFile {
     path: HostPath,
     /// The directory, where it is managed.
@@ -126,7 +142,8 @@ impl KeyFile {
         if found.kind != Kind::Directory {
             bail!("{path} is {}, not a directory", found.kind.words(); hint: "manage_dir: false leaves it alone");
         }
-        Ok(Directory { mode: Some(format!("{:04o}", found.mode)), owner: Some(found.owner_like(&self.user)) })
+        let (owner, group) = (found.owner_like(&self.user), found.group_like(&self.group));
+        Ok(Directory { mode: Some(format!("{:04o}", found.mode)), owner: Some(owner), group: Some(group) })
     }
 
     /// The state with another text, and as sshd wants it: others may write neither file nor directory.
@@ -143,8 +160,10 @@ impl KeyFile {
             want.file.owner = owner.clone();
             want.file.group = if same { now.file.group.clone() } else { Some(self.group.as_str().to_owned()) };
         }
-        want.directory =
-            now.directory.as_ref().map(|directory| Directory { mode: strict(&directory.mode, "0700"), owner });
+        want.directory = now.directory.as_ref().map(|directory| {
+            let group = if directory.owner == owner { directory.group.clone() } else { Some(self.group.as_str().to_owned()) };
+            Directory { mode: strict(&directory.mode, "0700"), owner, group }
+        });
         want
     }
 
@@ -166,8 +185,10 @@ impl KeyFile {
             (Some(now), Some(want)) if now != want => steps.push(stat::chmod(path, want, true).into()),
             _ => {}
         }
-        if let Some(owner) = want.owner.as_deref().filter(|_| now.owner != want.owner) {
-            steps.push(stat::chown(path, Some(owner), Some(self.group.as_str())).into());
+        let owner = want.owner.as_deref().filter(|_| now.owner != want.owner);
+        let group = want.group.as_deref().filter(|_| now.group != want.group);
+        if owner.is_some() || group.is_some() {
+            steps.push(stat::chown(path, owner, group).into());
         }
         steps.extend(file);
         Ok(steps)
@@ -211,16 +232,16 @@ mod tests {
         let file = |mode: &str, owner: &str, directory: Value| {
             json!({ "content": FileState::text("key\n".to_owned()), "mode": mode, "owner": owner, "group": "1000", "directory": directory })
         };
-        let strict = file("0600", "media", json!({ "mode": "0700", "owner": "media" }));
+        let strict = file("0600", "media", json!({ "mode": "0700", "owner": "media", "group": "1000" }));
         assert_eq!(
             lines(strict.clone(), json!({ "directory": {} })),
             ["rm -f -- /home/media/.ssh/authorized_keys", "rmdir -- /home/media/.ssh"]
         );
         assert_eq!(
-            lines(strict, file("0664", "root", json!({ "mode": "0777", "owner": "root" }))),
+            lines(strict, file("0664", "root", json!({ "mode": "0777", "owner": "root", "group": "0" }))),
             [
                 "chmod 00777 -- /home/media/.ssh",
-                "chown -h root:1000 -- /home/media/.ssh",
+                "chown -h root:0 -- /home/media/.ssh",
                 "chown -h root -- /home/media/.ssh/authorized_keys",
                 "chmod 0664 -- /home/media/.ssh/authorized_keys"
             ]

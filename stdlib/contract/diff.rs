@@ -50,7 +50,8 @@ impl Content {
     }
 }
 
-/// What differs between two states, in the order of the wanted one.
+/// What differs between two states, in the order of the wanted one. A key that begins with `_` is remembered with the
+/// state, for the way back, and is no difference.
 pub fn diff(now: &Value, want: &Value) -> Vec<Change> {
     let mut changes = Vec::new();
     compare("", now, want, &mut changes);
@@ -60,10 +61,10 @@ pub fn diff(now: &Value, want: &Value) -> Vec<Change> {
 fn compare(path: &str, now: &Value, want: &Value, out: &mut Vec<Change>) {
     match (now, want) {
         (Value::Object(a), Value::Object(b)) if digest(now).is_none() && digest(want).is_none() => {
-            for (key, after) in b {
+            for (key, after) in b.iter().filter(|(key, _)| !key.starts_with('_')) {
                 compare(&join(path, key), a.get(key).unwrap_or(&Value::Null), after, out);
             }
-            for (key, before) in a.iter().filter(|(key, _)| !b.contains_key(*key)) {
+            for (key, before) in a.iter().filter(|(key, _)| !b.contains_key(*key) && !key.starts_with('_')) {
                 compare(&join(path, key), before, &Value::Null, out);
             }
         }
@@ -156,6 +157,12 @@ fn unified(before: &str, after: &str, title: &str) -> Vec<String> {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn what_is_only_remembered_is_no_difference() {
+        let (now, want) = (json!({ "a": 1, "_gid": 5 }), json!({ "a": 1, "_members": [] }));
+        assert_eq!(diff(&now, &want), []);
+    }
 
     #[test]
     fn only_what_differs_is_named() {

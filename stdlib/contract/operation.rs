@@ -64,6 +64,10 @@ pub trait Operation: DeserializeOwned + JsonSchema + Send + Sync + 'static {
     ) -> impl Future<Output = Result<()>> + Send {
         async { Ok(()) }
     }
+    /// What the way back leaves although the change brought it, as `recall` has found out: said in the plan. Pure.
+    fn leaves(&self) -> Vec<String> {
+        Vec::new()
+    }
     /// Whether its differences must never be shown or kept.
     fn sensitive(&self) -> bool {
         false

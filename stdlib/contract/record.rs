@@ -95,6 +95,14 @@ pub struct Record {
     pub sensitive: bool,
 }
 
+/// A state without what is only remembered for the way back.
+fn shown(state: Value) -> Value {
+    match state {
+        Value::Object(fields) => fields.into_iter().filter(|(key, _)| !key.starts_with('_')).collect(),
+        other => other,
+    }
+}
+
 impl Record {
     /// A record of what `outcome` says; the engine fills in where and when.
     pub fn new(host: &str, operation: &str, subject: &str, outcome: Outcome) -> Record {
@@ -113,7 +121,7 @@ impl Record {
             status,
             diff: if sensitive { Vec::new() } else { diff },
             steps: if sensitive { Vec::new() } else { steps },
-            before: if sensitive { Value::Null } else { before },
+            before: if sensitive { Value::Null } else { shown(before) },
             rc,
             stdout,
             stderr,

@@ -48,6 +48,10 @@ pub struct Restored {
     pub drift: Vec<Change>,
     /// The differences between the states after and before, whatever the host is like now.
     pub expected: Vec<Change>,
+    /// Why there is no way back, whatever else goes back before.
+    pub refused: Option<Error>,
+    /// What stays although the change brought it, in words.
+    pub leaves: Vec<String>,
 }
 
 /// Take a change back, or say what that would take.
@@ -60,20 +64,26 @@ pub async fn restore<O: Operation>(mut op: O, past: &Past, host: &dyn Host, back
     let changes = diff(&current, &wanted);
     let expected = diff(&past.after, &wanted);
     let drift = diff(&past.after, &current);
+    let leaves = op.leaves();
     if changes.is_empty() {
         let outcome = Outcome { before: current, sensitive, ..Outcome::new(Status::Ok) };
-        return Ok(Restored { outcome, drift, expected });
+        return Ok(Restored { outcome, drift, expected, refused: None, leaves });
     }
     match back {
         Back::Check => {
             // What is to be taken back before this one brings the host to where this one left it.
-            let steps = op.steps(if drift.is_empty() { &now } else { &was }, &want)?;
-            if drift.is_empty() {
-                op.returnable(host.look(), &now, &want).await?;
-            }
+            let steps = op.steps(if drift.is_empty() { &now } else { &was }, &want);
+            let returnable = match drift.is_empty() {
+                true => op.returnable(host.look(), &now, &want).await,
+                false => Ok(()),
+            };
+            let (steps, refused) = match steps.and_then(|steps| returnable.map(|()| steps)) {
+                Ok(steps) => (steps, None),
+                Err(error) => (Vec::new(), Some(error)),
+            };
             let outcome =
                 Outcome { diff: changes, steps, before: current, sensitive, ..Outcome::new(Status::WouldChange) };
-            return Ok(Restored { outcome, drift, expected });
+            return Ok(Restored { outcome, drift, expected, refused, leaves });
         }
         Back::Apply if !drift.is_empty() => {
             return Err(Error::host(format!("it has changed since: {}", drift[0].summary()))
@@ -85,7 +95,7 @@ pub async fn restore<O: Operation>(mut op: O, past: &Past, host: &dyn Host, back
     let (output, after) = apply(&op, host, &now, &want, &steps).await?;
     let done = Outcome::new(Status::Changed);
     let outcome = Outcome { diff: changes, steps, before: current, after, output, sensitive, ..done };
-    Ok(Restored { outcome, drift, expected })
+    Ok(Restored { outcome, drift, expected, refused: None, leaves })
 }
 
 fn parse<T: DeserializeOwned>(state: &Value) -> Result<T> {

@@ -92,6 +92,12 @@ impl Operation for Env {
     async fn premise(&self, host: &dyn Look, now: &FileState) -> Result<()> {
         self.table()?.premise(host, now).await
     }
+    async fn recall(&mut self, host: &dyn Look, before: FileState, _after: &FileState) -> Result<FileState> {
+        // What is kept is kept: one backup more would be one too many.
+        self.backup = false;
+        self.prepare(host).await?;
+        Ok(before)
+    }
     fn explain(&self, error: Error) -> Error {
         table::explain(error)
     }
@@ -151,6 +157,12 @@ impl Operation for EnvAbsent {
     }
     fn steps(&self, now: &FileState, want: &FileState) -> Result<Vec<Step>> {
         self.table()?.steps(now, want)
+    }
+    async fn recall(&mut self, host: &dyn Look, before: FileState, _after: &FileState) -> Result<FileState> {
+        // What is kept is kept: one backup more would be one too many.
+        self.backup = false;
+        self.prepare(host).await?;
+        Ok(before)
     }
     fn explain(&self, error: Error) -> Error {
         table::explain(error)

@@ -2,7 +2,7 @@
 
 use crate::bail;
 use crate::contract::{Command, Error, Look, Result, Step};
-use crate::shared::{AccountName, Attributes, FileState, HostPath, Keep, Reading};
+use crate::shared::{AccountName, Attributes, FileState, HostPath, Id, Keep, Mode, Reading};
 
 /// A text with entries.
 #[derive(Debug)]
@@ -89,7 +89,16 @@ impl Table {
     pub async fn read(&self, host: &dyn Look) -> Result<FileState> {
         let user = match &self.place {
             Place::Crontab(user) => user.as_deref(),
-            Place::File(path) => return FileState::read(host, path, Attributes::default(), Reading::Text).await,
+            Place::File(path) => {
+                // They are nobody's to decide, but a file that goes comes back with them.
+                let (mode, id) = (Mode::octal(0), Id::from(0));
+                let all = Attributes { mode: Some(&mode), owner: Some(&id), group: Some(&id) };
+                let mut now = FileState::read(host, path, all, Reading::Text).await?;
+                if let (Some(mode), Some(owner), Some(group)) = (now.mode.take(), now.owner.take(), now.group.take()) {
+                    now.had = Some((mode, owner, group));
+                }
+                return Ok(now);
+            }
         };
         let output = host.run(&Table::crontab(user, &["-l"]).env("LC_ALL", "C")).await?;
         let said = output.stderr_text();
@@ -113,7 +122,11 @@ impl Table {
     pub fn steps(&self, now: &FileState, want: &FileState) -> Result<Vec<Step>> {
         let user = match &self.place {
             Place::File(path) => {
-                return now.steps(path, want, None, &Keep { backup: self.backup, ..Keep::default() });
+                let mut want = want.clone();
+                if let (None, Some((mode, owner, group))) = (&now.content, want.had.take()) {
+                    (want.mode, want.owner, want.group) = (Some(mode), Some(owner), Some(group));
+                }
+                return now.steps(path, &want, None, &Keep { backup: self.backup, ..Keep::default() });
             }
             Place::Crontab(user) => user.as_deref(),
         };
@@ -158,6 +171,9 @@ mod tests {
         let file = Table::new(Some(&user), Some("homelab"), true).unwrap();
         assert_eq!(lines(&file, &none, &some), ["write /etc/cron.d/homelab"]);
         assert_eq!(lines(&file, &some, &none), ["rm -f -- /etc/cron.d/homelab"]);
+        let had = Some(("0600".to_owned(), "0".to_owned(), "8".to_owned()));
+        let back = FileState { had, ..some.clone() };
+        assert_eq!(lines(&file, &none, &back), ["write /etc/cron.d/homelab mode=0600 owner=0 group=8"]);
     }
 
     #[test]

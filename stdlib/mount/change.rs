@@ -1,8 +1,7 @@
 //! The way from one state of a mount point to another.
 
 use super::fstab::{self, Entry};
-use super::state::{Live, MountState, flag, meant, shown};
-use crate::bail;
+use super::state::{Live, MountState, flag, shown};
 use crate::contract::{Command, Content, Error, Result, Source, Step, Write};
 use crate::shared::HostPath;
 
@@ -14,14 +13,22 @@ pub struct Place<'a> {
     pub backup: bool,
     /// The line that the playbook asks for, passwords and all.
     pub own: Option<&'a Entry>,
+    /// Whether it goes back to what was.
+    pub back: bool,
 }
+
+/// `PATH ABOVE`: takes a mount point away, and the directories above it that were made for it and are empty.
+const RMDIR: &str = r#"rmdir -- "$1" && d=${1%/*} && while [ -n "$2" ] && [ -n "$d" ] && [ "$d" != "$2" ] && rmdir -- "$d" 2>/dev/null; do d=${d%/*}; done; [ ! -e "$1" ]"#;
 
 const REMOUNT: &str = r#"mount -o remount -- "$1" || { umount -- "$1" && mount -- "$1"; }"#;
 
 impl Place<'_> {
     /// The steps between two states; what goes, goes in the reverse order of what comes.
     pub fn steps(&self, now: &MountState, want: &MountState) -> Result<Vec<Step>> {
-        let entry = self.entry(want)?;
+        if self.back {
+            return self.back(now, want);
+        }
+        let entry = self.own.filter(|_| want.fstab.is_some()).cloned();
         let mut steps: Vec<Step> = Vec::new();
         if now.directory == Some(false) && want.directory == Some(true) {
             steps.push(Command::new("mkdir").args(["-p", "--", self.path]).into());
@@ -35,12 +42,12 @@ impl Place<'_> {
         }
         let written = now.fstab != want.fstab;
         if written {
-            steps.extend(self.write(now, entry.as_ref()));
+            steps.extend(self.write(now, fstab::edit(&now.around.text, self.path, entry.as_ref())));
         }
         // Where fstab is not this operation's to decide, it tells still how to mount.
         let entry = if written { entry } else { fstab::find(&now.around.text, self.path) };
         match &want.mounted {
-            Some(live) if !kept => steps.push(self.mount(live, entry.as_ref())?.into()),
+            Some(_) if !kept => steps.push(self.listed().into()),
             Some(live) if now.mounted != want.mounted || written && self.reopened(now, entry.as_ref()) => {
                 let remount = match &entry {
                     Some(_) if self.standard() => Command::sh(REMOUNT).arg(self.path.as_str()),
@@ -50,23 +57,53 @@ impl Place<'_> {
             }
             _ => {}
         }
+        Ok(steps)
+    }
+
+    /// The steps back: what was mounted is mounted again as the kernel told it, the lowest first.
+    fn back(&self, now: &MountState, want: &MountState) -> Result<Vec<Step>> {
+        let mut steps: Vec<Step> = Vec::new();
+        if now.directory == Some(false) && want.directory == Some(true) {
+            steps.push(Command::new("mkdir").args(["-p", "--", self.path]).into());
+        }
+        let pairs = || now.layers.iter().zip(&want.layers);
+        let kept = pairs().take_while(|(now, want)| now.same(want)).count();
+        let umount: Step = Command::new("umount").args(["--", self.path]).into();
+        steps.extend(std::iter::repeat_n(umount, now.layers.len() - kept));
+        let mut text = now.around.text.clone();
+        if now.lines != want.lines {
+            text = fstab::put_back(&text, self.path, &want.lines);
+            steps.extend(self.write(now, text.clone()));
+        }
+        let entry = fstab::find(&text, self.path);
+        let last = want.layers.len();
+        for (at, layer) in want.layers.iter().enumerate().skip(kept) {
+            let names = |entry: &&Entry| entry.src == layer.src || flag(&entry.opts, "bind") || flag(&entry.opts, "rbind");
+            let listed = entry.as_ref().filter(|entry| at + 1 == last && names(entry)).map(|_| self.listed());
+            steps.extend(layer.mount(self.path, at + 1 == last, listed)?.into_iter().map(Step::Run));
+        }
+        if let Some((is, was)) = pairs().next_back().filter(|_| kept == last && kept == now.layers.len())
+            && (&is.opts, &is.system) != (&was.opts, &was.system)
+        {
+            steps.push(was.reopen(self.path).into());
+        }
         if now.directory == Some(true) && want.directory == Some(false) {
-            steps.push(Command::new("rmdir").args(["--", self.path]).into());
+            let above = want.above.as_deref().unwrap_or_default();
+            steps.push(Command::sh(RMDIR).args([self.path.as_str(), above]).into());
         }
         Ok(steps)
     }
 
-    fn standard(&self) -> bool {
-        self.fstab == "/etc/fstab"
+    /// What mounts it as fstab says.
+    fn listed(&self) -> Command {
+        match self.standard() {
+            true => Command::new("mount").args(["--", self.path]),
+            false => Command::new("mount").args(["-T", self.fstab, "--", self.path.as_str()]),
+        }
     }
 
-    /// The line that a state has in fstab.
-    fn entry(&self, want: &MountState) -> Result<Option<Entry>> {
-        let Some(line) = &want.fstab else { return Ok(None) };
-        match self.own {
-            Some(own) if shown(&own.line(), Some(&own.line())) == *line => Ok(Some(own.clone())),
-            _ => meant(line).map(Some),
-        }
+    fn standard(&self) -> bool {
+        self.fstab == "/etc/fstab"
     }
 
     /// Whether what is mounted must hear of new options. A bind mount has none of its own.
@@ -76,40 +113,23 @@ impl Place<'_> {
         before != after && after.is_some_and(|opts| !flag(&opts, "bind") && !flag(&opts, "rbind"))
     }
 
-    fn write(&self, now: &MountState, entry: Option<&Entry>) -> Vec<Step> {
+    fn write(&self, now: &MountState, wanted: String) -> Vec<Step> {
         let text = &now.around.text;
         let digest = Content::digest(text.as_bytes());
         let mut steps = vec![Step::Write(Write {
             path: self.fstab.to_owned(),
-            source: Source::Text(fstab::edit(text, self.path, entry)),
+            sensitive: text.contains("pass") || wanted.contains("pass"),
+            source: Source::Text(wanted),
             mode: None,
             owner: None,
             group: None,
-            backup: (self.backup && !text.is_empty()).then(|| format!("{}.{}~", self.fstab, &digest[..12])),
+            backup: (self.backup && !self.back && !text.is_empty()).then(|| format!("{}.{}~", self.fstab, &digest[..12])),
             validate: None,
-            sensitive: text.contains("pass") || entry.is_some_and(|entry| entry.opts.contains("pass")),
         })];
         if now.around.systemd && self.standard() {
             steps.push(Command::new("systemctl").arg("daemon-reload").into());
         }
         steps
-    }
-
-    fn mount(&self, live: &Live, entry: Option<&Entry>) -> Result<Command> {
-        let listed = entry.is_some_and(|entry| entry.src == live.src || live.root.is_some());
-        if listed && self.standard() {
-            return Ok(Command::new("mount").args(["--", self.path]));
-        }
-        if listed {
-            return Ok(Command::new("mount").args(["-T", self.fstab, "--", self.path.as_str()]));
-        }
-        if let Some(root) = &live.root {
-            bail!("{} showed the directory {root} of {}, and no line of fstab says how", self.path, live.src);
-        }
-        if live.opts.contains("withheld›") {
-            bail!("{} was mounted with a password, which was not kept", self.path);
-        }
-        Ok(Command::new("mount").args(["-t", &live.fstype, "-o", &live.opts, "--", &live.src, self.path]))
     }
 }
 

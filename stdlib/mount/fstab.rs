@@ -62,6 +62,22 @@ pub fn find(text: &str, path: &str) -> Option<Entry> {
     text.lines().filter_map(Entry::parse).rfind(|entry| entry.path == path)
 }
 
+/// The lines of a mount point, to the letter, and which lines they are.
+pub fn lines(text: &str, path: &str) -> Vec<(usize, String)> {
+    let of = |(_, line): &(usize, &str)| Entry::parse(line).is_some_and(|entry| entry.path == path);
+    text.split_inclusive('\n').enumerate().filter(of).map(|(at, line)| (at, line.to_owned())).collect()
+}
+
+/// The text with these lines for a mount point, and no others.
+pub fn put_back(text: &str, path: &str, lines: &[(usize, String)]) -> String {
+    let other = |line: &&str| Entry::parse(line).is_none_or(|entry| entry.path != path);
+    let mut all: Vec<&str> = text.split_inclusive('\n').filter(other).collect();
+    for (at, line) in lines {
+        all.insert((*at).min(all.len()), line);
+    }
+    all.concat()
+}
+
 /// The text with this entry for a mount point, or without one.
 pub fn edit(text: &str, path: &str, entry: Option<&Entry>) -> String {
     let mut entry = entry;
@@ -90,6 +106,17 @@ mod tests {
 
     const TEXT: &str = "# <file system>\nUUID=1  /          ext4  errors=remount-ro 0 1\n#/dev/sdb1 /srv ext4\n\
                         nas:/a   /mnt/my\\040nas  nfs   defaults  0 0  # the big one\n";
+
+    #[test]
+    fn lines_come_back_to_the_letter_and_to_their_place() {
+        let text = "# mine\n/dev/a  /  ext4\n\t/dev/b\t/mnt ext4 ro # b\n/dev/c /mnt/c ext4\n";
+        let was = lines(text, "/mnt");
+        assert_eq!(was, [(2, "\t/dev/b\t/mnt ext4 ro # b\n".to_owned())]);
+        let gone = edit(text, "/mnt", None);
+        assert_ne!(gone, text);
+        assert_eq!(put_back(&gone, "/mnt", &was), text);
+        assert_eq!(put_back(text, "/mnt", &[]), gone);
+    }
 
     #[test]
     fn one_line_changes_and_the_rest_stays_to_the_byte() {

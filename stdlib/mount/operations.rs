@@ -73,6 +73,9 @@ pub struct Mounted {
     /// Keep the old fstab beside it, as `/etc/fstab.DIGEST~`.
     #[serde(default)]
     pub backup: bool,
+    /// Whether it goes back to what was.
+    #[serde(skip)]
+    back: bool,
 }
 
 /// Make sure fstab has a line for a file system, without mounting it now.
@@ -121,6 +124,9 @@ pub struct Present {
     /// Keep the old fstab beside it, as `/etc/fstab.DIGEST~`.
     #[serde(default)]
     pub backup: bool,
+    /// Whether it goes back to what was.
+    #[serde(skip)]
+    back: bool,
 }
 
 /// Make sure nothing is mounted at a place; fstab stays as it is.
@@ -150,6 +156,9 @@ pub struct Present {
 pub struct Unmounted {
     /// The mount point.
     pub path: HostPath,
+    /// Whether it goes back to what was.
+    #[serde(skip)]
+    back: bool,
 }
 
 /// Make sure nothing is mounted at a place, now and at boot: it is unmounted and its line in fstab goes.
@@ -188,6 +197,9 @@ pub struct Absent {
     /// Keep the old fstab beside it, as `/etc/fstab.DIGEST~`.
     #[serde(default)]
     pub backup: bool,
+    /// Whether it goes back to what was.
+    #[serde(skip)]
+    back: bool,
 }
 
 /// Mount a file system anew with the options in fstab, or with these, without unmounting it.
@@ -235,7 +247,7 @@ macro_rules! listed {
             }
             fn steps_between(&self, now: &MountState, want: &MountState) -> Result<Vec<Step>> {
                 let own = self.entry();
-                Place { path: &self.path, fstab: self.file(), backup: self.backup, own: Some(&own) }.steps(now, want)
+                Place { path: &self.path, fstab: self.file(), backup: self.backup, own: Some(&own), back: self.back }.steps(now, want)
             }
             fn line(&self) -> String {
                 let line = self.entry().line();
@@ -274,7 +286,12 @@ impl Operation for Mounted {
     fn want(&self, now: &MountState) -> Result<MountState> {
         let opts = shown(&self.opts, None);
         let live = Live { src: self.src.clone(), fstype: self.fstype.clone(), opts, root: None };
-        Ok(MountState { directory: Some(true), fstab: Some(self.line()), mounted: Some(live), around: now.around.clone() })
+        let around = now.around.clone();
+        Ok(MountState { directory: Some(true), fstab: Some(self.line()), mounted: Some(live), around, ..MountState::default() })
+    }
+    async fn recall(&mut self, _host: &dyn Look, before: MountState, _after: &MountState) -> Result<MountState> {
+        self.back = true;
+        Ok(before)
     }
     fn steps(&self, now: &MountState, want: &MountState) -> Result<Vec<Step>> {
         self.steps_between(now, want)
@@ -303,10 +320,14 @@ impl Operation for Present {
         self.valid()
     }
     async fn read(&self, host: &dyn Look) -> Result<MountState> {
-        Ok(MountState { directory: None, mounted: None, ..self.look(host).await? })
+        Ok(MountState { directory: None, mounted: None, layers: Vec::new(), ..self.look(host).await? })
     }
     fn want(&self, now: &MountState) -> Result<MountState> {
         Ok(MountState { fstab: Some(self.line()), ..now.clone() })
+    }
+    async fn recall(&mut self, _host: &dyn Look, before: MountState, _after: &MountState) -> Result<MountState> {
+        self.back = true;
+        Ok(before)
     }
     fn steps(&self, now: &MountState, want: &MountState) -> Result<Vec<Step>> {
         self.steps_between(now, want)
@@ -323,13 +344,17 @@ impl Operation for Unmounted {
     type State = MountState;
 
     async fn read(&self, host: &dyn Look) -> Result<MountState> {
-        Ok(MountState { fstab: None, ..look(host, &self.path, FSTAB).await? })
+        Ok(MountState { fstab: None, lines: Vec::new(), ..look(host, &self.path, FSTAB).await? })
     }
     fn want(&self, now: &MountState) -> Result<MountState> {
         Ok(MountState { mounted: None, ..now.clone() })
     }
+    async fn recall(&mut self, _host: &dyn Look, before: MountState, _after: &MountState) -> Result<MountState> {
+        self.back = true;
+        Ok(before)
+    }
     fn steps(&self, now: &MountState, want: &MountState) -> Result<Vec<Step>> {
-        Place { path: &self.path, fstab: FSTAB, backup: false, own: None }.steps(now, want)
+        Place { path: &self.path, fstab: FSTAB, backup: false, own: None, back: self.back }.steps(now, want)
     }
     fn explain(&self, error: Error) -> Error {
         explain(error)
@@ -345,9 +370,13 @@ impl Operation for Absent {
     fn want(&self, now: &MountState) -> Result<MountState> {
         Ok(MountState { mounted: None, fstab: None, ..now.clone() })
     }
+    async fn recall(&mut self, _host: &dyn Look, before: MountState, _after: &MountState) -> Result<MountState> {
+        self.back = true;
+        Ok(before)
+    }
     fn steps(&self, now: &MountState, want: &MountState) -> Result<Vec<Step>> {
         let fstab = self.fstab.as_deref().unwrap_or(FSTAB);
-        Place { path: &self.path, fstab, backup: self.backup, own: None }.steps(now, want)
+        Place { path: &self.path, fstab, backup: self.backup, own: None, back: self.back }.steps(now, want)
     }
     fn explain(&self, error: Error) -> Error {
         explain(error)

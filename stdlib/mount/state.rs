@@ -1,7 +1,7 @@
 //! A mount point as it is.
 
-use super::fstab::{self, Entry};
-use crate::bail;
+use super::fstab;
+use super::layer::Layer;
 use crate::contract::{Command, Look, Result};
 use crate::shared::HostPath;
 use crate::shared::mountinfo::{self, escape};
@@ -19,6 +19,15 @@ pub struct MountState {
     /// What is mounted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mounted: Option<Live>,
+    /// All that is mounted here, the lowest first, for the way back.
+    #[serde(rename = "_layers", default, skip_serializing_if = "Vec::is_empty")]
+    pub layers: Vec<Layer>,
+    /// Its lines in fstab to the letter, and which lines they are.
+    #[serde(rename = "_lines", default, skip_serializing_if = "Vec::is_empty")]
+    pub lines: Vec<(usize, String)>,
+    /// Of a mount point that is not there, the next directory above it that is.
+    #[serde(rename = "_above", default, skip_serializing_if = "Option::is_none")]
+    pub above: Option<String>,
     /// How the host is, which decides the way and not the goal.
     #[serde(skip)]
     pub around: Around,
@@ -60,7 +69,7 @@ pub struct Wanted<'a> {
 
 /// `$1` the path, `$2` as mountinfo writes it, `$3` what is wanted there, `$4` its type, `$5` fstab. Nothing here
 /// touches a file system that may be dead but by a command with two seconds.
-const ASKED: &str = r#"p=$1 e=$2 w=$3 t=$4; sed "s/^/fstab /" "$5" 2>/dev/null; [ ! -d /run/systemd/system ] || echo systemd; case $w in UUID=*) d=/dev/disk/by-uuid/${w#*=};; LABEL=*) d=/dev/disk/by-label/${w#*=};; PARTUUID=*) d=/dev/disk/by-partuuid/${w#*=};; PARTLABEL=*) d=/dev/disk/by-partlabel/${w#*=};; *) d=$w;; esac; [ ! -e "$d" ] || echo "device $(readlink -f "$d")"; PATH=$PATH:/usr/sbin:/sbin; case $t in nfs*|cifs|smb3|davfs|fuse.*) ! command -v "mount.$t" >/dev/null || echo helper;; *) echo helper;; esac; grep -F " $e " /proc/self/mountinfo | { n=; while IFS= read -r l; do set -f; set -- $l; [ "$5" = "$e" ] || continue; n=1; echo "mount $l"; s=${l##* - }; set -- $s; l=$(readlink -f "$2"); echo "source $l"; [ ! -r "/sys/block/${l##*/}/loop/backing_file" ] || echo "image $(cat "/sys/block/${l##*/}/loop/backing_file")"; done; if [ "$n" ]; then echo directory; case $w in /*) [ "$(timeout 2 stat -Lc %d:%i "$w" 2>/dev/null)" != "$(timeout 2 stat -Lc %d:%i "$p" 2>/dev/null)" ] || echo same;; esac; elif [ -d "$p" ]; then echo directory; fi; }"#;
+const ASKED: &str = r#"p=$1 e=$2 w=$3 t=$4; sed "s/^/fstab /" "$5" 2>/dev/null; [ ! -d /run/systemd/system ] || echo systemd; case $w in UUID=*) d=/dev/disk/by-uuid/${w#*=};; LABEL=*) d=/dev/disk/by-label/${w#*=};; PARTUUID=*) d=/dev/disk/by-partuuid/${w#*=};; PARTLABEL=*) d=/dev/disk/by-partlabel/${w#*=};; *) d=$w;; esac; [ ! -e "$d" ] || echo "device $(readlink -f "$d")"; PATH=$PATH:/usr/sbin:/sbin; case $t in nfs*|cifs|smb3|davfs|fuse.*) ! command -v "mount.$t" >/dev/null || echo helper;; *) echo helper;; esac; grep -F " $e " /proc/self/mountinfo | { n=; while IFS= read -r l; do set -f; set -- $l; [ "$5" = "$e" ] || continue; n=1; echo "mount $l"; v=$3 r=$4; s=${l##* - }; set -- $s; k=$1; l=$(readlink -f "$2"); echo "source $l"; [ ! -r "/sys/block/${l##*/}/loop/backing_file" ] || echo "image $(cat "/sys/block/${l##*/}/loop/backing_file")"; done; if [ "$n" ]; then echo directory; case $w in /*) [ "$(timeout 2 stat -Lc %d:%i "$w" 2>/dev/null)" != "$(timeout 2 stat -Lc %d:%i "$p" 2>/dev/null)" ] || echo same;; esac; b=$r; case $k in tmpfs|ramfs) [ -z "$(ls -A "$p" | head -n 1)" ] || echo held; b=;; esac; [ "$b" = / ] || while IFS= read -r l; do set -f; set -- $l; [ "$3" = "$v" ] && [ "$5" != "$e" ] || continue; case $r in "$4") c=$5;; "${4%/}"/*) c=${5%/}${r#"${4%/}"};; *) continue;; esac; c=$(printf %b "$c"); if [ "$(timeout 2 stat -Lc %d:%i "$c" 2>/dev/null)" = "$(timeout 2 stat -Lc %d:%i "$p" 2>/dev/null)" ]; then echo "bind $c"; break; fi; done </proc/self/mountinfo; elif [ -d "$p" ]; then echo directory; else d=${p%/*}; while [ -n "$d" ] && [ ! -d "$d" ]; do d=${d%/*}; done; echo "above ${d:-/}"; fi; }"#;
 
 /// Reads all of it, in one round trip.
 pub async fn read(host: &dyn Look, path: &HostPath, wanted: Wanted<'_>, fstab: &str) -> Result<MountState> {
@@ -98,10 +107,22 @@ fn parse(answer: &str, path: &str, wanted: Wanted<'_>) -> MountState {
             opts: shown(&pick(opts && !wanted.fstype.is_empty(), wanted.opts, &mount.opts), None),
         }
     });
+    let above = Some(last("above ").to_owned()).filter(|above| !above.is_empty());
+    let mut layers: Vec<Layer> = mounts.iter().map(Layer::of).collect();
+    if let Some(top) = layers.last_mut() {
+        top.bind = Some(last("bind ").to_owned()).filter(|place| !place.is_empty());
+        top.held = is("held") && top.bind.is_none();
+        if !last("image ").is_empty() {
+            (top.src, top.opts) = (last("image ").to_owned(), format!("{},loop", top.opts));
+        }
+    }
     MountState {
         directory: Some(is("directory")),
         fstab: fstab::find(&text, path).map(|entry| entry.line()),
         mounted: live,
+        layers,
+        lines: fstab::lines(&text, path),
+        above,
         around: Around {
             layers: mounts.len(),
             systemd: is("systemd"),
@@ -149,17 +170,6 @@ pub fn shown(line: &str, known: Option<&str>) -> String {
     })
 }
 
-/// The line of fstab that a shown one stands for, if all of it was shown.
-pub fn meant(line: &str) -> Result<Entry> {
-    if line.contains("withheld›") {
-        bail!("the password in the old line of fstab was not kept, so the line cannot be put back");
-    }
-    match Entry::parse(line) {
-        Some(entry) => Ok(entry),
-        None => bail!("no line of fstab: {line}"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -183,7 +193,6 @@ mod tests {
         let masked = shown(&line("x"), Some(&line("x")));
         assert_eq!(masked, "//nas/a /mnt cifs username=me,password=‹withheld›,ro 0 0");
         assert!(shown(&line("x"), Some(&line("y"))).contains("another"));
-        assert!(meant(&masked).is_err() && meant(&line("x")).is_ok());
     }
 
     #[test]

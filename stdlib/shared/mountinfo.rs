@@ -15,6 +15,8 @@ pub struct Mounted {
     pub fstype: String,
     /// What, such as `/dev/sda1` or `nas:/export`.
     pub src: String,
+    /// How, as far as the file system decides: `rw,size=64k`.
+    pub system: String,
 }
 
 impl Mounted {
@@ -29,6 +31,7 @@ impl Mounted {
             opts: mount.next()?,
             fstype: system.next()?,
             src: system.next()?,
+            system: system.next().unwrap_or_default(),
         })
     }
 }

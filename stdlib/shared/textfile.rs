@@ -56,6 +56,9 @@ pub struct FileState {
     /// A name or number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub group: Option<String>,
+    /// Of a file that may go although nobody decides about them: permissions, owner and group, for the way back.
+    #[serde(rename = "_had", default, skip_serializing_if = "Option::is_none")]
+    pub had: Option<(String, String, String)>,
 }
 
 /// How a file is written.
@@ -138,6 +141,7 @@ impl FileState {
             mode: attributes.mode.map(|_| format!("{:04o}", found.mode)),
             owner: attributes.owner.map(|id| found.owner_like(id)),
             group: attributes.group.map(|id| found.group_like(id)),
+            had: None,
         })
     }
 

@@ -13,19 +13,22 @@ use serde::{Deserialize, Serialize};
 /// system::hostname("nas");
 /// ```
 /// ```transcript
-/// ? sh -c 'uname -n; cat /etc/hostname 2>/dev/null || true' sh
+/// ? sh -c 'uname -n; sed "s/^/info /" /etc/machine-info 2>/dev/null; sed "s/^/file /" /etc/hostname 2>/dev/null || true' sh
 /// = debian
-/// = debian
+/// = file debian
 /// ! sh -c 'hostnamectl set-hostname "$1" 2>/dev/null || { printf "%s\n" "$1" >/etc/hostname && hostname "$1"; }' sh nas
-/// ? sh -c 'uname -n; cat /etc/hostname 2>/dev/null || true' sh
+/// ? sh -c 'uname -n; sed "s/^/info /" /etc/machine-info 2>/dev/null; sed "s/^/file /" /etc/hostname 2>/dev/null || true' sh
 /// = nas
-/// = nas
+/// = file nas
 /// ```
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Hostname {
     /// The name: `nas`, or with its domain `nas.example.com`.
     pub name: String,
+    /// Whether it goes back to what was.
+    #[serde(skip)]
+    back: bool,
 }
 
 /// What a machine is called.
@@ -35,12 +38,30 @@ pub struct HostnameState {
     now: String,
     /// After a reboot; nothing where no file says it.
     boot: Option<String>,
+    /// `/etc/hostname`, to the letter.
+    #[serde(rename = "_file", default, skip_serializing_if = "Option::is_none")]
+    file: Option<String>,
+    /// `/etc/machine-info`, in which hostnamed forgets the pretty name.
+    #[serde(rename = "_info", default, skip_serializing_if = "Option::is_none")]
+    info: Option<String>,
 }
 
 /// hostnamed tells others of the new name; where it does not run, or may not replace the file (a container's is
 /// mounted), the name is set as it always was.
 const SET: &str =
     r#"hostnamectl set-hostname "$1" 2>/dev/null || { printf "%s\n" "$1" >/etc/hostname && hostname "$1"; }"#;
+
+const ASKED: &str =
+    r#"uname -n; sed "s/^/info /" /etc/machine-info 2>/dev/null; sed "s/^/file /" /etc/hostname 2>/dev/null || true"#;
+
+/// A file as it was, written into the one that is there: a container's is mounted.
+fn file(path: &str, now: Option<&String>, want: Option<&String>) -> Option<Step> {
+    match want {
+        _ if now == want => None,
+        Some(text) => Some(Command::sh(r#"printf "%s" "$2" >"$1""#).args([path, text]).into()),
+        None => Some(Command::new("rm").args(["-f", path]).into()),
+    }
+}
 
 impl Operation for Hostname {
     type State = HostnameState;
@@ -57,30 +78,41 @@ impl Operation for Hostname {
         Ok(())
     }
     async fn read(&self, host: &dyn Look) -> Result<HostnameState> {
-        let text = host.text(&Command::sh("uname -n; cat /etc/hostname 2>/dev/null || true")).await?;
-        let mut lines = text.lines().map(str::trim);
-        let now = lines.next().unwrap_or_default().to_owned();
+        let text = host.expect(&Command::sh(ASKED)).await?.text();
+        let now = text.lines().next().unwrap_or_default().trim().to_owned();
+        let part = |mark: &str| -> Option<String> {
+            let lines = text.split_inclusive('\n').filter_map(|line| line.strip_prefix(mark));
+            Some(lines.collect::<String>()).filter(|part| !part.is_empty())
+        };
+        let (file, info) = (part("file "), part("info "));
+        let mut lines = file.as_deref().unwrap_or_default().lines().map(str::trim);
         let boot = lines.find(|line| !line.is_empty() && !line.starts_with('#')).map(str::to_owned);
-        Ok(HostnameState { now, boot })
+        Ok(HostnameState { now, boot, file, info })
     }
     fn want(&self, _now: &HostnameState) -> Result<HostnameState> {
-        Ok(HostnameState { now: self.name.clone(), boot: Some(self.name.clone()) })
+        let name = self.name.clone();
+        Ok(HostnameState { now: name.clone(), boot: Some(name), file: None, info: None })
+    }
+    async fn recall(&mut self, host: &dyn Look, before: HostnameState, _after: &HostnameState) -> Result<HostnameState> {
+        self.back = true;
+        self.prepare(host).await?;
+        Ok(before)
     }
     fn steps(&self, now: &HostnameState, want: &HostnameState) -> Result<Vec<Step>> {
-        if want.boot.as_ref() == Some(&want.now) {
-            return Ok(Command::sh(SET).arg(&want.now).into());
+        let set: Step = Command::sh(SET).arg(&want.now).into();
+        if !self.back {
+            return Ok(vec![set]);
         }
         let mut steps: Vec<Step> = Vec::new();
-        match &want.boot {
-            Some(boot) if now.boot != want.boot => {
-                steps.push(Command::sh(r#"printf "%s\n" "$1" >/etc/hostname"#).arg(boot).into());
-            }
-            None if now.boot.is_some() => steps.push(Command::new("rm").args(["-f", "/etc/hostname"]).into()),
-            _ => {}
-        }
-        if now.now != want.now {
+        let mut written = now.clone();
+        if now.now != want.now && want.boot.as_ref() == Some(&want.now) {
+            steps.push(set);
+            written.file = Some(format!("{}\n", want.now));
+        } else if now.now != want.now {
             steps.push(Command::new("hostname").arg(&want.now).into());
         }
+        steps.extend(file("/etc/hostname", written.file.as_ref(), want.file.as_ref()));
+        steps.extend(file("/etc/machine-info", now.info.as_ref(), want.info.as_ref()));
         Ok(steps)
     }
 }
@@ -90,13 +122,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn undo_goes_back_to_names_that_differ() {
-        let state = |now: &str, boot: Option<&str>| HostnameState { now: now.into(), boot: boot.map(str::to_owned) };
-        let name = Hostname { name: "nas".to_owned() };
-        let steps = |want| -> Vec<String> {
-            name.steps(&state("nas", Some("nas")), &want).unwrap().iter().map(Step::line).collect()
+    fn undo_goes_back_to_names_that_differ_and_to_files_as_they_were() {
+        let state = |now: &str, file: Option<&str>, info: Option<&str>| {
+            let boot = file.and_then(|file| file.lines().last()).map(str::to_owned);
+            HostnameState { now: now.into(), boot, file: file.map(str::to_owned), info: info.map(str::to_owned) }
         };
-        assert_eq!(steps(state("dhcp-7", None)), ["rm -f /etc/hostname", "hostname dhcp-7"]);
-        assert_eq!(steps(state("nas", Some("old"))), [r#"sh -c 'printf "%s\n" "$1" >/etc/hostname' sh old"#]);
+        let name = Hostname { name: "nas".to_owned(), back: true };
+        let now = state("nas", Some("nas\n"), None);
+        let steps = |want| -> Vec<String> { name.steps(&now, &want).unwrap().iter().map(Step::line).collect() };
+        assert_eq!(steps(state("dhcp-7", None, None)), ["hostname dhcp-7", "rm -f /etc/hostname"]);
+        let put = r#"sh -c 'printf "%s" "$2" >"$1"' sh"#;
+        assert_eq!(steps(state("nas", Some("old\n"), None)), [format!("{put} /etc/hostname 'old\n'")]);
+        let pretty = state("old", Some("# mine\nold\n"), Some("PRETTY_HOSTNAME=x\n"));
+        let both = [format!("{put} /etc/hostname '# mine\nold\n'"), format!("{put} /etc/machine-info 'PRETTY_HOSTNAME=x\n'")];
+        assert_eq!(steps(pretty)[1..], both);
+        assert_eq!(steps(state("old", Some("old\n"), None)).len(), 1);
     }
 }

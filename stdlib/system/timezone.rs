@@ -1,7 +1,7 @@
 //! `system::timezone`.
 
 use crate::bail;
-use crate::contract::{Command, Error, Look, Operation, Result, Step, nearest};
+use crate::contract::{Command, Error, Keepsake, Look, Operation, Result, Source, Step, Write, nearest};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -38,10 +38,35 @@ pub struct TimezoneState {
     /// What `/etc/timezone` says, where there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     file: Option<String>,
+    /// Where the link leads, to the letter: relative, or not.
+    #[serde(rename = "_link", default, skip_serializing_if = "Option::is_none")]
+    link: Option<String>,
+    /// What it is where it is no link.
+    #[serde(rename = "_copy", default, skip_serializing_if = "Option::is_none")]
+    copy: Option<Copied>,
+}
+
+/// A file in the link's place.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Copied {
+    sha256: String,
+    mode: String,
+    owner: String,
+    group: String,
+}
+
+impl Copied {
+    fn parse(text: &str) -> Option<Copied> {
+        let mut words = text.split(' ').map(str::to_owned);
+        let (sha256, mode, owner, group) = (words.next()?, words.next()?, words.next()?, words.next()?);
+        Some(Copied { sha256, mode: format!("{mode:0>4}"), owner, group })
+    }
 }
 
 /// A zone that is a copy, not a link, is found by its content. Known zones are listed only if this one is not.
-const ASKED: &str = r#"z=/usr/share/zoneinfo; l=$(readlink /etc/localtime); if [ -n "$l" ]; then echo "zone ${l##*zoneinfo/}"; elif [ -e /etc/localtime ]; then n=$z/$1; cmp -s /etc/localtime "$n" || n=$(find $z -type f -exec cmp -s {} /etc/localtime \; -print | head -n 1); echo "zone ${n#$z/}"; fi; [ ! -e /etc/timezone ] || echo "file $(cat /etc/timezone)"; if [ ! -d $z ]; then echo missing; elif [ ! -f "$z/$1" ]; then cd $z && find . -type f -path "./*/*" | sed "s/^../known /"; fi"#;
+const ASKED: &str = r#"z=/usr/share/zoneinfo; l=$(readlink /etc/localtime); if [ -n "$l" ]; then echo "link $l"; echo "zone ${l##*zoneinfo/}"; elif [ -e /etc/localtime ]; then echo "copy $(sha256sum </etc/localtime | cut -c 1-64) $(stat -c "%a %u %g" /etc/localtime)"; n=$z/$1; cmp -s /etc/localtime "$n" || n=$(find $z -type f -exec cmp -s {} /etc/localtime \; -print | head -n 1); echo "zone ${n#$z/}"; fi; [ ! -e /etc/timezone ] || echo "file $(cat /etc/timezone)"; if [ ! -d $z ]; then echo missing; elif [ ! -f "$z/$1" ]; then cd $z && find . -type f -path "./*/*" | sed "s/^../known /"; fi"#;
+
+const LOCALTIME: &str = "/etc/localtime";
 
 const SET: &str = r#"timedatectl set-timezone "$1" 2>/dev/null || ln -sfn "/usr/share/zoneinfo/$1" /etc/localtime"#;
 
@@ -69,19 +94,33 @@ impl Operation for Timezone {
                 None => error.hint("timedatectl list-timezones shows them; old names are in Debian's tzdata-legacy"),
             });
         }
-        Ok(TimezoneState { zone: said("zone "), file: said("file ") })
+        let copy = said("copy ").and_then(|copy| Copied::parse(&copy));
+        Ok(TimezoneState { zone: said("zone "), file: said("file "), link: said("link "), copy })
     }
     fn want(&self, now: &TimezoneState) -> Result<TimezoneState> {
-        Ok(TimezoneState { zone: Some(self.name.clone()), file: now.file.as_ref().map(|_| self.name.clone()) })
+        let file = now.file.as_ref().map(|_| self.name.clone());
+        Ok(TimezoneState { zone: Some(self.name.clone()), file, link: None, copy: None })
     }
     fn steps(&self, now: &TimezoneState, want: &TimezoneState) -> Result<Vec<Step>> {
         let mut steps: Vec<Step> = Vec::new();
-        match &want.zone {
-            Some(zone) if zone.is_empty() => {
-                bail!("the time zone from before was a file of the machine's own, and was not kept")
+        match (&want.zone, &want.link, &want.copy) {
+            (_, Some(link), _) => steps.push(Command::new("ln").args(["-sfn", "--", link, LOCALTIME]).into()),
+            (_, _, Some(copy)) => {
+                let write = Write {
+                    path: LOCALTIME.to_owned(),
+                    source: Source::Kept(copy.sha256.clone()),
+                    mode: Some(copy.mode.clone()),
+                    owner: Some(copy.owner.clone()),
+                    group: Some(copy.group.clone()),
+                    backup: None,
+                    validate: None,
+                    sensitive: false,
+                };
+                // Otherwise it would be written where the link leads.
+                steps.extend([Command::new("rm").args(["-f", LOCALTIME]).into(), write.into()]);
             }
-            Some(zone) if now.zone != want.zone => steps.push(Command::sh(SET).arg(zone).into()),
-            None if now.zone.is_some() => steps.push(Command::new("rm").args(["-f", "/etc/localtime"]).into()),
+            (Some(zone), ..) if now.zone != want.zone => steps.push(Command::sh(SET).arg(zone).into()),
+            (None, ..) if now.zone.is_some() => steps.push(Command::new("rm").args(["-f", LOCALTIME]).into()),
             _ => {}
         }
         // Setting the zone may have written this file too: it is written last.
@@ -91,5 +130,10 @@ impl Operation for Timezone {
             None => {}
         }
         Ok(steps)
+    }
+    fn keeps(&self, now: &TimezoneState, _want: &TimezoneState) -> Vec<Keepsake> {
+        let copy = now.copy.iter();
+        let command = Command::new("cat").arg(LOCALTIME);
+        copy.map(|copy| Keepsake { command: command.clone(), sha256: copy.sha256.clone(), size: 0 }).collect()
     }
 }

@@ -1,6 +1,7 @@
 //! A user as he is or should be, and the steps between.
 
 use super::expiry::Expiry;
+use super::kept::{self, Account, Gone};
 use super::key::Key;
 use super::{hash, shadow};
 use crate::bail;
@@ -45,6 +46,21 @@ pub struct UserState {
     /// Whether the key pair is there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) ssh_key: Option<bool>,
+    /// Whether the directory of the key pair is there.
+    #[serde(rename = "_key_dir", default, skip_serializing_if = "Option::is_none")]
+    pub(super) key_dir: Option<bool>,
+    /// The lock before the hash as it is, and the day on which the password was set.
+    #[serde(rename = "_lock", default, skip_serializing_if = "Option::is_none")]
+    pub(super) lock: Option<(String, String)>,
+    /// Whether a group has his name.
+    #[serde(rename = "_namesake", default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) namesake: bool,
+    /// All about him, where undo could need it.
+    #[serde(rename = "_account", default, skip_serializing_if = "Option::is_none")]
+    pub(super) account: Option<Account>,
+    /// What of his goes: his home directory, his mail, his key pair.
+    #[serde(rename = "_gone", default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) gone: Vec<Gone>,
     /// What the steps depend on, and nobody decides about.
     #[serde(skip)]
     pub(super) found: Found,
@@ -55,8 +71,8 @@ pub struct UserState {
 pub struct Found {
     /// The name of the primary group.
     pub primary: Option<String>,
-    /// Whether a group has the user's name.
-    pub namesake: bool,
+    /// The home directory: as it should be, or as it is.
+    pub home: String,
 }
 
 /// What of a user an operation decides about.
@@ -92,11 +108,23 @@ pub struct How<'a> {
     pub remove: &'a [&'a str],
 }
 
-/// `NAME HOME KEY`: which of the home as it is, the home as wanted, and the key in it are there.
-const HOMES: &str = r#"h=$(getent passwd "$1" | cut -d: -f6); for p in "$h" "${2:-$h}" "${2:-$h}/$3"; do [ ! -e "$p" ] || printf "%s\n" "$p"; done"#;
+/// `NAME HOME KEY`: where the home is or would be, and whether it, the key in it and the key's directory are there.
+const HOMES: &str = r#"h=$(getent passwd "$1" | cut -d: -f6); [ -n "$h" ] || { h=$(sed -n "s/^HOME=//p" /etc/default/useradd 2>/dev/null); h=${h:-/home}/$1; }; h=${2:-$h}; echo "at $h"; [ ! -e "$h" ] || echo home; [ -z "$3" ] || [ ! -e "$h/$3" ] || echo key; case $3 in */*) [ ! -e "$h/${3%/*}" ] || echo dir;; esac"#;
+
+const HOMES_GIST: &str = "getent passwd; HOME in /etc/default/useradd; test -e";
+
+/// `NAME FLAGS...`: what takes a user away takes the group of his name with him, which was there before him.
+const USERDEL: &str = r#"n=$1 g=$(getent group "$1" | cut -d: -f3); shift; userdel "$@" && { getent group "$n" >/dev/null || groupadd -o -g "$g" "$n"; }"#;
 
 /// `NAME SKELETON`: what `useradd -m` does, for a user who exists.
 const MAKE_HOME: &str = r#"set -e; h=$(getent passwd "$1" | cut -d: -f6); m= u=022; while read -r k v _; do case $k in HOME_MODE) m=$v;; UMASK) u=$v;; esac; done </etc/login.defs; mkdir -p -- "${h%/*}"; if [ -d "$2" ]; then cp -R -- "$2" "$h"; else mkdir -- "$h"; fi; chown -R "$1:" -- "$h"; chmod "${m:-$(printf %o $((0777 & ~0$u)))}" -- "$h""#;
+
+impl How<'_> {
+    /// What a new home directory contains.
+    fn skeleton(&self) -> &str {
+        self.skeleton.unwrap_or("/etc/skel")
+    }
+}
 
 impl UserState {
     /// Reads it in one round trip.
@@ -104,7 +132,7 @@ impl UserState {
         let home = decides.home.map(HostPath::as_str).unwrap_or_default();
         let key = decides.key.as_deref().unwrap_or_default();
         let (passwd, group) = (getent("passwd", Some(name)), getent("group", None));
-        let homes = Command::sh(HOMES).args([name, home, key]);
+        let homes = Command::gist(HOMES_GIST, HOMES).args([name, home, key]);
         let homes = async {
             if decides.home_exists || decides.key.is_some() { host.expect(&homes).await.map(|o| o.lines()) } else { Ok(Vec::new()) }
         };
@@ -115,8 +143,12 @@ impl UserState {
 
         let (user, groups) = (users(&passwd)?.into_iter().next(), groups(&group)?);
         let namesake = groups.iter().any(|group| group.name == name);
+        let there = |mark: &str| homes.iter().any(|line| line == mark);
+        let place = homes.iter().find_map(|line| line.strip_prefix("at ")).unwrap_or_default().to_owned();
         let Some(user) = user else {
-            return Ok(UserState { found: Found { primary: None, namesake }, ..UserState::default() });
+            let home_exists = decides.home_exists.then(|| there("home"));
+            let found = Found { primary: None, home: place };
+            return Ok(UserState { home_exists, namesake, found, ..UserState::default() });
         };
         let line = shadow.as_ref().map(|shadow| shadow.text()).unwrap_or_default();
         let fields: Vec<&str> = line.trim_end().split(':').collect();
@@ -134,9 +166,7 @@ impl UserState {
         };
         let supplementary = groups.iter().filter(member).map(|group| (group.name.clone(), true)).collect();
         let gid = user.gid.to_string();
-        let place = if home.is_empty() { user.home.as_str() } else { home };
-        let there = |path: &str| homes.iter().any(|home| home == path);
-        let key_exists = decides.key.as_ref().map(|key| there(&format!("{place}/{key}")));
+        let lock = field(1).chars().take_while(|c| *c == '!').collect();
         Ok(UserState {
             exists: true,
             uid: decides.uid.then_some(user.uid),
@@ -144,14 +174,19 @@ impl UserState {
             gid: None,
             groups: decides.groups.then_some(supplementary),
             comment: decides.comment.then(|| user.comment.clone()),
-            home_exists: decides.home_exists.then(|| there(place)),
+            home_exists: decides.home_exists.then(|| there("home")),
             home: decides.home.map(|_| user.home.clone()),
             shell: decides.shell.then(|| user.shell.clone()),
             password: decides.password.then(|| hash::unlocked(field(1)).to_owned()),
             locked: decides.locked.then(|| hash::locked(field(1))),
             expires: decides.expires.then(|| Expiry::from_shadow(field(7)).to_string()),
-            ssh_key: key_exists,
-            found: Found { primary, namesake },
+            ssh_key: decides.key.as_ref().map(|_| there("key")),
+            key_dir: decides.key.as_ref().map(|_| there("dir")),
+            lock: decides.password.then(|| (lock, field(2).to_owned())),
+            account: None,
+            gone: Vec::new(),
+            namesake,
+            found: Found { primary, home: place },
         })
     }
 
@@ -159,19 +194,62 @@ impl UserState {
     pub fn steps(&self, want: &UserState, how: &How<'_>) -> Result<Vec<Step>> {
         let mut steps: Vec<Step> = match (self.exists, want.exists) {
             (true, true) => self.modify(want, how)?,
-            (false, true) => self.create(want, how),
-            (true, false) => return Ok(Command::new("userdel").args(how.remove.iter().copied()).arg(how.name).into()),
-            (false, false) => return Ok(Vec::new()),
+            (false, true) => match &want.account {
+                Some(account) => return self.bring_back(want, account, how),
+                None => self.create(want, how),
+            },
+            (true, false) => {
+                let userdel = match want.namesake {
+                    true => Command::sh(USERDEL).arg(how.name),
+                    false => Command::new("userdel"),
+                };
+                let mut steps: Vec<Step> = userdel.args(how.remove.iter().copied()).arg(how.name).into();
+                steps.extend(self.unmake_home(want, how));
+                return Ok(steps);
+            }
+            (false, false) => return Ok(self.unmake_home(want, how).into_iter().collect()),
         };
         steps.extend(self.unlock(want, how.name));
-        if let Some(key) = how.key.as_ref().filter(|_| self.ssh_key.unwrap_or(false) != want.ssh_key.unwrap_or(false)) {
-            steps.push(if want.ssh_key == Some(true) { key.make(how.name) } else { key.remove(how.name) }.into());
+        match how.key.as_ref().map(|key| (key, self.ssh_key.unwrap_or(false), want.ssh_key.unwrap_or(false))) {
+            Some((key, false, true)) if want.gone.is_empty() => steps.push(key.make(how.name).into()),
+            // It came with the home directory.
+            Some((_, false, true)) if self.home_exists == Some(false) => {}
+            Some((key, false, true)) => {
+                steps.extend(key.directory(how.name));
+                for gone in &want.gone {
+                    steps.extend(gone.steps()?);
+                }
+            }
+            Some((key, true, false)) => {
+                steps.push(key.remove(how.name, want.key_dir == Some(false)).into());
+            }
+            _ => {}
         }
         Ok(steps)
     }
 
+    /// The steps that bring a user back as he was.
+    fn bring_back(&self, want: &UserState, account: &Account, how: &How<'_>) -> Result<Vec<Step>> {
+        let mut steps = account.steps(how.non_unique);
+        for gone in &want.gone {
+            steps.extend(gone.steps()?);
+        }
+        // Where no archive could be made of it, it is made anew: it contained no more than that.
+        if how.home && want.gone.is_empty() && (self.home_exists, want.home_exists) == (Some(false), Some(true)) {
+            steps.push(Command::sh(MAKE_HOME).args([how.name, how.skeleton()]).into());
+            steps.extend(how.key.as_ref().filter(|_| want.ssh_key == Some(true)).map(|key| key.make(how.name).into()));
+        }
+        Ok(steps)
+    }
+
+    /// What takes away a home directory that was made.
+    fn unmake_home(&self, want: &UserState, how: &How<'_>) -> Option<Step> {
+        let made = (self.home_exists, want.home_exists) == (Some(true), Some(false));
+        let key = how.key.as_ref().filter(|_| self.ssh_key == Some(true)).map(|key| key.file.as_str());
+        made.then(|| kept::remove_home(&self.found.home, how.skeleton(), key.unwrap_or_default()).into())
+    }
+
     fn create(&self, want: &UserState, how: &How<'_>) -> Vec<Step> {
-        let mut steps: Vec<Step> = Vec::new();
         let mut command = Command::new("useradd");
         if how.system {
             command = command.arg("-r");
@@ -182,16 +260,11 @@ impl UserState {
         if how.non_unique {
             command = command.arg("-o");
         }
-        match (&want.group, want.gid) {
-            // His own group went with him.
-            (Some(group), Some(gid)) if group == how.name && !self.found.namesake => {
-                steps.push(Command::new("groupadd").args(["-g", &gid.to_string(), group]).into());
-                command = command.args(["-g", group]);
-            }
-            (Some(group), _) => command = command.args(["-g", group]),
+        match &want.group {
+            Some(group) => command = command.args(["-g", group]),
             // useradd would refuse to make a group that is there.
-            (None, _) if self.found.namesake => command = command.arg("-N"),
-            (None, _) => {}
+            None if self.namesake => command = command.arg("-N"),
+            None => {}
         }
         if let Some(groups) = want.groups.as_ref().filter(|groups| !groups.is_empty()) {
             command = command.args(["-G", &join(groups)]);
@@ -208,8 +281,7 @@ impl UserState {
             (true, None) => command.arg("-m"),
             (false, _) => command.arg("-M"),
         };
-        steps.push(command.arg(how.name).into());
-        steps
+        command.arg(how.name).into()
     }
 
     fn modify(&self, want: &UserState, how: &How<'_>) -> Result<Vec<Step>> {
@@ -252,29 +324,39 @@ impl UserState {
             if command.args.is_empty() { Vec::new() } else { command.arg(how.name).into() };
         let moved = how.move_home && self.home != want.home;
         match (self.home_exists, want.home_exists) {
+            (Some(false), Some(true)) if !moved && !want.gone.is_empty() => {
+                for gone in &want.gone {
+                    steps.extend(gone.steps()?);
+                }
+            }
             (Some(false), Some(true)) if !moved => {
-                let skeleton = how.skeleton.unwrap_or("/etc/skel");
-                steps.push(Command::sh(MAKE_HOME).args([how.name, skeleton]).into());
+                steps.push(Command::sh(MAKE_HOME).args([how.name, how.skeleton()]).into());
             }
-            (Some(true), Some(false)) if !moved => {
-                bail!("the home directory of {} was made, and may be in use by now", how.name;
-                    hint: "look into it, and take it away by hand")
-            }
+            _ if !moved => steps.extend(self.unmake_home(want, how)),
             _ => {}
         }
         Ok(steps)
     }
 
     /// The password and the lock before it.
-    fn unlock(&self, want: &UserState, name: &str) -> Option<Step> {
+    fn unlock(&self, want: &UserState, name: &str) -> Vec<Step> {
         if let Some(hash) = want.password.as_ref().filter(|_| self.password != want.password) {
-            let lock = if want.locked == Some(true) || hash.is_empty() { "!" } else { "" };
-            return Some(Command::new("chpasswd").arg("-e").stdin(format!("{name}:{lock}{hash}\n")).into());
+            let lock = match &want.lock {
+                Some((lock, _)) => lock,
+                None if want.locked == Some(true) || hash.is_empty() => "!",
+                None => "",
+            };
+            let chpasswd = Command::new("chpasswd").arg("-e").stdin(format!("{name}:{lock}{hash}\n")).into();
+            // It is as old as it was.
+            let day = want.lock.as_ref().map(|(_, day)| if day.is_empty() { "-1" } else { day });
+            let chage = day.map(|day| Command::new("chage").args(["-d", day, name]).into());
+            return std::iter::once(chpasswd).chain(chage).collect();
         }
         // A new user has no password, and a lock before it.
         let now = if self.exists { self.locked } else { Some(true) };
-        let locked = want.locked.filter(|_| now != want.locked)?;
-        Some(Command::new("usermod").args([if locked { "-L" } else { "-U" }, name]).into())
+        let locked = want.locked.filter(|_| now != want.locked);
+        let lock = |locked| Command::new("usermod").args([if locked { "-L" } else { "-U" }, name]).into();
+        locked.map(lock).into_iter().collect()
     }
 }
 

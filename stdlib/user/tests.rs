@@ -54,24 +54,53 @@ fn every_state_can_be_reached() {
             json!({ "generate_ssh_key": true }),
             json!({ "exists": true, "ssh_key": true }),
             json!({ "exists": true, "ssh_key": false }),
-            vec![r#"sh -c 'f=$(getent passwd "$1" | cut -d: -f6)/$2; rm -f -- "$f" "$f.pub"' sh media .ssh/id_rsa"#],
+            vec![
+                r#"sh -c 'f=$(getent passwd "$1" | cut -d: -f6)/$2; rm -f -- "$f" "$f.pub" && { [ -z "$3" ] || rmdir -- "${f%/*}" 2>/dev/null || true; }' sh media .ssh/id_rsa ''"#,
+            ],
+        ),
+        (
+            json!({}),
+            json!({ "exists": true, "home_exists": true }),
+            json!({ "exists": false, "home_exists": false }),
+            vec!["userdel media", "sh -c '(rm -rf, if nothing differs from the skeleton)' sh '' /etc/skel ''"],
         ),
     ] {
         assert_eq!(lines(present(options).steps(&state(now.clone()), &state(want.clone()))), steps, "{now} -> {want}");
     }
 }
 
+fn gone(relic: Value) -> UserState {
+    let account = json!({ "sha256": "1234567890abcdef", "uid": 1000 });
+    let gone = json!([{ "path": "/home/media", "relic": relic }]);
+    state(json!({ "exists": true, "uid": 1000, "home_exists": true, "_account": account, "_gone": gone }))
+}
+
 #[test]
-fn a_user_comes_back_with_his_own_group() {
-    let absent: Absent = serde_json::from_value(json!({ "name": "media" })).unwrap();
-    let before = state(json!({
-        "exists": true, "uid": 1000, "gid": 1001, "group": "media", "groups": { "docker": true },
-        "comment": "", "home": "/home/media", "shell": "/bin/bash",
-    }));
-    let made = "useradd -u 1000 -g media -G docker -c '' -d /home/media -s /bin/bash -M media";
-    assert_eq!(lines(absent.steps(&UserState::default(), &before)), ["groupadd -g 1001 media", made]);
-    let lost = UserState { home_exists: Some(true), ..before };
-    assert!(absent.steps(&UserState::default(), &lost).unwrap_err().message.contains("cannot be brought back"));
+fn a_user_comes_back_with_all_that_was_his() {
+    let absent: Absent = serde_json::from_value(json!({ "name": "media", "remove": true })).unwrap();
+    let whole = gone(json!({ "kind": "directory", "mode": "0700", "owner": "1000:1000", "archive": "feedbeef00000000" }));
+    let steps = lines(absent.steps(&UserState::default(), &whole));
+    assert_eq!(steps[0], "write /run/.hlrun-1234567890ab.account mode=0600 kept=1234567890ab");
+    assert_eq!(steps[2], "write /home/.hlrun-feedbeef0000.tar mode=0600 kept=feedbeef0000");
+    let kept = absent.keeps(&whole, &UserState::default());
+    assert_eq!(kept.iter().map(|k| k.sha256.as_str()).collect::<Vec<_>>(), ["1234567890abcdef", "feedbeef00000000"]);
+    let large = gone(json!({ "kind": "directory", "mode": "0700", "owner": "1000:1000" }));
+    let refused = absent.steps(&UserState::default(), &large).unwrap_err();
+    assert!(refused.message.contains("/home/media was a directory, and what it contained was not kept"), "{refused}");
+}
+
+#[test]
+fn a_password_comes_back_with_its_day_and_its_lock() {
+    let back = |now: Value, want: Value| {
+        let steps = present(json!({ "password": "*" })).steps(&state(now), &state(want)).unwrap();
+        let Some(Step::Run(first)) = steps.first() else { panic!("{steps:?}") };
+        (first.stdin.clone().unwrap(), lines(Ok(steps)).pop().unwrap())
+    };
+    let now = json!({ "exists": true, "password": "$6$new$x", "locked": false, "_lock": ["", "20000"] });
+    let was = json!({ "exists": true, "password": "$6$old$x", "locked": true, "_lock": ["!!", "18262"] });
+    assert_eq!(back(now.clone(), was), ("media:!!$6$old$x\n".to_owned(), "chage -d 18262 media".to_owned()));
+    let none = json!({ "exists": true, "password": "", "locked": false, "_lock": ["", ""] });
+    assert_eq!(back(now, none), ("media:\n".to_owned(), "chage -d -1 media".to_owned()));
 }
 
 #[test]

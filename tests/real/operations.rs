@@ -121,12 +121,14 @@ systemctl list-units --all --no-legend --plain 'real-*' 'toy*'
 "#;
 
 /// The same, without what no way back restores: times, what apt keeps for itself, backups that a playbook asked
-/// for, a user's directory of settings that was made for the first of them, that a unit had failed, and
-/// what actions have started (`real-a1`...).
+/// for, a user's directory of settings that was made for the first of them, that a unit had failed, the order of
+/// lines and members in the files of accounts and the copies that their tools keep, and what actions have started (`real-a1`...).
 const STATE: &str = r#"
 LC_ALL=C find /srv /etc /root /home /tmp /usr/local -xdev -printf '%p|%y%m|%u:%g|%l\n' |
-    grep -v '^/tmp/systemd-private\|^/tmp|\|~|f\|^/home/admin/.config|' | sort
-LC_ALL=C find /srv /etc -xdev -type f ! -name '*~' -exec sha256sum {} + | sort
+    grep -v '^/tmp/systemd-private\|^/tmp|\|^/tmp/crontab[.]\|~|f\|^/home/admin/.config|\|^/etc/[a-z]*-|' | sort
+LC_ALL=C find /srv /etc -xdev -type f ! -name '*~' ! -path '/etc/[a-z]*-' ! -regex '/etc/\(passwd\|shadow\|g\(roup\|shadow\)\|sub[ug]id\)' -exec sha256sum {} + | sort
+for f in passwd shadow subuid subgid; do sort /etc/$f | sed "s/^/$f: /"; done
+awk -F: '{ f = substr(FILENAME, 6); print f, $1, $2, $3; for (n = split($4, m, ","); n; n--) print f, "with", $1, m[n] }' /etc/group /etc/gshadow | sort
 dpkg -l; apt-mark showhold; apt-mark showauto
 systemctl list-unit-files --no-legend --plain
 systemctl list-units --all --no-legend --plain 'real-*' 'toy*' | grep -v ' failed \|^real-a[0-9]' | awk '{ print $1, $3 }'

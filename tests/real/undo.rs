@@ -6,6 +6,9 @@ pub const PROMISES: &[Promise] = &[
     ("undo: what somebody has changed since is left alone", drift),
     ("undo: steps on one thing go back in turn, one host alone, and secrets are nowhere to be read", chain),
     ("undo: what has no way back is said before, and handlers run again", stays),
+    ("undo: what cannot come back is refused in the plan, with its line, and nothing is done by half", refused),
+    ("undo: a made home that is in use stays, as the plan says, and is his again when he comes back", busy),
+    ("undo: a password in fstab comes back, and is nowhere to be read", fstab),
     ("resume: after a failure, the host goes on at the call that failed", failure),
     ("resume: a host that was unreachable gets what it missed, and owed --pay is how", missed),
     ("resume: after Ctrl-C", || killed("-INT", 130)),
@@ -76,6 +79,80 @@ fn stays() {
     let (plan, _) = done.stdout.split_once("PLAY [").expect("a plan before the work");
     assert!(plan.contains("runs again after that"), "{plan}");
     assert_eq!(inside("host01", "cat /srv/undo/log"), "ran\nnew\nold\n");
+}
+
+/// What the trials about accounts and mounts leave.
+const TIDY: &str = "for u in real-big real-busy; do userdel -rf $u; done; rm -rf /home/real-b*; \
+                    umount /srv/undo/t; sed -i '/srv.undo/d' /etc/fstab; true";
+
+fn tidied() -> Undo<impl FnMut()> {
+    inside("host01", TIDY);
+    Undo(|| drop(inside("host01", TIDY)))
+}
+
+fn refused() {
+    let (room, _clean) = fresh(&["host01"]);
+    let _tidy = tidied();
+    let large = "useradd -m real-big; head -c 17M /dev/urandom >/home/real-big/large";
+    let memory = "mkdir /srv/undo/t; mount -t tmpfs tmpfs /srv/undo/t; echo x >/srv/undo/t/x";
+    inside("host01", &format!("{large}; {memory}"));
+    let play = r#"play("p", "all", |host| {
+        file::file("/srv/undo/file", #{ content: "new\n" });
+        user::absent("real-big", #{ remove: true });
+        mount::unmounted("/srv/undo/t");
+    });"#;
+    room.play(play, &[]).exits(0);
+    let left =
+        "cat /srv/undo/file; getent passwd real-big; ls -d /home/real-big; grep -c undo/t /proc/self/mountinfo; true";
+    for code in [0, 1] {
+        let plan = room.hlrun(if code == 0 { &["undo", "--check"] } else { &["undo"] }).exits(code);
+        let (stays, goes) = plan.stdout.split_once("goes back\n").expect("what stays comes first");
+        let home = "/home/real-big was a directory, and what it contained was not kept (play.rhai:3:";
+        assert!(stays.contains(home) && stays.contains("was a tmpfs with files in it"), "{stays}");
+        assert!(stays.contains("(play.rhai:4:") && goes.contains("file::file /srv/undo/file"), "{goes}");
+        assert_eq!(inside("host01", left), "new\n0\n");
+    }
+    room.hlrun(&["undo", "--yes"]).exits(0);
+    assert_eq!(inside("host01", left), "old\n0\n");
+}
+
+fn busy() {
+    let (room, _clean) = fresh(&["host01"]);
+    let _tidy = tidied();
+    let key = |middle: &str, name: &str| format!("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI{middle} {name}\n");
+    room.write("one.pub", key("AECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8g", "one"));
+    room.write("two.pub", key("P//////////////////////////////////////////", "two"));
+    let play = r#"play("p", "all", |host| {
+        user::present("real-busy");
+        authorized_key::present("one.pub", #{ user: "real-busy" });
+        authorized_key::present("two.pub", #{ user: "real-busy" });
+    });"#;
+    room.play(play, &[]).exits(0);
+    inside("host01", "echo mine >/home/real-busy/mine; chown real-busy: /home/real-busy/mine");
+    // What it takes is remembered: the keys may be gone from here.
+    std::fs::remove_file(room.path("one.pub")).expect("a key");
+    room.hlrun(&["undo", "--check"]).exits(0).says("/home/real-busy stays while it contains more").says("mine");
+    room.hlrun(&["undo", "--yes"]).exits(0);
+    assert_eq!(inside("host01", "getent passwd real-busy; ls -A /home/real-busy | grep -v '^[.][bp]'"), "mine\n");
+    inside("host01", "useradd -M real-big");
+    let plan = room.hlrun(&["undo", "--check"]).exits(0);
+    assert!(plan.stdout.contains("that real-busy had is real-big's by now"), "{}", plan.stdout);
+    inside("host01", "userdel real-big");
+    room.hlrun(&["undo", "--yes"]).exits(0);
+    let his = "cd /home/real-busy; stat -c %U mine .ssh; cut -d' ' -f3 .ssh/authorized_keys";
+    assert_eq!(inside("host01", his), "real-busy\nreal-busy\none\ntwo\n");
+}
+
+fn fstab() {
+    let (room, _clean) = fresh(&["host01"]);
+    let _tidy = tidied();
+    inside("host01", r"printf '//nas/g\t/srv/undo/g cifs  noauto,password=geheim 0 0\n' >>/etc/fstab");
+    let before = inside("host01", "cat /etc/fstab");
+    room.play(r#"play("p", "all", |host| { mount::absent("/srv/undo/g"); });"#, &[]).exits(0);
+    assert_ne!(inside("host01", "cat /etc/fstab"), before);
+    room.hlrun(&["undo", "--yes"]).exits(0);
+    assert_eq!(inside("host01", "cat /etc/fstab"), before);
+    assert!(before.contains("geheim") && !room.kept().contains("geheim"), "a secret is kept");
 }
 
 const LONG: &str = r#"play("First", "all", |host| {

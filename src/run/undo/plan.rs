@@ -10,7 +10,7 @@ use crate::script::Actor;
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use stdlib::contract::{Back, Change, Kind, Past, Result, Role, Source, Step, diff, render};
+use stdlib::contract::{Back, Change, Kind, Past, Result, Role, Site, Source, Step, diff, render};
 
 /// What becomes of a change.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -42,6 +42,10 @@ pub struct Entry {
     pub fate: Fate,
     /// What goes back, or would, as lines of a diff.
     pub lines: Vec<String>,
+    /// What stays of it although it goes back.
+    pub leaves: Vec<String>,
+    /// Where the playbook calls it.
+    pub at: Site,
 }
 
 /// What going back would take, per host from the last change to the first.
@@ -98,7 +102,7 @@ fn entry(step: usize, call: &Call, fate: Fate) -> Entry {
     let record = &call.record;
     let (host, operation, subject) = (record.host.clone(), record.operation.clone(), record.subject.clone());
     let subject = if record.sensitive { "‹withheld›".to_owned() } else { subject };
-    Entry { step, host, operation, subject, fate, lines: Vec::new() }
+    Entry { step, host, operation, subject, fate, lines: Vec::new(), leaves: Vec::new(), at: record.at.clone() }
 }
 
 fn host_plan(session: &Session, undoing: &Undoing, host: &str) -> Vec<Entry> {
@@ -106,11 +110,11 @@ fn host_plan(session: &Session, undoing: &Undoing, host: &str) -> Vec<Entry> {
     // What comes later in the run and goes back before.
     let mut later: Vec<Past> = Vec::new();
     for (step, call) in undoing.calls_of(host).rev() {
-        let (fate, lines) = fate(session, call, &later, undoing.force);
+        let (fate, lines, leaves) = fate(session, call, &later, undoing.force);
         if fate == Fate::Back {
             later.extend(call.past());
         }
-        entries.push(Entry { lines, ..entry(*step, call, fate) });
+        entries.push(Entry { lines, leaves, ..entry(*step, call, fate) });
     }
     let back = entries.iter().any(|entry| entry.fate == Fate::Back);
     if !back || !undoing.handlers {
@@ -124,15 +128,17 @@ fn host_plan(session: &Session, undoing: &Undoing, host: &str) -> Vec<Entry> {
     entries
 }
 
-fn fate(session: &Session, call: &Call, later: &[Past], force: bool) -> (Fate, Vec<String>) {
-    let stays = |why: &str| (Fate::Stays(why.to_owned()), Vec::new());
+/// What becomes of a call: its fate, what goes back, and what stays of that.
+fn fate(session: &Session, call: &Call, later: &[Past], force: bool) -> (Fate, Vec<String>, Vec<String>) {
+    let plain = |fate: Fate, lines: Vec<String>| (fate, lines, Vec::new());
+    let stays = |why: &str| plain(Fate::Stays(why.to_owned()), Vec::new());
     let record = &call.record;
     let Some(word) = word(&record.operation) else { return stays("this hlrun does not have it") };
     if call.failed() {
         return stays("it failed, and what it had done by then is not known");
     }
     match word.role {
-        Role::Action if call.handler.is_some() => return (Fate::Again, Vec::new()),
+        Role::Action if call.handler.is_some() => return plain(Fate::Again, Vec::new()),
         Role::Action | Role::Fact => return stays("it ran, and what it did is not known"),
         Role::Operation if !word.reversible => return stays("it has no way back"),
         Role::Operation => {}
@@ -149,18 +155,26 @@ fn fate(session: &Session, call: &Call, later: &[Past], force: bool) -> (Fate, V
         Ok(restored) => restored,
         // It cannot be looked at as long as what came later is not back.
         Err(error) if error.kind == Kind::Host && !later.is_empty() => {
-            return (Fate::Back, shown(&diff(&past.after, &past.before)));
+            return plain(Fate::Back, shown(&diff(&past.after, &past.before)));
         }
         Err(error) => return stays(&session.redacted(&error.message)),
     };
+    let leaves: Vec<String> = restored.leaves.iter().map(|what| session.redacted(what)).collect();
     let explained = restored.drift.iter().all(|change| explained(change, later));
     if restored.outcome.diff.is_empty() {
         // What came later has taken it away, and brings it back first.
         let returns = explained && !restored.drift.is_empty();
-        return if returns { (Fate::Back, shown(&restored.expected)) } else { (Fate::Already, Vec::new()) };
+        return match leaves.first() {
+            _ if returns => (Fate::Back, shown(&restored.expected), leaves),
+            Some(what) if restored.drift.is_empty() => stays(what),
+            _ => plain(Fate::Already, Vec::new()),
+        };
+    }
+    if let Some(error) = &restored.refused {
+        return stays(&session.redacted(&error.message));
     }
     if !explained && !force {
-        return (Fate::Changed, shown(&restored.outcome.diff));
+        return plain(Fate::Changed, shown(&restored.outcome.diff));
     }
     for step in &restored.outcome.steps {
         if let Step::Write(write) = step
@@ -173,7 +187,7 @@ fn fate(session: &Session, call: &Call, later: &[Past], force: bool) -> (Fate, V
     }
     let later = explained && !restored.drift.is_empty();
     let changes = if later { &restored.expected } else { &restored.outcome.diff };
-    (Fate::Back, shown(changes))
+    (Fate::Back, shown(changes), leaves)
 }
 
 /// Whether a difference comes from what the run did later, and so goes back before.

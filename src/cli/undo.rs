@@ -101,7 +101,7 @@ fn draw(plan: &UndoPlan, undoing: &Undoing, paint: Paint) -> Vec<String> {
         }
     };
     let reason = |entry: &UndoEntry| match &entry.fate {
-        Fate::Stays(why) => Some(why.clone()),
+        Fate::Stays(why) => Some(format!("{}: {why}", entry.at)),
         _ => None,
     };
     let none = |_: &UndoEntry| None;
@@ -150,7 +150,7 @@ fn machine(entry: &UndoEntry) -> serde_json::Value {
         Fate::Again => ("again", None),
     };
     json!({ "step": entry.step, "host": entry.host, "operation": entry.operation, "subject": entry.subject,
-            "fate": fate, "reason": reason, "lines": entry.lines })
+            "at": entry.at, "fate": fate, "reason": reason, "lines": entry.lines })
 }
 
 /// Ask whoever sits there; nobody there is no.

@@ -9,7 +9,7 @@ use crate::script::Actor;
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use stdlib::contract::{Back, Change, Kind, Past, Result, Role, Source, Step, diff, render};
+use stdlib::contract::{Back, Change, Kind, Past, Result, Role, Site, Source, Step, diff_back, render};
 
 /// What becomes of a change.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -37,6 +37,8 @@ pub struct Entry {
     pub operation: String,
     /// What it was called on.
     pub subject: String,
+    /// Where the playbook calls it.
+    pub at: Site,
     /// What becomes of it.
     pub fate: Fate,
     /// What goes back, or would, as lines of a diff.
@@ -97,7 +99,7 @@ fn entry(step: usize, call: &Call, fate: Fate) -> Entry {
     let record = &call.record;
     let (host, operation, subject) = (record.host.clone(), record.operation.clone(), record.subject.clone());
     let subject = if record.sensitive { "‹withheld›".to_owned() } else { subject };
-    Entry { step, host, operation, subject, fate, lines: Vec::new() }
+    Entry { step, host, operation, subject, at: record.at.clone(), fate, lines: Vec::new() }
 }
 
 fn host_plan(session: &Session, undoing: &Undoing, host: &str) -> Vec<Entry> {
@@ -132,8 +134,8 @@ fn fate(session: &Session, call: &Call, later: &[Past], force: bool) -> (Fate, V
     }
     match word.role {
         Role::Action if call.handler.is_some() => return (Fate::Again, Vec::new()),
-        Role::Action | Role::Fact => return stays("it ran, and what it did is not known"),
-        Role::Operation if !word.reversible => return stays("it has no way back"),
+        Role::Action | Role::Fact => return stays(word.stays),
+        Role::Operation if !word.reversible => return stays(word.stays),
         Role::Operation => {}
     }
     let Some(past) = call.past() else { return stays("what it was before is not known") };
@@ -148,7 +150,7 @@ fn fate(session: &Session, call: &Call, later: &[Past], force: bool) -> (Fate, V
         Ok(restored) => restored,
         // It cannot be looked at as long as what came later is not back.
         Err(error) if error.kind == Kind::Host && !later.is_empty() => {
-            return (Fate::Back, shown(&diff(&past.after, &past.before)));
+            return (Fate::Back, shown(&diff_back(&past.after, &past.before)));
         }
         Err(error) => return stays(&session.redacted(&error.message)),
     };
@@ -177,15 +179,19 @@ fn fate(session: &Session, call: &Call, later: &[Past], force: bool) -> (Fate, V
 
 /// Whether a difference comes from what the run did later, and so goes back before.
 fn explained(change: &Change, later: &[Past]) -> bool {
-    let mut value = change.before.clone();
+    let mut values = vec![change.before.clone()];
     // The later ones come last first.
     for past in later.iter().rev() {
-        let step = diff(&past.before, &past.after).into_iter().find(|made| holds(&made.before, &value));
-        if let Some(made) = step {
-            value = if same(&made.before, &value) { made.after } else { Value::Null };
-        }
+        let made = diff_back(&past.before, &past.after);
+        let led = |value: &Value| -> Vec<Value> {
+            let from = made.iter().filter(|made| holds(&made.before, value));
+            // What was a part of something else went with it.
+            from.map(|made| if same(&made.before, value) { made.after.clone() } else { Value::Null }).collect()
+        };
+        let next: Vec<Value> = values.iter().flat_map(led).filter(|value| !values.contains(value)).collect();
+        values.extend(next);
     }
-    same(&value, &change.after) && !same(&value, &change.before)
+    values.iter().any(|value| same(value, &change.after) && !same(value, &change.before))
 }
 
 fn same(a: &Value, b: &Value) -> bool {

@@ -9,6 +9,7 @@ use super::playing::PlayState;
 use super::resume::{Key, tree_digest};
 use super::shared::Shared;
 use super::stuck;
+use super::undo::word;
 use crate::inventory::Overlay;
 use crate::report::Event;
 use crate::script::{Actor, Patience, PlaySpec, Scope};
@@ -20,7 +21,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use stdlib::contract::{
     Asset, Await, Back, Command, Content, Entry, Error, Fetch, Host, KEPT, Keepsake, Kind, Look, Mode, Outcome, Output,
-    Past, Record, Request, Restored, Result, Site, Source, Status, Step, Upload, Write,
+    Past, Reboot, Record, Request, Restored, Result, Site, Source, Status, Step, Upload, Write,
 };
 
 /// A host in a play.
@@ -53,6 +54,8 @@ struct Now {
     args: Value,
     attempts: Vec<Result<Outcome>>,
     assets: BTreeMap<String, String>,
+    /// Whether a reboot may be due.
+    reboot: bool,
 }
 
 impl Session {
@@ -271,6 +274,17 @@ impl Session {
                 Frame::Call(Box::new(call))
             }
         });
+    }
+
+    /// Ask the host whether a reboot is due.
+    fn look_for_reboot(&self) {
+        let entries = stdlib::modules().iter().flat_map(|module| &module.entries);
+        for entry in entries.filter(|entry| entry.reboot == Reboot::Told) {
+            match self.run.wait(entry.typed.ask(Value::Object(serde_json::Map::new()), self)) {
+                Ok(due) => self.run.due(&self.play.spec.name, &self.host, &due),
+                Err(error) => tracing::debug!("whether a reboot is due is not known: {error}"),
+            }
+        }
     }
 
     fn task(&self) -> Option<String> {
@@ -628,6 +642,11 @@ impl Actor for Session {
         let answer = self.run.wait(entry.typed.ask(args.clone(), self));
         let ((origin, host), operation) = (self.key(), entry.path());
         self.run.note(|| Frame::Fact { origin, host, operation, args: args.clone(), answer: answer.clone() });
+        match (entry.reboot, &answer) {
+            (Reboot::Suspected, _) => self.now().reboot = true,
+            (Reboot::Told, Ok(due)) => self.run.due(&self.play.spec.name, &self.host, due),
+            _ => {}
+        }
         answer
     }
     fn inquire(&self, question: &str, echo: bool, at: &Site) -> Result<String> {
@@ -677,6 +696,15 @@ impl Actor for Session {
             None => None,
         };
         let made = again.is_none();
+        match word(&record.operation).map(|entry| entry.reboot) {
+            Some(Reboot::Suspected) if record.status == Status::Changed => self.now().reboot = true,
+            Some(Reboot::Made) if record.status == Status::Changed && made => {
+                self.now().reboot = false;
+                self.run.rebooted(&self.play.spec.name, &self.host);
+            }
+            Some(Reboot::Made) if record.status == Status::Changed => self.now().reboot = false,
+            _ => {}
+        }
         self.remember(&Record { ignored, ..whole }, again);
         self.run.count(&self.host, |stats| match record.status {
             Status::Ok => stats.ok += 1,
@@ -737,6 +765,10 @@ impl Actor for Session {
     fn end(&self, result: Result<(), Error>) {
         if result.is_ok() && !self.run.options.check {
             self.ahead().save();
+        }
+        let gone = |error: &Error| [Kind::Unreachable, Kind::Interrupted].contains(&error.kind);
+        if self.now().reboot && !self.run.options.check && !result.as_ref().is_err_and(gone) {
+            self.look_for_reboot();
         }
         // Inside another play, a failure is that play's to tell and to count.
         let nested = self.play.spec.nested;

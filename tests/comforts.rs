@@ -248,3 +248,23 @@ fn every_command_has_a_page_in_the_manual() {
     }
     assert!(said(hlrun(dir.path()).args(["man", "rnu"]), 1).contains("did you mean `run"));
 }
+
+#[test]
+fn what_comes_last_comes_however_the_playbook_ended() {
+    for (work, code, want) in [
+        ("", 0, "✓ last: nothing to do"),
+        (r#"shell::run("true");"#, 0, "✓ last: 1 change on 1 host"),
+        (r#"shell::run("false");"#, 2, "✗ last: FAILED on localhost"),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        let playbook = format!(
+            r#"finally(|run| {{ print(`${{run.title}}|${{run.ok}}|${{run.failed}}`); }});
+            play("Work", "all", |host| {{ {work} }});
+            play("More", "all", |host| {{}});"#
+        );
+        std::fs::write(dir.path().join("last.rhai"), playbook).unwrap();
+        let said = said(hlrun(dir.path()).arg("last.rhai"), code);
+        let failed = if code == 0 { "[]" } else { r#"["localhost"]"# };
+        assert!(said.contains(&format!("{want}|{}|{failed}\n", code == 0)), "{said}");
+    }
+}

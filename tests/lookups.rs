@@ -114,3 +114,30 @@ fn a_password_is_made_in_a_run_and_kept_but_not_in_check_mode() {
     assert_eq!(run(dir.path(), &["--check"]), Ok(Some(made.clone())));
     assert_eq!(run(dir.path(), &[]), Ok(Some(made)), "the next run finds it again");
 }
+
+#[test]
+fn variables_of_a_file_are_those_of_a_play_or_a_map() {
+    let files = [
+        ("vars/ports.yml", "web: 80\nurl: \"http://{{ inventory_hostname }}:{{ web }}\"\n"),
+        ("more/a.yml", "one: 1\ntwo: a\n"),
+        ("more/b.json", "{\"two\": \"b\"}"),
+    ];
+    for (playbook, want) in [
+        (
+            r#"play("p", "all", #{ vars: include_vars("ports.yml") }, |host| { OUT(host.vars.url); });"#,
+            "http://here:80",
+        ),
+        (r#"play("p", "all", |host| { OUT(include_vars("ports.yml").url); });"#, "http://here:80"),
+        (r#"let m = include_vars("more"); play("p", "all", |host| { OUT(`${m.one}${m.two}`); });"#, "1b"),
+        (r#"play("p", "all", |host| { OUT(include_vars("port.yml").url); });"#, "did you mean `ports.yml`?"),
+    ] {
+        let dir = lab("{{ text }}", &files);
+        let out = r#"file::file(param("out", "/dev/null"), #{ template: "all.j2", vars: #{ text: "#;
+        let text = playbook.replace("OUT(", out).replace("); });", " } }); });");
+        fs::write(dir.path().join("site.rhai"), text).unwrap();
+        match run(dir.path(), &[]) {
+            Ok(made) => assert_eq!(made.as_deref(), Some(want), "{playbook}"),
+            Err(said) => assert!(said.contains(want), "{playbook}: {said}"),
+        }
+    }
+}

@@ -4,7 +4,7 @@ use super::args::Cli;
 use super::screen;
 use clap::error::{ContextKind, ContextValue};
 use clap::parser::ValueSource;
-use clap::{ArgAction, ArgMatches, Command, CommandFactory};
+use clap::{ArgAction, Command, CommandFactory};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::error::Error as _;
@@ -191,7 +191,7 @@ fn text(value: &Value) -> String {
 }
 
 /// `hlrun config`: every setting, its value and where that comes from. Returns the exit code.
-pub fn show(config: Option<&Config>, _matches: &ArgMatches) -> u8 {
+pub fn show(config: Option<&Config>) -> u8 {
     let mut command = Cli::command();
     if let Some(config) = config {
         screen::out(&format!("# {}", config.path.display()));

@@ -110,7 +110,7 @@ pub fn main(argv: Vec<OsString>) -> u8 {
         args::Subcommand::Host(args) => host::host(&args.command, project),
         args::Subcommand::Completions(args) => complete::register(args.shell),
         args::Subcommand::Man(args) => man::man(&args),
-        args::Subcommand::Config => config::show(found.as_ref(), &matches),
+        args::Subcommand::Config => config::show(found.as_ref()),
         args::Subcommand::Disconnect => runs::disconnect(),
     }
 }

@@ -2,13 +2,13 @@
 //! `host_vars`.
 
 use super::keys::Vault;
-use super::model::{Definition, VarsDir};
+use super::model::{Definition, Inventory, VarsDir};
 use super::{ini, source, vault};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use stdlib::contract::{Error, Site};
+use stdlib::contract::{Error, Site, nearest};
 use stdlib::shared::yaml::{self, Data as Yaml, Node};
 
 /// An inventory file, read.
@@ -221,6 +221,40 @@ pub(super) fn vars_file(path: &Path, vault: &Vault) -> Result<Vec<Definition>, V
             Err(vec![wrong.at(root.site.clone()).hint("write `name: value`")])
         }
     }
+}
+
+impl Inventory {
+    /// The variables in a file of a project, or in the YAML and JSON files of a directory one after the other. It is
+    /// looked for in these directories, and in the `vars` beside each. What is encrypted is opened.
+    pub fn vars_in(&self, path: &str, roots: &[PathBuf]) -> Result<serde_json::Map<String, Value>, Error> {
+        let places = || roots.iter().flat_map(|root| [root.join(path), root.join("vars").join(path)]);
+        let Some(found) = places().find(|place| place.exists()) else {
+            let beside = places().filter_map(|place| Some(listing(place.parent()?)));
+            let names = beside.flatten().filter_map(|near| Some(near.file_name()?.to_string_lossy().into_owned()));
+            let names: Vec<String> = names.filter(|name| is_yaml(Path::new(name))).collect();
+            let wanted = Path::new(path).file_name().unwrap_or_default().to_string_lossy();
+            let error = Error::playbook(format!("there is no file of variables `{path}`"));
+            return Err(match nearest(&wanted, names.iter().map(String::as_str)) {
+                Some(near) => error.hint(format!("did you mean `{near}`?")),
+                None => error.hint("it is looked for beside the playbook and in the project, and in the `vars` there"),
+            });
+        };
+        let files = match found.is_dir() {
+            true => listing(&found).into_iter().filter(|file| file.is_file() && is_yaml(file)).collect(),
+            false => vec![found],
+        };
+        let mut vars = serde_json::Map::new();
+        for file in files {
+            let read = self.vault().variables(&file);
+            let read = read.map_err(|errors| errors.into_iter().next().unwrap_or_else(|| Error::bug("no error")))?;
+            vars.extend(read.into_iter().map(|var| (var.name, var.value)));
+        }
+        Ok(vars)
+    }
+}
+
+fn is_yaml(path: &Path) -> bool {
+    path.extension().is_some_and(|end| YAML.contains(&&*end.to_string_lossy()))
 }
 
 impl Vault {

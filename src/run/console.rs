@@ -235,7 +235,7 @@ impl Console {
         shared.recorder = self.recorder.clone();
         let shared = Arc::new(shared);
         let start = super::memory::Start { playbook: "repl".to_owned(), ..Default::default() };
-        shared.note(|| super::memory::Frame::Start(Box::new(start)));
+        shared.remember(start, true);
         let stage: Arc<dyn Stage> = Arc::new(Arc::clone(&shared));
         let pattern = self.pattern.clone().unwrap_or_default();
         let survey = line.survey.clone();

@@ -1,15 +1,15 @@
 //! The line to one host, for a whole run: one connection, a shell per user, and what is lost with them.
 
 use crate::transport::{
-    Become, Connection, Keep, Local, Shell, Ssh, Stream, Target, download, fetch, http, http_download, live, upload,
-    write,
+    Become, Connection, Engine, Keep, Local, Shell, Ssh, Stream, Target, Trouble, download, fetch, http, http_download,
+    live, upload, write,
 };
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
-use stdlib::contract::{Await, Command, Error, Kind, Output, Request, Result, Step, refusal};
+use stdlib::contract::{Await, Command, Error, Kind, Output, Request, Result, Step, docker, refusal};
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
@@ -38,7 +38,11 @@ pub struct Link {
     watch: std::sync::Mutex<Watch>,
     connection: Mutex<Option<Arc<dyn Connection>>>,
     shells: Mutex<HashMap<Option<Become>, Arc<Shell>>>,
+    engines: Mutex<Engines>,
 }
+
+/// Lines to engines, by who we are there and by their sockets.
+type Engines = HashMap<(Option<Become>, String), Arc<Engine>>;
 
 /// Who watches over a line: the run that uses it.
 #[derive(Clone)]
@@ -53,7 +57,8 @@ impl Link {
     /// A line that connects when it is first used.
     pub fn new(place: Place, runtime: PathBuf, watch: Watch) -> Link {
         let watch = std::sync::Mutex::new(watch);
-        Link { place, runtime, watch, connection: Mutex::default(), shells: Mutex::default() }
+        let (connection, shells, engines) = (Mutex::default(), Mutex::default(), Mutex::default());
+        Link { place, runtime, watch, connection, shells, engines }
     }
 
     /// Another run uses the line from now on.
@@ -93,6 +98,61 @@ impl Link {
         self.freshen().await;
         let connection = self.connection().await?;
         self.bounded(http(&*connection, request), manner, &AtomicU32::new(0)).await
+    }
+
+    /// Ask the host's Docker engine. A connection lost on the way is made again, once, and so is the line to an
+    /// engine that went away.
+    pub async fn ask_docker(&self, call: &docker::Call, manner: &Manner) -> Result<Output> {
+        match self.docker(call, manner, &|_, _| {}).await {
+            Err(Trouble::Silent(why)) => {
+                tracing::debug!("docker went away during a question ({why}); asking again");
+                self.docker(call, manner, &|_, _| {}).await
+            }
+            Err(Trouble::Ours(error)) if error.kind == Kind::Unreachable && self.forget().await => {
+                self.docker(call, manner, &|_, _| {}).await
+            }
+            answer => answer,
+        }
+        .map_err(|trouble| trouble.told(call.socket()))
+    }
+
+    async fn docker(
+        &self,
+        call: &docker::Call,
+        manner: &Manner,
+        sink: &(dyn Fn(Stream, &[u8]) + Send + Sync),
+    ) -> std::result::Result<Output, Trouble> {
+        let key = (manner.whom.clone(), call.socket().to_owned());
+        let work = async {
+            let connection = self.connection().await.map_err(Trouble::Ours)?;
+            let mut engines = self.engines.lock().await;
+            let engine = match engines.get(&key) {
+                Some(engine) => Arc::clone(engine),
+                None => {
+                    let engine = Engine::open(&connection, key.0.as_ref(), &key.1).await.map_err(Trouble::Ours)?;
+                    let engine = Arc::new(engine);
+                    engines.insert(key.clone(), Arc::clone(&engine));
+                    engine
+                }
+            };
+            drop(engines);
+            let answer = engine.call(call, sink).await;
+            if let Err(Trouble::Silent(_)) = &answer {
+                self.engines.lock().await.remove(&key);
+                if !connection.alive().await {
+                    return Err(Trouble::Ours(lost()));
+                }
+            }
+            answer
+        };
+        // What waits has a limit of its own.
+        let limit = call.patience().map(|own| own + ANSWER).or(manner.timeout).unwrap_or(Duration::MAX);
+        let cancel = self.cancel();
+        tokio::select! {
+            answer = work => answer,
+            () = tokio::time::sleep(limit.min(FOREVER)) => Err(Trouble::Ours(late(limit))),
+            () = cancel.cancelled() => Err(Trouble::Ours(interrupted())),
+        }
     }
 
     /// Carry out a step. Never tried twice: what was lost on the way may have been done.
@@ -142,6 +202,7 @@ impl Link {
                 let connection = self.connection().await?;
                 self.bounded(download(&*connection, whom, files, &group), manner, &group).await
             }
+            Step::Docker(call) => self.docker(call, manner, sink).await.map_err(|trouble| unfinished(trouble, call)),
             Step::Await(wait) => return self.wait_for(wait, manner, sink).await,
         };
         done.or_else(|error| match error.kind {
@@ -164,7 +225,7 @@ impl Link {
         let connection = self.connection().await?;
         let unwatched = AtomicU32::new(0);
         let answer = live(&*connection, whom, command, None, &|_, _| {}, Keep::All, &unwatched);
-        tokio::time::timeout(ASIDE, answer).await.map_err(|_| late(ASIDE))?
+        tokio::time::timeout(ANSWER, answer).await.map_err(|_| late(ANSWER))?
     }
 
     /// Whether the host is this machine.
@@ -328,9 +389,15 @@ to KILL "$1""#;
         Ok(connection)
     }
 
+    /// Nothing of the connection is of use any more.
+    async fn clear(&self) {
+        self.shells.lock().await.clear();
+        self.engines.lock().await.clear();
+    }
+
     /// Give the connection up, so that the next one is fresh: a warm one may be that of a machine that is gone.
     async fn renew(&self) {
-        self.shells.lock().await.clear();
+        self.clear().await;
         if let Some(connection) = self.connection.lock().await.take() {
             connection.close().await;
         }
@@ -338,7 +405,7 @@ to KILL "$1""#;
 
     /// Forget a connection that is dead; whether there was one.
     async fn forget(&self) -> bool {
-        self.shells.lock().await.clear();
+        self.clear().await;
         self.connection.lock().await.take().is_some()
     }
 
@@ -354,9 +421,7 @@ to KILL "$1""#;
     }
 }
 
-/// The longest that a question beside what is under way may take.
-const ASIDE: Duration = Duration::from_secs(10);
-/// How long a question may take that is asked while waiting.
+/// The longest that a question may take beside what is under way, or while waiting.
 const ANSWER: Duration = Duration::from_secs(10);
 
 /// The longest time that a timer takes.
@@ -365,6 +430,26 @@ const FOREVER: Duration = Duration::from_secs(365 * 86_400);
 fn late(limit: Duration) -> Error {
     Error::new(Kind::Timeout, format!("it took longer than {} and was ended", human(limit)))
         .hint("give it more time with within(#{ timeout: \"10m\" }, || ...)")
+}
+
+fn lost() -> Error {
+    Error::new(Kind::Unreachable, "the connection was lost while docker was asked")
+        .hint("run it again when the host is back; what was finished is not done twice")
+}
+
+/// The error of a call that the engine did not answer to the end.
+fn unfinished(trouble: Trouble, call: &docker::Call) -> Error {
+    match trouble {
+        Trouble::Silent(why) => {
+            let message =
+                format!("docker went away ({why}); it is not known whether this was finished: {}", call.line());
+            Error::host(message).hint(
+                "was it restarted? `systemctl status docker` on the host; then run this again: what was finished \
+                       is not done twice",
+            )
+        }
+        other => other.told(call.socket()),
+    }
 }
 
 /// The error of everything that an interruption stops.

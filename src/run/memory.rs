@@ -109,41 +109,92 @@ impl Call {
 
 /// Remembers, or has given up.
 pub(super) struct Memory {
-    file: Mutex<Option<File>>,
+    file: Mutex<Place>,
     vault: Arc<Vault>,
+    state: PathBuf,
     run: String,
     bus: Bus,
 }
 
+/// Where a run is remembered.
+enum Place {
+    /// Nowhere yet: what only asks leaves nothing behind.
+    Waiting(Vec<u8>),
+    File(File),
+    Lost,
+}
+
 impl Memory {
-    /// Begin the memory of a run below a state directory.
-    pub fn begin(state: &Path, run: &str, vault: Arc<Vault>, bus: Bus) -> Result<Memory> {
-        let path = path(state, run);
-        let failed = |e: std::io::Error| Error::playbook(format!("cannot remember the run in {}: {e}", path.display()));
-        if let Some(dir) = path.parent() {
-            std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(failed)?;
-        }
-        let file = File::options().create_new(true).write(true).mode(0o600).open(&path).map_err(failed)?;
-        Ok(Memory { file: Mutex::new(Some(file)), vault, run: run.to_owned(), bus })
+    /// The memory of a run below a state directory. It begins with the first call.
+    pub fn new(state: &Path, run: &str, vault: Arc<Vault>, bus: Bus) -> Memory {
+        let file = Mutex::new(Place::Waiting(Vec::new()));
+        Memory { file, vault, state: state.to_owned(), run: run.to_owned(), bus }
+    }
+    /// Begin now, whatever comes.
+    pub fn begin(&self) {
+        let mut place = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        let begun = self.open(&mut place);
+        self.settle(&mut place, begun);
     }
     /// Remember something. A disk that is full must not stop a run in the middle of its work.
     pub fn note(&self, frame: &Frame) {
-        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(open) = file.as_mut() else { return };
-        if let Err(error) = self.write(open, frame) {
-            *file = None;
+        // Hosts seal at the same time, and write one after the other.
+        let sealed = self.seal(frame);
+        let mut place = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        let written = sealed.and_then(|sealed| {
+            if matches!(frame, Frame::Call(_)) {
+                self.open(&mut place)?;
+            }
+            match &mut *place {
+                Place::Waiting(waiting) => waiting.extend(sealed),
+                Place::File(file) => file.write_all(&sealed).map_err(unwritten)?,
+                Place::Lost => {}
+            }
+            Ok(())
+        });
+        self.settle(&mut place, written);
+    }
+    fn settle(&self, place: &mut Place, done: Result<()>) {
+        if let Err(error) = done
+            && !matches!(place, Place::Lost)
+        {
+            *place = Place::Lost;
             let message = format!("{}; from here on, this run can be neither undone nor resumed", error.message);
             self.bus.emit(Event::Warning { message });
         }
     }
-    fn write(&self, file: &mut File, frame: &Frame) -> Result<()> {
+    fn seal(&self, frame: &Frame) -> Result<Vec<u8>> {
         let mut value = serde_json::to_value(frame).map_err(|e| Error::bug(format!("a frame is no JSON: {e}")))?;
         store(&mut value, &self.vault)?;
         let sealed = self.vault.seal(value.to_string().as_bytes(), &self.run)?;
         let length = u32::try_from(sealed.len()).map_err(|_| Error::host("a call is too large to be remembered"))?;
-        let whole = [&length.to_le_bytes(), sealed.as_slice()].concat();
-        file.write_all(&whole).map_err(|e| Error::host(format!("the run cannot be remembered: {e}")))
+        Ok([&length.to_le_bytes(), sealed.as_slice()].concat())
     }
+    fn open(&self, place: &mut Place) -> Result<()> {
+        let Place::Waiting(waiting) = place else { return Ok(()) };
+        let path = path(&self.state, &self.run);
+        let failed = |e: std::io::Error| Error::playbook(format!("cannot remember the run in {}: {e}", path.display()));
+        if let Some(dir) = path.parent() {
+            std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(failed)?;
+        }
+        let mut file = File::options().create_new(true).write(true).mode(0o600).open(&path).map_err(failed)?;
+        file.write_all(waiting).map_err(unwritten)?;
+        *place = Place::File(file);
+        Ok(())
+    }
+}
+
+impl Drop for Memory {
+    /// What has become too much goes when the run is over, not while somebody waits for it.
+    fn drop(&mut self) {
+        if self.vault.grew() {
+            self.vault.prune(super::journal::oldest(&self.state));
+        }
+    }
+}
+
+fn unwritten(error: std::io::Error) -> Error {
+    Error::host(format!("the run cannot be remembered: {error}"))
 }
 
 fn path(state: &Path, run: &str) -> PathBuf {
@@ -226,9 +277,11 @@ mod tests {
         std::fs::create_dir(dir.path().join("runs")).unwrap();
         let vault = Arc::new(Vault::open(dir.path()).unwrap());
         let bus = Bus::new("r", Vec::new());
-        let memory = Memory::begin(dir.path(), "r", Arc::clone(&vault), bus).unwrap();
+        let memory = Memory::new(dir.path(), "r", Arc::clone(&vault), bus);
         let long = "a long secret ".repeat(2000);
         memory.note(&frame("hunter2"));
+        assert!(recall(dir.path(), "r").is_err(), "nothing was called yet");
+        memory.begin();
         memory.note(&frame(&long));
         memory.note(&frame("last"));
         assert_eq!(values(&recall(dir.path(), "r").unwrap()), ["hunter2", &long, "last"]);

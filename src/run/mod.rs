@@ -17,6 +17,7 @@ mod session;
 mod shared;
 mod stage;
 mod stuck;
+mod summary;
 mod tags;
 mod undo;
 mod vault;
@@ -284,7 +285,7 @@ impl Runtime {
                 );
                 shared.person = self.person;
                 let shared = Arc::new(shared);
-                shared.note(|| memory::Frame::Start(Box::new(start)));
+                shared.remember(start, false);
                 let stage: Arc<dyn Stage> = Arc::new(Arc::clone(&shared));
                 let result = program.run(&stage);
                 let result = match shared.diverged() {

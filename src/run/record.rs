@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use stdlib::contract::replay::{Exchange, print, written};
-use stdlib::contract::{Asset, Command, Output, Request, Result, Step};
+use stdlib::contract::{Asset, Command, Output, Request, Result, Step, docker};
 
 /// Notes every exchange with a host.
 #[derive(Default)]
@@ -57,6 +57,11 @@ impl Recorder {
         self.read(request.line(), told(output, withheld));
     }
 
+    pub(super) fn docker(&self, call: &docker::Call, output: &Output, withheld: bool) {
+        call.secrets().into_iter().for_each(|secret| self.hide(secret));
+        self.read(call.line(), told(output, withheld));
+    }
+
     pub(super) fn changed(&self, step: &Step, done: &Result<Output>, withheld: bool) {
         let output = done.as_ref().cloned().unwrap_or_else(|e| Output {
             code: e.rc.unwrap_or(1),
@@ -64,6 +69,9 @@ impl Recorder {
             stderr: e.stderr.clone().into_bytes(),
             ..Output::default()
         });
+        if let Step::Docker(call) = step {
+            call.secrets().into_iter().for_each(|secret| self.hide(secret));
+        }
         self.heard().push(Exchange::Change(step.line(), lines(step, withheld), told(&output, withheld)));
     }
 

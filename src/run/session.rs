@@ -1,27 +1,27 @@
 //! A host in a play: the one method that every read goes through, the one that every change goes through,
 //! and around both what no module knows of: privilege, time limits, check mode, tags, reports.
 
+mod actor;
+mod look;
+
 use super::ahead::Ahead;
-use super::lines::Lines;
-use super::link::{Link, Manner, interrupted, scoped};
+use super::link::{Link, Manner, scoped};
 use super::memory::{Call, Frame, How};
 use super::playing::PlayState;
-use super::resume::{Key, tree_digest};
+use super::resume::Key;
 use super::shared::Shared;
 use super::stuck;
-use super::undo::word;
 use crate::inventory::Overlay;
 use crate::report::Event;
-use crate::script::{Actor, Patience, PlaySpec, Scope};
-use crate::transport::{Become, Method, Stream, asset, asset_tree, find, http_get};
-use async_trait::async_trait;
+use crate::script::Scope;
+use crate::transport::{Become, Method, find};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use stdlib::contract::{
-    Asset, Await, Back, Command, Content, Entry, Error, Fetch, Host, KEPT, Keepsake, Kind, Look, Mode, Outcome, Output,
-    Past, Reboot, Record, Request, Restored, Result, Site, Source, Status, Step, Upload, Write,
+    Back, Command, Entry, Error, Fetch, KEPT, Outcome, Past, Reboot, Record, Request, Restored, Result, Site, Source,
+    Upload, Write, docker,
 };
 
 /// A host in a play.
@@ -163,6 +163,11 @@ impl Session {
         request.secrets().for_each(|secret| self.run.bus.hide(secret));
     }
 
+    /// Keep the secrets of a call out of everything that is told.
+    fn hide_secrets(&self, call: &docker::Call) {
+        call.secrets().into_iter().for_each(|secret| self.run.bus.hide(secret));
+    }
+
     /// An upload whose directory on the controller is named by its full path.
     fn rooted(&self, upload: &Upload) -> Upload {
         let found = find(&upload.src, &self.run.roots);
@@ -258,7 +263,7 @@ impl Session {
     }
 
     /// Remember how a call ended.
-    fn remember(&self, record: &Record, again: Option<Box<Call>>) {
+    fn remember(&self, record: Record, again: Option<Box<Call>>) {
         let (args, attempts, assets, handler) = {
             let mut now = self.now();
             let handler = now.tasks.iter().rev().find(|(_, tags)| tags.iter().any(|tag| tag == "handlers"));
@@ -268,7 +273,7 @@ impl Session {
         self.run.note(|| match again {
             Some(call) => Frame::Call(Box::new(Call { replayed: true, ..*call })),
             None => {
-                let record = Record { steps: Vec::new(), diff: Vec::new(), before: Value::Null, ..record.clone() };
+                let record = Record { steps: Vec::new(), diff: Vec::new(), before: Value::Null, ..record };
                 let (origin, how) = (self.origin().to_owned(), self.how());
                 let call = Call { origin, record, args, how, handler, attempts, assets, replayed: false };
                 Frame::Call(Box::new(call))
@@ -322,487 +327,4 @@ fn withheld(error: &Error) -> Error {
     bare.operation.clone_from(&error.operation);
     bare.at.clone_from(&error.at);
     bare
-}
-
-#[async_trait]
-impl Look for Session {
-    fn name(&self) -> &str {
-        &self.host
-    }
-    async fn run(&self, asked: &Command) -> Result<Output> {
-        if self.run.cancel.is_cancelled() {
-            return Err(interrupted());
-        }
-        let manner = self.manner(Some(self.run.options.read_timeout))?;
-        let (link, command) = (self.link()?, self.dressed(asked));
-        let operating = self.now().operating;
-        if operating && !command.long && !self.withheld() {
-            let foreseen = self.ahead().read(link, &command, &manner);
-            if let Some(answer) = foreseen
-                && let Some(output) = answer.fresh().await
-            {
-                return Ok(output);
-            }
-        }
-        let answer = link.read(&command, &manner).await;
-        if let (Some(recorder), Ok(output)) = (&self.run.recorder, &answer) {
-            recorder.asked(asked, output, self.withheld());
-        }
-        answer
-    }
-    async fn asset(&self, path: &str) -> Result<Option<Asset>> {
-        let found = asset(path, &self.run.roots)?;
-        let digest = found.as_ref().map(|asset| asset.sha256.clone()).unwrap_or_default();
-        self.now().assets.insert(path.to_owned(), digest);
-        if let Some(recorder) = &self.run.recorder {
-            recorder.asset(path, found.as_ref(), self.withheld());
-        }
-        Ok(found)
-    }
-    async fn asset_tree(&self, path: &str) -> Result<Vec<Asset>> {
-        let found = asset_tree(path, &self.run.roots)?;
-        self.now().assets.insert(path.to_owned(), tree_digest(&found));
-        if let Some(recorder) = &self.run.recorder {
-            recorder.tree(path, &found);
-        }
-        Ok(found)
-    }
-    async fn http_get(&self, url: &str) -> Result<Vec<u8>> {
-        let body = http_get(url).await?;
-        if let Some(recorder) = &self.run.recorder {
-            recorder.got(url, &body);
-        }
-        Ok(body)
-    }
-    async fn http(&self, request: &Request) -> Result<Output> {
-        if !request.reads() {
-            return Err(Error::bug(format!("a question that changes something: {}", request.line())));
-        }
-        if self.run.cancel.is_cancelled() {
-            return Err(interrupted());
-        }
-        self.hide_all(request);
-        let manner = self.manner(None)?;
-        let output = self.link()?.request(request, &manner).await?;
-        if let Some(recorder) = &self.run.recorder {
-            recorder.answered(request, &output, self.withheld());
-        }
-        Ok(output)
-    }
-    async fn render(&self, name: &str, template: &str, vars: &BTreeMap<String, Value>) -> Result<String> {
-        self.run.learn(&self.host, template, &self.play.spec.vars, self).await?;
-        let locals = vars.iter().map(|(k, v)| (k.clone(), v.clone())).collect();
-        let context = self.run.inventory.context(&self.host, &self.overlay(locals))?;
-        // Errors name the file as the user would.
-        let found = find(name, &self.run.roots);
-        let here = std::env::current_dir().unwrap_or_default();
-        let shown =
-            found.as_deref().map(|path| path.strip_prefix(&here).unwrap_or(path).to_string_lossy().into_owned());
-        self.run.templates.render(shown.as_deref().unwrap_or(name), template, context)
-    }
-    fn hide(&self, secret: &str) {
-        self.run.bus.hide(secret);
-    }
-}
-
-#[async_trait]
-impl Host for Session {
-    async fn change(&self, step: &Step) -> Result<Output> {
-        if self.run.options.check {
-            return Err(Error::bug(format!("a change in check mode: {}", step.line())));
-        }
-        if self.run.cancel.is_cancelled() {
-            return Err(interrupted());
-        }
-        self.ahead().change();
-        let manner = self.manner(None)?;
-        let told = step;
-        let step = match step {
-            Step::Run(command) => Step::Run(self.dressed(command)),
-            Step::Write(write) => Step::Write(self.found(write)?),
-            Step::Upload(upload) => Step::Upload(self.rooted(upload)),
-            Step::Fetch(fetch) => Step::Fetch(self.placed(fetch)),
-            Step::Http(request) => {
-                self.hide_all(request);
-                step.clone()
-            }
-            Step::Download(download) => {
-                self.hide_all(&download.request);
-                step.clone()
-            }
-            Step::Await(wait) => Step::Await(Await { until: self.dressed(&wait.until), ..wait.clone() }),
-        };
-        if matches!(step, Step::Await(_)) {
-            self.run.unlearn(&self.host);
-        }
-        let quiet = self.withheld();
-        let operation = self.now().operation.clone();
-        let lines = Lines::new();
-        let tell = |stream: Stream, text: String| {
-            let stream = if stream == Stream::Stdout { "stdout" } else { "stderr" }.to_owned();
-            let (host, operation) = (self.host.clone(), operation.clone());
-            self.run.bus.emit(Event::TaskOutput { host, operation, stream, text });
-        };
-        let sink = |stream: Stream, bytes: &[u8]| {
-            if !quiet {
-                lines.add(stream, bytes, &tell);
-            }
-        };
-        let done = self.link()?.change(&step, &manner, &sink).await;
-        lines.rest(&tell);
-        if let Some(recorder) = &self.run.recorder {
-            recorder.changed(told, &done, quiet);
-        }
-        done
-    }
-    async fn keep(&self, keepsake: &Keepsake) {
-        let Some(vault) = self.run.vault.as_ref().filter(|vault| !vault.has(&keepsake.sha256)) else { return };
-        if keepsake.size > KEPT {
-            return;
-        }
-        match self.run(&keepsake.command).await {
-            Ok(output) if Content::digest(&output.stdout) == keepsake.sha256 => {
-                if let Err(error) = vault.put(&output.stdout) {
-                    tracing::warn!("{error}");
-                }
-            }
-            Ok(_) => tracing::debug!("not kept, because it has changed: {}", keepsake.command.line()),
-            Err(error) => tracing::debug!("not kept: {error}"),
-        }
-    }
-    fn look(&self) -> &dyn Look {
-        self
-    }
-}
-
-impl Actor for Session {
-    fn host(&self) -> &str {
-        &self.host
-    }
-    fn play(&self) -> String {
-        self.play.spec.name.clone()
-    }
-    fn address(&self) -> Result<String> {
-        let overlay = Overlay::from(self.play.spec.vars.clone());
-        self.run.inventory.connection(&self.host, &overlay).map(|connection| connection.address)
-    }
-    fn groups(&self) -> Vec<String> {
-        self.run.inventory.groups_of(&self.host)
-    }
-    fn variable(&self, name: &str) -> Result<Value> {
-        if let Some((frame, value)) = self.run.replay.as_ref().and_then(|replay| replay.variable(&self.key(), name)) {
-            self.run.note(|| frame);
-            return Ok(value);
-        }
-        let text = format!("{{{{ {name} }}}}");
-        self.run.wait(self.run.learn(&self.host, &text, &self.play.spec.vars, self))?;
-        let value = self.run.inventory.resolve(&self.host, name, &self.overlay(serde_json::Map::new()))?;
-        // What the host itself has a say in may be another the next time.
-        let overlay = Overlay::from(self.play.spec.vars.clone());
-        let names = self.run.inventory.names_used(&self.host, &text, &overlay)?;
-        if names.iter().any(|name| name.starts_with("ansible_")) {
-            let (origin, host) = self.key();
-            self.run.note(|| Frame::Variable { origin, host, name: name.to_owned(), value: value.clone() });
-        }
-        Ok(value)
-    }
-    fn variables(&self) -> Vec<String> {
-        let own = self.play.spec.vars.keys().cloned();
-        let merged = self.run.inventory.variables(&self.host);
-        own.chain(merged.iter().flat_map(|vars| vars.keys().cloned())).collect()
-    }
-    fn enter(&self, scope: Scope) {
-        self.now().scopes.push(scope);
-    }
-    fn leave(&self) {
-        self.now().scopes.pop();
-    }
-    fn patience(&self) -> Patience {
-        Patience {
-            retries: self.said(|s| s.retries).unwrap_or(0),
-            delay: self.said(|s| s.delay).unwrap_or(Duration::from_secs(5)),
-        }
-    }
-    fn scopes(&self) -> Vec<Scope> {
-        self.now().scopes.iter().skip(1).cloned().collect()
-    }
-    fn along(&self) -> PlaySpec {
-        let scopes = self.now().scopes.clone();
-        let inner = |of: &dyn Fn(&Scope) -> Option<bool>| scopes.iter().rev().find_map(of);
-        let scope = Scope {
-            env: scopes.iter().rev().flat_map(|s| s.env.clone()).collect(),
-            no_log: inner(&|s| s.no_log),
-            ignore_errors: inner(&|s| s.ignore_errors),
-            ..Scope::default()
-        };
-        let origin = Some(self.origin().to_owned());
-        PlaySpec { vars: self.play.spec.vars.clone(), tags: self.tags(), scope, origin, ..PlaySpec::default() }
-    }
-    fn thrown(&self) {
-        self.now().thrown += 1;
-    }
-    fn enter_task(&self, name: &str, tags: &[String]) -> Option<String> {
-        self.now().tasks.push((name.to_owned(), tags.to_vec()));
-        self.run.start_at(self.origin(), name);
-        // Before --start-at-task, the task to start at may be inside.
-        let started = self.run.options.start_at_task.is_none();
-        if tags.is_empty() || !started { None } else { self.run.left_out(self.origin(), &self.tags()) }
-    }
-    fn leave_task(&self) {
-        self.now().tasks.pop();
-    }
-    fn begin(&self, entry: &'static Entry, subject: &str, at: &Site) -> Result<Option<String>> {
-        if self.run.cancel.is_cancelled() {
-            return Err(interrupted());
-        }
-        if self.play.stopped() {
-            return Err(Error::new(Kind::Interrupted, "stopped: another host failed, and any_errors_fatal is set"));
-        }
-        if let Some(reason) = self.run.left_out(self.origin(), &self.tags()) {
-            return Ok(Some(reason));
-        }
-        let (task, again) = (self.task(), self.again());
-        if !again && let Some(reason) = self.run.step(task.as_deref(), &entry.path(), subject, at)? {
-            return Ok(Some(reason));
-        }
-        {
-            let mut now = self.now();
-            now.at = at.clone();
-            now.attempts.clear();
-            now.assets.clear();
-        }
-        if again {
-            return Ok(None);
-        }
-        self.goes_on();
-        let (host, operation, subject) = (self.host.clone(), entry.path(), self.shown(subject));
-        {
-            let mut now = self.now();
-            (now.operation, now.subject, now.at) = (operation.clone(), subject.clone(), at.clone());
-            now.sensitive = false;
-        }
-        self.run.bus.emit(Event::TaskStart { host, operation, subject, task, at: at.clone() });
-        Ok(None)
-    }
-    fn attempt(&self, entry: &'static Entry, args: &Value, any_code: bool) -> Result<Outcome> {
-        let mode = match self.run.options.check {
-            true => Mode::Check { pending: self.run.pending(&self.host) },
-            false => Mode::Apply,
-        };
-        let (at, tries) = {
-            let mut now = self.now();
-            now.args = args.clone();
-            now.sensitive = args.get("sensitive") == Some(&Value::Bool(true));
-            (now.at.clone(), now.attempts.len())
-        };
-        if let Some(replay) = &self.run.replay {
-            let seen = replay.attempt(&self.key(), &entry.path(), args, &at, tries);
-            if let Some(outcome) = seen.map_err(|error| self.run.diverge(error))? {
-                self.now().attempts.push(outcome.clone());
-                return outcome;
-            }
-        }
-        self.ahead().begin();
-        self.now().operating = true;
-        let work = entry.typed.conduct(args.clone(), self, mode, any_code);
-        let outcome = self.run.wait(async {
-            tokio::select! {
-                outcome = work => outcome,
-                never = self.watch() => match never {},
-            }
-        });
-        self.now().operating = false;
-        self.now().attempts.push(outcome.clone());
-        let outcome = outcome?;
-        if matches!(outcome.status, Status::Ok | Status::Changed) {
-            self.ahead().keep();
-        }
-        if matches!(outcome.status, Status::WouldChange | Status::Unknown) {
-            self.run.set_pending(&self.host);
-        }
-        Ok(outcome)
-    }
-    fn ask(&self, entry: &'static Entry, args: &Value) -> Result<Value> {
-        if self.run.cancel.is_cancelled() {
-            return Err(interrupted());
-        }
-        {
-            let mut now = self.now();
-            now.args = args.clone();
-            now.attempts.clear();
-        }
-        if let Some(replay) = &self.run.replay {
-            let seen = replay.answer(&self.key(), &entry.path(), args).map_err(|error| self.run.diverge(error))?;
-            if let Some((frame, answer)) = seen {
-                self.run.note(|| frame);
-                return answer;
-            }
-            self.goes_on();
-        }
-        let answer = self.run.wait(entry.typed.ask(args.clone(), self));
-        let ((origin, host), operation) = (self.key(), entry.path());
-        self.run.note(|| Frame::Fact { origin, host, operation, args: args.clone(), answer: answer.clone() });
-        match (entry.reboot, &answer) {
-            (Reboot::Suspected, _) => self.now().reboot = true,
-            (Reboot::Told, Ok(due)) => self.run.due(&self.play.spec.name, &self.host, due),
-            _ => {}
-        }
-        answer
-    }
-    fn inquire(&self, question: &str, echo: bool, at: &Site) -> Result<String> {
-        self.play.inquire(&self.host, question, echo, at)
-    }
-    fn retry(&self, entry: &'static Entry, subject: &str, left: u64, reason: &str, delay: Duration) -> Result<()> {
-        if self.again() {
-            return Ok(());
-        }
-        let (host, operation) = (self.host.clone(), entry.path());
-        let reason = if self.withheld() { WITHHELD.to_owned() } else { reason.to_owned() };
-        let subject = self.shown(subject);
-        self.run.bus.emit(Event::TaskRetry { host, operation, subject, left, reason });
-        self.run.wait(async {
-            tokio::select! {
-                () = tokio::time::sleep(delay) => Ok(()),
-                () = self.run.cancel.cancelled() => Err(interrupted()),
-            }
-        })
-    }
-    fn settle(&self, record: Record) -> Result<Record> {
-        let mut record = record;
-        record.play = self.play.spec.name.clone();
-        record.task = self.task();
-        if self.withheld() {
-            record.sensitive = true;
-        }
-        let whole = record.clone();
-        if record.sensitive {
-            record.diff.clear();
-            record.steps.clear();
-            record.before = Value::Null;
-            record.error = record.error.map(|error| withheld(&error));
-        }
-        if let Some(recorder) = self.run.recorder.as_ref().filter(|_| self.run.options.check) {
-            recorder.predicted(&record.steps);
-        }
-        let error = record.error.clone();
-        let ignored = error.as_ref().is_some_and(|e| e.kind == Kind::Host || e.kind == Kind::Timeout)
-            && self.said(|s| s.ignore_errors).unwrap_or(false);
-        record.ignored = ignored;
-        let again = match &self.run.replay {
-            Some(replay) => {
-                let seen = replay.settle(&self.key(), &record.operation, &record.at);
-                seen.map_err(|error| self.run.diverge(error))?
-            }
-            None => None,
-        };
-        let made = again.is_none();
-        match word(&record.operation).map(|entry| entry.reboot) {
-            Some(Reboot::Suspected) if record.status == Status::Changed => self.now().reboot = true,
-            Some(Reboot::Made) if record.status == Status::Changed && made => {
-                self.now().reboot = false;
-                self.run.rebooted(&self.play.spec.name, &self.host);
-            }
-            Some(Reboot::Made) if record.status == Status::Changed => self.now().reboot = false,
-            _ => {}
-        }
-        self.remember(&Record { ignored, ..whole }, again);
-        self.run.count(&self.host, |stats| match record.status {
-            Status::Ok => stats.ok += 1,
-            Status::Changed if !made => stats.ok += 1,
-            Status::Changed | Status::WouldChange => {
-                stats.ok += 1;
-                stats.changed += 1;
-            }
-            Status::Unknown => {
-                stats.skipped += 1;
-                stats.unknown += 1;
-            }
-            Status::Skipped => stats.skipped += 1,
-            Status::Failed | Status::Unreachable if ignored => {
-                stats.ok += 1;
-                stats.ignored += 1;
-            }
-            Status::Failed | Status::Unreachable => {}
-        });
-        let mut told = record.clone();
-        told.subject = self.shown(&told.subject);
-        if record.sensitive {
-            told.stdout.clear();
-            told.stderr.clear();
-            told.reason = None;
-        }
-        // What a tag leaves out is no news.
-        if made && !(told.status == Status::Skipped && self.run.left_out(self.origin(), &self.tags()).is_some()) {
-            self.run.bus.emit(Event::TaskEnd { record: Box::new(told) });
-        }
-        match error {
-            Some(error) if !ignored => {
-                self.now().thrown += 1;
-                Err(error)
-            }
-            _ => Ok(record),
-        }
-    }
-    fn unknown(&self, message: &str, at: Site) {
-        let (host, message) = (self.host.clone(), message.to_owned());
-        self.run.bus.emit(Event::PlanUnknown { host, message, at });
-    }
-    fn replaying(&self) -> bool {
-        self.again()
-    }
-    fn only_owed(&self) -> bool {
-        self.run.options.only_owed
-    }
-    fn owe(&self, handler: &str, captures: Value) {
-        self.run.owe(&self.play.spec.name, &self.host, handler, captures);
-    }
-    fn paid(&self, handler: &str) {
-        self.run.pay(&self.play.spec.name, &self.host, handler);
-    }
-    fn debts(&self) -> Vec<(String, Value)> {
-        self.run.debts(&self.play.spec.name, &self.host)
-    }
-    fn end(&self, result: Result<(), Error>) {
-        if result.is_ok() && !self.run.options.check {
-            self.ahead().save();
-        }
-        let gone = |error: &Error| [Kind::Unreachable, Kind::Interrupted].contains(&error.kind);
-        if self.now().reboot && !self.run.options.check && !result.as_ref().is_err_and(gone) {
-            self.look_for_reboot();
-        }
-        // Inside another play, a failure is that play's to tell and to count.
-        let nested = self.play.spec.nested;
-        let thrown = self.now().thrown;
-        let (word, error) = match &result {
-            Ok(()) => ("ok", None),
-            Err(error) if error.kind == Kind::Unreachable => ("unreachable", Some(Box::new(error.clone()))),
-            Err(error) if error.kind == Kind::Interrupted => ("interrupted", None),
-            Err(error) => ("failed", Some(Box::new(error.clone()))),
-        };
-        self.run.count(&self.host, |stats| match word {
-            _ if nested => {}
-            "ok" => stats.rescued += thrown,
-            "unreachable" => {
-                stats.unreachable = 1;
-                stats.rescued += thrown.saturating_sub(1);
-            }
-            "failed" => {
-                stats.failures += 1;
-                stats.rescued += thrown.saturating_sub(1);
-            }
-            _ => {}
-        });
-        if word != "ok" {
-            self.play.failed();
-        }
-        if !nested && word != "ok" {
-            self.run.lose(&self.host, &self.play.spec.name, word);
-        }
-        let error = error.filter(|_| !nested);
-        let (origin, ended) = (self.origin().to_owned(), word.to_owned());
-        let (play, host) = (self.play.spec.name.clone(), self.host.clone());
-        self.run.note(|| Frame::End { origin, host, play, result: ended });
-        let (play, host, result) = (self.play.spec.name.clone(), self.host.clone(), word.to_owned());
-        self.run.bus.emit(Event::HostEnd { play, host, result, error });
-    }
 }

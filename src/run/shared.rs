@@ -2,10 +2,11 @@
 
 use super::keep::Keep;
 use super::link::{Link, Place};
-use super::memory::{Frame, Memory};
+use super::memory::{Frame, Memory, Start};
 use super::owed::{Debt, Debts, Owing};
 use super::record::Recorder;
 use super::resume::Replay;
+use super::summary::Story;
 use super::vault::Vault;
 use super::{Options, stage::Person, stage::Prompt};
 use crate::inventory::{Connection, Inventory, Overlay};
@@ -15,7 +16,8 @@ use crate::transport::{HostKeys, Target};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Instant;
 use stdlib::contract::{Error, Look, Result, Site};
 use stdlib::shared::template::Engine;
 use tokio_util::sync::CancellationToken;
@@ -41,13 +43,15 @@ pub(super) struct Shared {
     /// The hosts of `--limit`, if there is one.
     pub limit: Option<BTreeSet<String>>,
     pub prompt: Option<Prompt>,
-    /// What the run remembers, and where it keeps contents; nothing in check mode.
-    pub memory: Option<Memory>,
+    /// What the run remembers; nothing in check mode, and where nothing is called.
+    memory: OnceLock<Memory>,
+    /// Where contents are kept.
     pub vault: Option<Arc<Vault>>,
     /// What the run that is resumed saw.
     pub replay: Option<Replay>,
     /// Who is at the terminal.
     pub person: Option<Person>,
+    pub began: Instant,
     state: Mutex<State>,
 }
 
@@ -61,6 +65,7 @@ struct State {
     facts: HashMap<String, Map<String, Value>>,
     asked: HashMap<String, BTreeSet<String>>,
     owed: Vec<Owed>,
+    story: Story,
     /// Why the run cannot go on where another one stopped.
     diverged: Option<Error>,
 }
@@ -82,7 +87,6 @@ impl Shared {
         let debts = options.state.as_deref().map(Debts::open);
         let templates = crate::lookup::engine(&roots);
         let mut state = State::default();
-        let keeping = options.state.as_deref().filter(|_| !options.check);
         let vault = options.state.as_deref().and_then(|dir| match Vault::open(dir) {
             Ok(vault) => Some(Arc::new(vault)),
             Err(error) => {
@@ -90,14 +94,6 @@ impl Shared {
                 None
             }
         });
-        let memory = match (keeping, &vault) {
-            (Some(dir), Some(vault)) => {
-                vault.prune(super::journal::oldest(dir));
-                let begun = Memory::begin(dir, &id, Arc::clone(vault), bus.clone());
-                begun.inspect_err(|error| bus.emit(Event::Warning { message: error.message.clone() })).ok()
-            }
-            _ => None,
-        };
         let replay = match (&options.resume, &options.state) {
             (Some(resume), Some(dir)) => match Replay::open(dir, resume) {
                 Ok(replay) => Some(replay),
@@ -128,10 +124,11 @@ impl Shared {
             debts,
             limit,
             prompt,
-            memory,
+            memory: OnceLock::new(),
             vault,
             replay,
             person: None,
+            began: Instant::now(),
             state: Mutex::new(state),
         }
     }
@@ -167,25 +164,37 @@ impl Shared {
 
     fn target(&self, connection: &Connection) -> Target {
         let options = &self.options;
+        let lines = crate::transport::config_lines(&connection.ssh_args);
         Target {
             address: connection.address.clone(),
             port: connection.port,
             user: connection.user.clone().or_else(|| options.user.clone()),
             key: connection.key_file.clone().or_else(|| options.key.clone()),
-            host_keys: match connection.host_key_checking {
+            host_keys: HostKeys::said(&lines).unwrap_or(match connection.host_key_checking {
                 Some(false) => HostKeys::Off,
                 Some(true) => HostKeys::Strict,
                 None => options.host_keys,
-            },
-            options: crate::transport::config_lines(&connection.ssh_args),
+            }),
+            options: lines,
             connect_timeout: options.connect_timeout,
             persist: options.persist,
         }
     }
 
+    /// Remember this run from now on; `late` only once something is called.
+    pub fn remember(&self, start: Start, late: bool) {
+        let state = self.options.state.as_deref().filter(|_| !self.options.check);
+        let (Some(state), Some(vault)) = (state, &self.vault) else { return };
+        let memory = self.memory.get_or_init(|| Memory::new(state, &self.id, Arc::clone(vault), self.bus.clone()));
+        memory.note(&Frame::Start(Box::new(start)));
+        if !late {
+            memory.begin();
+        }
+    }
+
     /// Remember something of the run.
     pub fn note(&self, frame: impl FnOnce() -> Frame) {
-        if let Some(memory) = &self.memory {
+        if let Some(memory) = self.memory.get() {
             memory.note(&frame());
         }
     }
@@ -210,6 +219,11 @@ impl Shared {
     /// What was counted.
     pub fn stats(&self) -> BTreeMap<String, Stats> {
         self.state().stats.clone()
+    }
+
+    /// What is told at the end.
+    pub fn story<T>(&self, of: impl FnOnce(&mut Story) -> T) -> T {
+        of(&mut self.state().story)
     }
 
     /// A host that takes no further part from a play on.
@@ -261,12 +275,15 @@ impl Shared {
     }
 
     /// Ask the host for the facts that a text names, itself or through variables, and that are not known yet.
-    pub async fn learn(&self, host: &str, text: &str, vars: &Map<String, Value>, look: &dyn Look) -> Result<()> {
-        let names = self.inventory.names_used(host, text, &Overlay::from(vars.clone()))?;
+    /// Whether it names any.
+    pub async fn learn(&self, host: &str, text: &str, vars: &Map<String, Value>, look: &dyn Look) -> Result<bool> {
+        let mut names = self.inventory.names_used(host, text, &Overlay::from(vars.clone()))?;
+        names.retain(|name| name.starts_with("ansible_"));
+        let any = !names.is_empty();
         let wanted: Vec<String> = {
             let mut state = self.state();
             let asked = state.asked.entry(host.to_owned()).or_default();
-            names.into_iter().filter(|name| name.starts_with("ansible_") && asked.insert(name.clone())).collect()
+            names.into_iter().filter(|name| asked.insert(name.clone())).collect()
         };
         let wanted: Vec<&str> = wanted.iter().map(String::as_str).collect();
         let learned = stdlib::shared::facts::gather(&wanted, look).await?;
@@ -278,7 +295,7 @@ impl Shared {
                 (_, value) => drop(facts.insert(name, value)),
             }
         }
-        Ok(())
+        Ok(any)
     }
 
     /// What a host said of itself may be different now.

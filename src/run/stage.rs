@@ -5,7 +5,7 @@ use super::playing::PlayState;
 use super::shared::Shared;
 use crate::report::Event;
 use crate::script::{Play, PlaySpec, Stage};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use stdlib::contract::{Error, Kind, Result, Site};
@@ -36,6 +36,12 @@ impl Stage for Arc<Shared> {
     }
     fn checks(&self) -> bool {
         self.options.check
+    }
+    fn summary(&self, error: Option<&Error>) -> Value {
+        Shared::summary(self, error)
+    }
+    fn vars_in(&self, path: &str) -> Result<Map<String, Value>> {
+        self.inventory.vars_in(path, &self.roots)
     }
     fn inquire(&self, question: &str, echo: bool) -> Result<String> {
         self.ask(question, question, echo)

@@ -12,7 +12,7 @@ use crate::report::{Bus, Event};
 use crate::script::{PlaySpec, Scope};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use stdlib::contract::{Entry as Word, Error, Result, Site, Status};
 
 use super::shared::Shared;
@@ -136,25 +136,4 @@ impl Runtime {
         let spec = PlaySpec { name, pattern: hosts.join(","), at: Site::default(), ..PlaySpec::default() };
         Ok((Arc::new(shared), spec))
     }
-}
-
-/// Work on every host, so many at once.
-fn on_all<T: Send>(hosts: &[String], forks: usize, work: impl Fn(&str) -> T + Sync) -> Vec<T> {
-    let queue = Mutex::new(hosts.iter().enumerate());
-    let done = Mutex::new(Vec::new());
-    std::thread::scope(|scope| {
-        for _ in 0..forks.clamp(1, hosts.len().max(1)) {
-            scope.spawn(|| {
-                loop {
-                    let next = queue.lock().unwrap_or_else(PoisonError::into_inner).next();
-                    let Some((at, host)) = next else { return };
-                    let result = work(host);
-                    done.lock().unwrap_or_else(PoisonError::into_inner).push((at, result));
-                }
-            });
-        }
-    });
-    let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
-    done.sort_by_key(|(at, _)| *at);
-    done.into_iter().map(|(_, result)| result).collect()
 }

@@ -7,6 +7,7 @@ use std::fs::{File, FileTimes};
 use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::SystemTime;
 use stdlib::contract::{Content, Error, Result};
 
@@ -17,10 +18,10 @@ const MOST: u64 = 1 << 30;
 const NONCE: usize = 24;
 
 /// Seals and unseals, and stores contents by their digest.
-#[derive(Clone)]
 pub(super) struct Vault {
     blobs: PathBuf,
     key: Key,
+    grew: AtomicBool,
 }
 
 impl Vault {
@@ -44,7 +45,7 @@ impl Vault {
         let bytes = std::fs::read(&path).map_err(failed)?;
         let key = Key::try_from(bytes.as_slice());
         let key = key.map_err(|_| Error::playbook(format!("{} is no key of hlrun", path.display())))?;
-        Ok(Vault { blobs, key })
+        Ok(Vault { blobs, key, grew: AtomicBool::new(false) })
     }
 
     /// Seal something; `about` must be the same to unseal it.
@@ -89,7 +90,13 @@ impl Vault {
             let _ = std::fs::remove_file(&new);
             return Err(failed(e));
         }
+        self.grew.store(true, Ordering::Relaxed);
         Ok(sha256)
+    }
+
+    /// Whether something new was stored.
+    pub fn grew(&self) -> bool {
+        self.grew.load(Ordering::Relaxed)
     }
 
     /// A content that is stored.

@@ -63,27 +63,32 @@ pub fn visit<T: Send>(
     hosts: &[String],
     talk: impl Fn(&str, Result<Visit>) -> T + Sync,
 ) -> Result<Vec<T>> {
-    let forks = options.forks.clamp(1, hosts.len().max(1));
+    let forks = options.forks;
     let bus = Bus::new("visit", Vec::new());
     let cancel = CancellationToken::new();
     let (id, roots, keep) = ("visit".to_owned(), Vec::new(), Keep::new()?);
     let shared = Shared::new(id, String::new(), inventory, options, bus, cancel, roots, None, None, keep);
     let shared = Arc::new(shared);
+    Ok(on_all(hosts, forks, |host| talk(host, Visit::to(&shared, host))))
+}
+
+/// Work on every host, so many at once. The results are in the order of the hosts.
+pub(super) fn on_all<T: Send>(hosts: &[String], forks: usize, work: impl Fn(&str) -> T + Sync) -> Vec<T> {
     let next = AtomicUsize::new(0);
-    let work = || {
+    let some = || {
         let mut done = Vec::new();
         while let Some((number, host)) =
             Some(next.fetch_add(1, Ordering::Relaxed)).and_then(|n| Some((n, hosts.get(n)?)))
         {
-            done.push((number, talk(host, Visit::to(&shared, host))));
+            done.push((number, work(host)));
         }
         done
     };
-    let mut answers: Vec<(usize, T)> = std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..forks).map(|_| scope.spawn(work)).collect();
+    let mut results: Vec<(usize, T)> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..forks.clamp(1, hosts.len().max(1))).map(|_| scope.spawn(some)).collect();
         let joined = threads.into_iter().map(|thread| thread.join().unwrap_or_else(|e| std::panic::resume_unwind(e)));
         joined.flatten().collect()
     });
-    answers.sort_by_key(|(number, _)| *number);
-    Ok(answers.into_iter().map(|(_, answer)| answer).collect())
+    results.sort_by_key(|(number, _)| *number);
+    results.into_iter().map(|(_, result)| result).collect()
 }

@@ -69,6 +69,17 @@ const WORDS: &[(&str, &str)] = &[
          at the terminal, once for all hosts of a batch, and its value is the answer.",
     ),
     ("warn(text: String)", "Tell something that a person should know."),
+    (
+        "include_vars(path: String) -> map",
+        "The variables in a file of the project, or in those of a directory; in a play, resolved for the host.",
+    ),
+    ("assert(holds: bool, message: String)", "Stop this host with a message unless something holds."),
+    ("fail(message: String)", "Stop this host with a message."),
+    (
+        "finally(body: Fn)",
+        "Run a closure when the playbook is over, however it ended; it gets what the run came to: .ok, .verdict, .title, \
+         .body, .hosts, .changed, .failed, .unreachable, .error, .seconds.",
+    ),
 ];
 
 /// Words of the language itself.

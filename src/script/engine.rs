@@ -1,5 +1,6 @@
 //! Playbooks from text to program, and programs run.
 
+use super::finally::Last;
 use super::resolve::{Resolver, Sources};
 use super::stage::Stage;
 use super::survey::Survey;
@@ -112,17 +113,21 @@ fn program(
 impl Program {
     /// Run it on a stage. Its value, or the error that stopped it.
     pub fn run(&mut self, stage: &Arc<dyn Stage>) -> Result<Dynamic, Error> {
-        stand(&mut self.engine, stage, &self.survey);
+        let last = stand(&mut self.engine, stage, &self.survey);
         let ran: Rhai<Dynamic> = self.engine.eval_ast_with_scope(&mut Scope::new(), &self.ast);
-        ran.map_err(|e| {
+        let told = |e: Box<rhai::EvalAltResult>| {
             let error = error::translate(&e, &self.name);
             if stage.interrupted() { Error::new(Kind::Interrupted, "interrupted") } else { error }
-        })
+        };
+        let ran = ran.map_err(told);
+        // What stopped the playbook is told rather than what came of telling it.
+        let ended = last.run(&self.engine, stage, ran.as_ref().err()).map_err(told);
+        ran.and_then(|value| ended.map(|()| value))
     }
 }
 
-/// Put an engine on a stage.
-pub(super) fn stand(engine: &mut Engine, stage: &Arc<dyn Stage>, survey: &Survey) {
+/// Put an engine on a stage. What it is asked to do at the end comes back.
+pub(super) fn stand(engine: &mut Engine, stage: &Arc<dyn Stage>, survey: &Survey) -> Last {
     let watch = Arc::clone(stage);
     engine.on_progress(move |_| watch.interrupted().then_some(Dynamic::UNIT));
     let printer = Arc::clone(stage);
@@ -132,8 +137,10 @@ pub(super) fn stand(engine: &mut Engine, stage: &Arc<dyn Stage>, survey: &Survey
         let place = source.map(|file| format!("{file}:{pos} ")).unwrap_or_default();
         debug.print(play::here().as_deref(), &format!("{place}{text}"));
     });
-    let survey = Arc::new(survey.clone());
-    engine.set_default_tag(Dynamic::from(Tag { stage: Arc::clone(stage), host: None, survey }));
+    let (survey, last) = (Arc::new(survey.clone()), Last::default());
+    let tag = Tag { stage: Arc::clone(stage), host: None, survey, last: last.clone() };
+    engine.set_default_tag(Dynamic::from(tag));
+    last
 }
 
 #[cfg(test)]
@@ -182,6 +189,8 @@ pub(super) fn engine(resolver: &Resolver, limits: &Limits) -> Engine {
         *text = text.trim().into();
         text.clone()
     });
+    super::finally::register(&mut engine);
+    super::include::register(&mut engine);
     super::pause::register(&mut engine);
     super::value::register(&mut engine);
     play::register(&mut engine);

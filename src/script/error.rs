@@ -36,6 +36,9 @@ fn unwrap(error: &EvalAltResult, source: &str) -> Error {
         EvalAltResult::ErrorTooManyOperations(pos) => {
             Error::playbook("the script runs too long: is there an endless loop?").at(at(*pos))
         }
+        EvalAltResult::ErrorDataRace(_, pos) => Error::playbook("a value is used here that a closure uses, too")
+            .hint("a chain holds what it begins with: let names = map.keys(); names.filter(|name| map[name].ok)")
+            .at(at(*pos)),
         EvalAltResult::ErrorParsing(kind, pos) => Error::playbook(kind.to_string()).at(at(*pos)),
         other => {
             let pos = other.position();

@@ -253,7 +253,7 @@ impl Lines {
     /// then fails.
     pub fn run(&mut self, line: Line, stage: &Arc<dyn Stage>, spec: PlaySpec) -> Result<Answered> {
         let mut line = line;
-        stand(&mut line.engine, stage, &line.survey);
+        let last = stand(&mut line.engine, stage, &line.survey);
         self.define(&line)?;
         if !line.nature.runs {
             return Ok(Answered::Once(Shown::Nothing));
@@ -262,10 +262,13 @@ impl Lines {
             true => self.on_each(&line, stage, spec),
             false => self.once(&line, stage),
         };
-        ran.map_err(|e| match stage.interrupted() {
+        let told = |e: Box<rhai::EvalAltResult>| match stage.interrupted() {
             true => Error::new(Kind::Interrupted, "interrupted"),
             false => error::translate(&e, &line.name),
-        })
+        };
+        let ran = ran.map_err(told);
+        let ended = last.run(&line.engine, stage, ran.as_ref().err()).map_err(told);
+        ran.and_then(|answered| ended.map(|()| answered))
     }
 
     fn once(&mut self, line: &Line, stage: &Arc<dyn Stage>) -> Rhai<Answered> {

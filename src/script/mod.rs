@@ -9,6 +9,8 @@ mod engine;
 mod error;
 mod explain;
 mod file;
+mod finally;
+mod include;
 mod line;
 mod lint;
 mod needs;
@@ -43,6 +45,8 @@ pub(crate) struct Tag {
     pub host: Option<Arc<HostContext>>,
     /// What the playbook declares.
     pub survey: Arc<Survey>,
+    /// What runs when it is over.
+    pub last: finally::Last,
 }
 
 impl Tag {

@@ -212,7 +212,7 @@ fn run_host(ctx: &NativeCallContext, host: &Arc<HostContext>, body: &FnPtr) -> R
 }
 
 /// Call a closure with an argument, or without one where it takes none.
-fn call_with(ctx: &NativeCallContext, body: &FnPtr, argument: Dynamic) -> Rhai<Dynamic> {
+pub(super) fn call_with(ctx: &NativeCallContext, body: &FnPtr, argument: Dynamic) -> Rhai<Dynamic> {
     match body.call_raw(ctx, None, [argument]) {
         Err(error) if takes_none(&error, body) => body.call_raw(ctx, None, []),
         answer => answer,

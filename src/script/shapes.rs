@@ -19,7 +19,7 @@ struct Word {
     options: &'static [&'static str],
 }
 
-const WORDS: [Word; 9] = [
+const WORDS: [Word; 11] = [
     Word {
         name: "play",
         least: 3,
@@ -56,6 +56,8 @@ const WORDS: [Word; 9] = [
     Word { name: "param", least: 2, most: 3, usage: "param(\"name\", default, \"help\")", closure: None, options: &[] },
     Word { name: "flush", least: 0, most: 0, usage: "flush()", closure: None, options: &[] },
     Word { name: "hosts", least: 1, most: 1, usage: "hosts(\"pattern\")", closure: None, options: &[] },
+    Word { name: "finally", least: 1, most: 1, usage: "finally(|run| { ... })", closure: Some(0..=1), options: &[] },
+    Word { name: "include_vars", least: 1, most: 1, usage: "include_vars(\"path\")", closure: None, options: &[] },
     Word { name: "warn", least: 1, most: 1, usage: "warn(\"text\")", closure: None, options: &[] },
 ];
 

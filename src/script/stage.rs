@@ -27,6 +27,14 @@ pub trait Stage: Send + Sync {
     fn inquire(&self, _question: &str, _echo: bool) -> Result<String> {
         Err(Error::playbook("no person to ask"))
     }
+    /// What the run has come to so far; `error` is what stopped it.
+    fn summary(&self, _error: Option<&Error>) -> Value {
+        Value::Null
+    }
+    /// The variables in a file of the project, or in those of a directory, as they are written.
+    fn vars_in(&self, path: &str) -> Result<Map<String, Value>> {
+        Err(Error::playbook(format!("no project to find {path} in")))
+    }
 }
 
 /// A play under way.
@@ -61,6 +69,10 @@ pub trait Actor: Send + Sync {
     fn variable(&self, name: &str) -> Result<Value>;
     /// The names of its variables.
     fn variables(&self) -> Vec<String>;
+    /// These variables, with the templates in them resolved as those of the host are.
+    fn resolved(&self, vars: Map<String, Value>) -> Result<Map<String, Value>> {
+        Ok(vars)
+    }
     /// Add a scope around what follows.
     fn enter(&self, scope: Scope);
     /// Take the innermost scope away.

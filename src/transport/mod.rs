@@ -4,6 +4,7 @@
 //! standard input. So nothing is needed on a host but a POSIX shell and coreutils or busybox, no value
 //! ever passes through the login shell, and ssh and local connections differ in one function.
 
+mod docker;
 mod download;
 mod elevate;
 mod files;
@@ -17,6 +18,7 @@ mod shell;
 mod ssh;
 mod tree;
 
+pub use docker::{Engine, Trouble};
 pub use download::download as http_download;
 pub use elevate::{Become, Method};
 pub use files::{asset, asset_tree, fetch, find, write};

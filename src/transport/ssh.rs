@@ -27,6 +27,20 @@ pub enum HostKeys {
     Off,
 }
 
+impl HostKeys {
+    /// What lines for the ssh configuration say of it: ssh takes the first that does.
+    pub fn said(lines: &[String]) -> Option<HostKeys> {
+        let pairs = lines.iter().filter_map(|line| line.split_once(' '));
+        let mut said = pairs.filter(|(key, _)| key.eq_ignore_ascii_case("StrictHostKeyChecking"));
+        said.find_map(|(_, word)| match word.trim().to_ascii_lowercase().as_str() {
+            "no" | "off" | "false" => Some(HostKeys::Off),
+            "accept-new" => Some(HostKeys::AcceptNew),
+            "yes" | "true" | "ask" => Some(HostKeys::Strict),
+            _ => None,
+        })
+    }
+}
+
 /// Where and how to connect.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Target {
@@ -326,4 +340,22 @@ fn explain(target: &Target, error: &openssh::Error) -> Error {
     let mut error = error;
     error.stderr = said.trim().to_owned();
     error
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_arguments_of_ssh_say_of_host_keys_counts() {
+        for (args, said) in [
+            (&["-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null"][..], Some(HostKeys::Off)),
+            (&["-oStrictHostKeyChecking=accept-new"], Some(HostKeys::AcceptNew)),
+            (&["-o", "stricthostkeychecking yes", "-o", "StrictHostKeyChecking=no"], Some(HostKeys::Strict)),
+            (&["-J", "bastion", "-C"], None),
+        ] {
+            let args: Vec<String> = args.iter().map(|arg| (*arg).to_owned()).collect();
+            assert_eq!(HostKeys::said(&config_lines(&args)), said, "{args:?}");
+        }
+    }
 }

@@ -1,7 +1,7 @@
 //! The one place where an operation meets time: read, compare, change, and verify by reading again.
 
 use super::host::{refusal, refused};
-use super::{Action, Change, Error, Host, Need, Operation, Output, Refresh, Result, Status, Step, diff};
+use super::{Action, Change, Error, Host, Need, Operation, Output, Refresh, Result, Status, Step, diff, docker};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -179,6 +179,7 @@ async fn take(host: &dyn Host, steps: &[Step]) -> Result<Option<Output>> {
         match step {
             Step::Run(command) if !command.accepts(output.code) => return Err(refusal(command, &output)),
             Step::Http(request) if !request.accepts(output.code) => return Err(refused(request, &output)),
+            Step::Docker(call) if !call.accepts(output.code) => return Err(docker::refused(call, &output)),
             Step::Await(wait) if !wait.until.accepts(output.code) => {
                 let mut error = refusal(&wait.until, &output);
                 error.message += &format!(" ({} s after {})", wait.timeout.as_secs(), wait.after);

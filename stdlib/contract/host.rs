@@ -1,6 +1,6 @@
 //! A host as modules see it: something to look at, and a stronger handle that changes it.
 
-use super::{Command, Error, Keepsake, Request, Result, Step};
+use super::{Command, Error, Keepsake, Request, Result, Step, docker};
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -12,8 +12,10 @@ pub struct Output {
     /// The exit code; 128 + n for a command ended by signal n.
     pub code: i32,
     /// Standard output.
+    #[serde(with = "super::bytes")]
     pub stdout: Vec<u8>,
     /// Standard error.
+    #[serde(with = "super::bytes")]
     pub stderr: Vec<u8>,
     /// Of an answer over HTTP, its headers, names in lower case; its status is the code.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -75,6 +77,8 @@ pub trait Look: Send + Sync {
     /// The answer to a request that only reads (GET, HEAD, OPTIONS), made from the host's point of view. Any
     /// status is an answer.
     async fn http(&self, request: &Request) -> Result<Output>;
+    /// The answer of the host's Docker engine to a call that only reads. Any code is an answer.
+    async fn docker(&self, call: &docker::Call) -> Result<Output>;
     /// A Jinja template rendered with the host's variables and these.
     async fn render(&self, name: &str, template: &str, vars: &BTreeMap<String, Value>) -> Result<String>;
     /// From now on, this is hidden in every report and in the journal.

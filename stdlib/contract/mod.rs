@@ -1,7 +1,9 @@
 //! The contract between what can be done (modules) and how it is done (the engine).
 
+mod bytes;
 mod conduct;
 mod diff;
+pub mod docker;
 mod error;
 mod host;
 mod http;

@@ -6,13 +6,14 @@
 //! - cannot open 'tank/media'                       a line it printed to standard error; a header of an HTTP answer
 //! * 1                                              the code it exited with, if not 0; the status of an HTTP answer
 //! ! zfs snapshot tank/media@nightly                a change
-//! + content                                        a line of the file that a `! write` puts there, or a
-//!                                                  file that an `! upload` or `! fetch` carries
+//! + content                                        a line of the file that a `! write` puts there, a file that
+//!                                                  an `! upload` or `! fetch` carries, a setting of what a
+//!                                                  `! docker ... create` makes
 //! ```
 //! Reads between two changes may come in any order and more than once. A text that does not end in a
 //! newline ends with a line `\`.
 
-use super::{Asset, Command, Content, Error, Host, Look, Output, Request, Result, Source, Step};
+use super::{Asset, Command, Content, Error, Host, Look, Output, Request, Result, Source, Step, docker};
 use async_trait::async_trait;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -105,6 +106,7 @@ pub fn written(step: &Step) -> Vec<String> {
         },
         Step::Upload(upload) => upload.files.iter().map(|(below, mode)| format!("{mode} {below}")).collect(),
         Step::Fetch(fetch) => fetch.files.clone(),
+        Step::Docker(call) => call.written(),
         Step::Run(_) | Step::Http(_) | Step::Download(_) | Step::Await(_) => Vec::new(),
     }
 }
@@ -219,6 +221,9 @@ impl Look for Replay {
     }
     async fn http(&self, request: &Request) -> Result<Output> {
         self.read(&request.line())
+    }
+    async fn docker(&self, call: &docker::Call) -> Result<Output> {
+        self.read(&call.line())
     }
     async fn render(&self, name: &str, template: &str, vars: &BTreeMap<String, Value>) -> Result<String> {
         let mut env = minijinja::Environment::new();

@@ -1,6 +1,6 @@
 //! Commands and steps: what is asked of a machine, as data.
 
-use super::{Download, Request};
+use super::{Download, Request, docker};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -225,6 +225,8 @@ pub enum Step {
     Http(Request),
     /// Fetch a file over HTTP.
     Download(Download),
+    /// Call the Docker engine.
+    Docker(docker::Call),
     /// Wait until the host answers again, and as it should.
     Await(Await),
 }
@@ -270,6 +272,7 @@ impl Step {
             }
             Step::Http(request) => request.line(),
             Step::Download(download) => download.line(),
+            Step::Docker(call) => call.line(),
             Step::Fetch(fetch) => format!("fetch {} to={}", quote(&fetch.path), quote(&fetch.dest)),
             Step::Await(wait) => format!("await within={}s {}", wait.timeout.as_secs(), wait.until.line()),
         }

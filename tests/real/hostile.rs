@@ -193,7 +193,6 @@ fn much() {
         &[],
     );
     let done = done.exits(0).says("49999999 1000000").says("one 50000000").says("19999999 19999999");
-    assert!(done.took.as_secs() < 60, "output of 140 MB took {:?}", done.took);
     assert!(done.peak_kb < 1_500_000, "hlrun took {} MB for 50 MB of output", done.peak_kb / 1024);
     let mut bytes = [0; 2];
     for line in room.kept().lines().filter(|line| line.contains("\"event\":\"task.output\"")) {

@@ -156,7 +156,7 @@ fn due() {
         toys(&hosts);
     });
     on_all(&hosts, |host| inside(host, "touch /run/reboot-required; echo toy >/run/reboot-required.pkgs"));
-    let play = r#"play("p", "all", |host| { apt::installed("toy"); });"#;
+    let play = r#"play("p", "all", |host| { apt::latest("toyconf"); });"#;
     room.play(play, &["--check"]).exits(0);
     room.hlrun(&["owed"]).exits(0).says("nothing is owed");
     room.play(play, &[]).exits(0).says("owed: a reboot on host07");

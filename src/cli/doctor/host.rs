@@ -102,7 +102,7 @@ fn key(way: &Way, target: &Target, limit: Duration, mend: Mend) -> Result<(Findi
     if target.host_keys == crate::transport::HostKeys::Off {
         return Ok((
             Finding::warning("host key", "is not checked: anybody can be this host")
-                .remedy("remove host_key_checking: false"),
+                .remedy("remove `host_key_checking: false`, or `StrictHostKeyChecking=no` from the arguments of ssh"),
             true,
         ));
     }

@@ -1,12 +1,14 @@
 //! Going back.
 
-use super::super::memory::{Call, Frame, Start};
+use super::super::memory::{Call, Start};
 use super::super::playing::PlayState;
 use super::super::session::Session;
+
 use super::super::{Summary, exit_code};
-use super::{Fate, Plan, Undoing, on_all, scope, word};
+use super::{Fate, Plan, Undoing, scope, word};
 use crate::report::Event;
 use crate::run::Runtime;
+use crate::run::visit::on_all;
 use crate::script::{Actor, Play, Scope};
 use serde_json::Value;
 use std::sync::Arc;
@@ -22,7 +24,7 @@ impl Runtime {
         let origin = self.options.origin.clone().or_else(|| undoing.start.origin.clone());
         let start = Start { playbook: undoing.start.playbook.clone(), origin, ..Start::default() };
         let (run, spec) = self.stage(undoing, &hosts, false)?;
-        run.note(|| Frame::Start(Box::new(start)));
+        run.remember(start, false);
         let play = PlayState::begin(Arc::clone(&run), spec)?;
         let work = |host: &str| {
             run.count(host, |_| {});

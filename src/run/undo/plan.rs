@@ -3,8 +3,9 @@
 use super::super::memory::Call;
 use super::super::playing::PlayState;
 use super::super::session::{Session, not_kept};
-use super::{Undoing, on_all, scope, word};
+use super::{Undoing, scope, word};
 use crate::run::Runtime;
+use crate::run::visit::on_all;
 use crate::script::Actor;
 use serde_json::Value;
 use std::collections::BTreeSet;

@@ -26,7 +26,7 @@ pub use latest::Latest;
 pub use repository::Repository;
 pub use upgraded::{Autoremoved, Updated, Upgraded};
 
-use crate::contract::{Command, Error, Look, Module, Operation, Output, Refresh, Result, Step};
+use crate::contract::{Command, Error, Look, Module, Operation, Output, Refresh, Reboot, Result, Step};
 use crate::shared::{Many, Span};
 use futures_util::try_join;
 use names::Named;
@@ -241,6 +241,7 @@ impl Installed {
 
 impl Operation for Installed {
     type State = Packages;
+    const REBOOT: Reboot = Reboot::Suspected;
 
     async fn prepare(&mut self, host: &dyn Look) -> Result<()> {
         self.names = names::parse(&self.name)?;

@@ -3,6 +3,8 @@
 //! A directory that belongs to somebody else than who runs git is trusted for the call (`safe.directory`): the playbook
 //! names it. Nothing ever asks for a login; keys and tokens come from the host.
 
+mod answer;
+mod back;
 mod checkout;
 
 pub use checkout::Checkout;

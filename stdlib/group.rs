@@ -29,7 +29,7 @@ pub struct GroupState {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     members: BTreeMap<String, bool>,
     /// What it was where nobody decides about that, for undo.
-    #[serde(rename = "_was", default, skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "$$was", default, skip_serializing_if = "Option::is_none")]
     was: Option<Was>,
 }
 
@@ -316,7 +316,7 @@ mod tests {
             state(now).steps(&state(want), "media", flags).unwrap().iter().map(Step::line).collect()
         };
         let none = || json!({ "exists": false });
-        let full = || json!({ "exists": true, "gid": 1500, "_was": { "gid": 1500, "members": ["b", "a"], "admins": ["c"], "password": false } });
+        let full = || json!({ "exists": true, "gid": 1500, "$$was": { "gid": 1500, "members": ["b", "a"], "admins": ["c"], "password": false } });
         assert_eq!(lines(none(), full(), &["-r"]), ["groupadd -r -g 1500 media", "gpasswd -A c media", "gpasswd -M b,a media"]);
         assert_eq!(lines(full(), none(), &["-f"]), ["groupdel -f media"]);
         assert_eq!(

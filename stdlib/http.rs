@@ -215,6 +215,8 @@ fn escape(word: &str) -> String {
 }
 
 impl Action for Request {
+    const STAYS: &'static str = "the request was made, and nothing unmakes what the server did about it";
+
     async fn prepare(&mut self, host: &dyn Look) -> Result<()> {
         let sent = self.sent()?;
         let web = Web {

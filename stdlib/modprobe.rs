@@ -8,10 +8,11 @@ mod files;
 use crate::bail;
 use crate::contract::{Command, Error, Fact, Look, Module, Operation, Output, Result, Step};
 use crate::shared::Many;
-use files::{Files, Lines, ModuleName};
+use files::{Files, Lines, ModuleName, Wholes};
 use futures_util::try_join;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::sync::OnceLock;
 
 /// Offers what this module has.
 pub fn register(module: &mut Module) {
@@ -26,9 +27,33 @@ pub struct ModuleState {
     /// The lines about it, of each file.
     #[serde(default, skip_serializing_if = "Lines::is_empty")]
     files: Lines,
+    /// The files of these lines, to the byte.
+    #[serde(default, rename = "$$wholes", skip_serializing_if = "Wholes::is_empty")]
+    wholes: Wholes,
     /// All lines of these files.
     #[serde(skip)]
     all: Files,
+}
+
+/// What an operation knows from one look to the next, so that undo puts files back to the byte.
+#[derive(Debug, Default)]
+struct Known {
+    /// The files that had lines about the module at the first look.
+    had: OnceLock<Vec<String>>,
+    /// The files before and after the change that is taken back.
+    back: Option<(Wholes, Wholes)>,
+}
+
+impl Known {
+    fn state(&self, loaded: Option<bool>, files: Lines, all: Files) -> ModuleState {
+        let had = self.had.get_or_init(|| files.keys().cloned().collect());
+        let past = self.back.iter().flat_map(|(before, after)| before.keys().chain(after.keys()));
+        let wholes = all.wholes(had.iter().chain(files.keys()).chain(past));
+        ModuleState { loaded, files, wholes, all }
+    }
+    fn recall(&mut self, before: &ModuleState, after: &ModuleState) {
+        self.back = Some((before.wholes.clone(), after.wholes.clone()));
+    }
 }
 
 /// Where the kernel tells of a module: those loaded, then those it was built with.
@@ -69,14 +94,14 @@ fn explain(error: Error) -> Error {
 /// ```transcript
 /// ? sh -c 'grep -s "^$1 " /proc/modules || grep -s "/$2[.]ko" "/lib/modules/$(uname -r)/modules.builtin"' sh br_netfilter 'br[-_]netfilter'
 /// * 1
-/// ? sh -c 'grep -sH "" /etc/modules /etc/modules-load.d/*.conf /etc/modprobe.d/*.conf; true' sh
+/// ? sh -c '(grep, stat of /etc/modules, /etc/modules-load.d/*.conf, /etc/modprobe.d/*.conf)' sh
 /// = /etc/modules:# /etc/modules: kernel modules to load at boot time.
 /// ! modprobe -- br_netfilter
 /// ! write /etc/modules-load.d/br_netfilter.conf
 /// + br_netfilter
 /// ? sh -c 'grep -s "^$1 " /proc/modules || grep -s "/$2[.]ko" "/lib/modules/$(uname -r)/modules.builtin"' sh br_netfilter 'br[-_]netfilter'
 /// = br_netfilter 36864 0 - Live 0x0000000000000000
-/// ? sh -c 'grep -sH "" /etc/modules /etc/modules-load.d/*.conf /etc/modprobe.d/*.conf; true' sh
+/// ? sh -c '(grep, stat of /etc/modules, /etc/modules-load.d/*.conf, /etc/modprobe.d/*.conf)' sh
 /// = /etc/modules:# /etc/modules: kernel modules to load at boot time.
 /// = /etc/modules-load.d/br_netfilter.conf:br_netfilter
 /// ```
@@ -91,6 +116,8 @@ pub struct Loaded {
     /// Load it at boot, too, with these parameters: in `/etc/modules-load.d` and `/etc/modprobe.d`.
     #[serde(default)]
     pub persistent: bool,
+    #[serde(skip)]
+    known: Known,
 }
 
 impl Loaded {
@@ -116,7 +143,7 @@ impl Operation for Loaded {
         if !self.params().is_empty() {
             files.extend(all.options(&self.name));
         }
-        Ok(ModuleState { loaded: Some(found.success()), files, all })
+        Ok(self.known.state(Some(found.success()), files, all))
     }
     fn want(&self, now: &ModuleState) -> Result<ModuleState> {
         let mut files = now.all.loading(&self.name);
@@ -127,10 +154,15 @@ impl Operation for Loaded {
         if self.persistent && !params.is_empty() {
             files.extend(files::options(&self.name, &params, now.all.options(&self.name)));
         }
-        Ok(ModuleState { loaded: Some(true), files, all: Files::default() })
+        Ok(ModuleState { loaded: Some(true), files, ..ModuleState::default() })
+    }
+    async fn recall(&mut self, host: &dyn Look, before: ModuleState, after: &ModuleState) -> Result<ModuleState> {
+        self.prepare(host).await?;
+        self.known.recall(&before, after);
+        Ok(before)
     }
     fn steps(&self, now: &ModuleState, want: &ModuleState) -> Result<Vec<Step>> {
-        let mut steps = now.all.steps(&now.files, &want.files);
+        let mut steps = now.all.steps(&now.files, &want.files, self.known.back.as_ref());
         let load = Command::new("modprobe").args(["--", self.name.as_str()]).args(self.params());
         steps.splice(0..0, switch(now, want, &self.name, load));
         Ok(steps)
@@ -166,7 +198,7 @@ fn switch(now: &ModuleState, want: &ModuleState, name: &ModuleName, load: Comman
 /// ```transcript
 /// ? sh -c 'grep -s "^$1 " /proc/modules || grep -s "/$2[.]ko" "/lib/modules/$(uname -r)/modules.builtin"' sh pcspkr pcspkr
 /// = pcspkr 12288 0 - Live 0x0000000000000000
-/// ? sh -c 'grep -sH "" /etc/modules /etc/modules-load.d/*.conf /etc/modprobe.d/*.conf; true' sh
+/// ? sh -c '(grep, stat of /etc/modules, /etc/modules-load.d/*.conf, /etc/modprobe.d/*.conf)' sh
 /// = /etc/modules:# sound
 /// = /etc/modules:pcspkr
 /// ! modprobe -r -- pcspkr
@@ -174,7 +206,7 @@ fn switch(now: &ModuleState, want: &ModuleState, name: &ModuleName, load: Comman
 /// + # sound
 /// ? sh -c 'grep -s "^$1 " /proc/modules || grep -s "/$2[.]ko" "/lib/modules/$(uname -r)/modules.builtin"' sh pcspkr pcspkr
 /// * 1
-/// ? sh -c 'grep -sH "" /etc/modules /etc/modules-load.d/*.conf /etc/modprobe.d/*.conf; true' sh
+/// ? sh -c '(grep, stat of /etc/modules, /etc/modules-load.d/*.conf, /etc/modprobe.d/*.conf)' sh
 /// = /etc/modules:# sound
 /// ```
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -185,6 +217,8 @@ pub struct Unloaded {
     /// Do not load it at boot either: lines that load it, and those with its parameters, are taken out of every file.
     #[serde(default)]
     pub persistent: bool,
+    #[serde(skip)]
+    known: Known,
 }
 
 impl Operation for Unloaded {
@@ -199,13 +233,17 @@ impl Operation for Unloaded {
         }
         let mut files = all.loading(&self.name);
         files.extend(all.options(&self.name));
-        Ok(ModuleState { loaded: Some(found.success()), files, all })
+        Ok(self.known.state(Some(found.success()), files, all))
     }
     fn want(&self, _now: &ModuleState) -> Result<ModuleState> {
         Ok(ModuleState { loaded: Some(false), ..ModuleState::default() })
     }
+    async fn recall(&mut self, _host: &dyn Look, before: ModuleState, after: &ModuleState) -> Result<ModuleState> {
+        self.known.recall(&before, after);
+        Ok(before)
+    }
     fn steps(&self, now: &ModuleState, want: &ModuleState) -> Result<Vec<Step>> {
-        let mut steps = now.all.steps(&now.files, &want.files);
+        let mut steps = now.all.steps(&now.files, &want.files, self.known.back.as_ref());
         let load = Command::new("modprobe").args(["--", self.name.as_str()]);
         steps.splice(0..0, switch(now, want, &self.name, load));
         Ok(steps)
@@ -224,10 +262,10 @@ impl Operation for Unloaded {
 /// modprobe::blacklisted("nouveau");
 /// ```
 /// ```transcript
-/// ? sh -c 'grep -sH "" /etc/modules /etc/modules-load.d/*.conf /etc/modprobe.d/*.conf; true' sh
+/// ? sh -c '(grep, stat of /etc/modules, /etc/modules-load.d/*.conf, /etc/modprobe.d/*.conf)' sh
 /// ! write /etc/modprobe.d/blacklist-nouveau.conf
 /// + blacklist nouveau
-/// ? sh -c 'grep -sH "" /etc/modules /etc/modules-load.d/*.conf /etc/modprobe.d/*.conf; true' sh
+/// ? sh -c '(grep, stat of /etc/modules, /etc/modules-load.d/*.conf, /etc/modprobe.d/*.conf)' sh
 /// = /etc/modprobe.d/blacklist-nouveau.conf:blacklist nouveau
 /// ```
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -238,6 +276,8 @@ pub struct Blacklisted {
     /// Whether it should be; with false, it is taken out of every file.
     #[serde(default = "yes")]
     pub blacklisted: bool,
+    #[serde(skip)]
+    known: Known,
 }
 
 fn yes() -> bool {
@@ -249,7 +289,7 @@ impl Operation for Blacklisted {
 
     async fn read(&self, host: &dyn Look) -> Result<ModuleState> {
         let all = Files::read(host).await?;
-        Ok(ModuleState { loaded: None, files: all.blacklisting(&self.name), all })
+        Ok(self.known.state(None, all.blacklisting(&self.name), all))
     }
     fn want(&self, now: &ModuleState) -> Result<ModuleState> {
         let mut files = if self.blacklisted { now.files.clone() } else { Lines::new() };
@@ -258,8 +298,12 @@ impl Operation for Blacklisted {
         }
         Ok(ModuleState { files, ..ModuleState::default() })
     }
+    async fn recall(&mut self, _host: &dyn Look, before: ModuleState, after: &ModuleState) -> Result<ModuleState> {
+        self.known.recall(&before, after);
+        Ok(before)
+    }
     fn steps(&self, now: &ModuleState, want: &ModuleState) -> Result<Vec<Step>> {
-        Ok(now.all.steps(&now.files, &want.files))
+        Ok(now.all.steps(&now.files, &want.files, self.known.back.as_ref()))
     }
 }
 

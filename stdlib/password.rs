@@ -4,7 +4,7 @@
 //! report and in the journal, also where it turns up later in a file or a command.
 
 use crate::bail;
-use crate::contract::{Command, Fact, Look, Module, Operation, Result, Source, Step, Write};
+use crate::contract::{Command, Content, Fact, Keepsake, Look, Module, Operation, Result, Source, Step, Write};
 use crate::shared::stat::{self, Kind};
 use crate::shared::{HostPath, Id, Many, Mode, directory_of};
 use schemars::JsonSchema;
@@ -57,6 +57,8 @@ async fn made(host: &dyn Look, path: &str, length: u32, chars: &Many<String>) ->
 /// + (content withheld)
 /// ? LC_ALL=C stat -L -c %a:%U:%G:%u:%g:%s:%Y:%F -- /etc/app/db.password
 /// = 600:app:app:999:999:33:1763666100:regular file
+/// ? sha256sum -- /etc/app/db.password
+/// = 6ca13d52ca70c883e0f0bb101e425a89e8624de51db2d2392593af6a84118090  /etc/app/db.password
 /// ```
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -95,6 +97,9 @@ pub struct GeneratedState {
     owner: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     group: Option<String>,
+    /// The password's digest and size, for the way back.
+    #[serde(rename = "$content", default, skip_serializing_if = "Option::is_none")]
+    content: Option<Content>,
 }
 
 impl Operation for Generated {
@@ -112,8 +117,10 @@ impl Operation for Generated {
             let is = if found.kind == Kind::File { "empty" } else { found.kind.words() };
             bail!("{} is {is}, and no password", self.path; hint: "remove it first with file::absent");
         }
+        let sha256 = stat::digest_answer(&host.run(&stat::digest(&self.path)).await?);
         Ok(GeneratedState {
             exists: true,
+            content: sha256.map(|sha256| Content { sha256, size: found.size, text: None }),
             mode: Some(format!("{:04o}", found.mode)),
             owner: self.owner.as_ref().map(|id| found.owner_like(id)),
             group: self.group.as_ref().map(|id| found.group_like(id)),
@@ -127,17 +134,35 @@ impl Operation for Generated {
             mode: Some(self.mode.of(bits.unwrap_or(0o600), false)),
             owner: self.owner.as_ref().map(|id| id.as_str().to_owned()),
             group: self.group.as_ref().map(|id| id.as_str().to_owned()),
+            content: now.content.clone(),
         })
     }
 
+    fn keeps(&self, now: &GeneratedState, want: &GeneratedState) -> Vec<Keepsake> {
+        let gone = now.content.iter().filter(|_| !want.exists);
+        let keep = |content: &Content| Keepsake {
+            command: stat::content(&self.path),
+            sha256: content.sha256.clone(),
+            size: content.size,
+        };
+        gone.map(keep).collect()
+    }
+
     fn steps(&self, now: &GeneratedState, want: &GeneratedState) -> Result<Vec<Step>> {
+        if !want.exists {
+            return Ok(Command::new("rm").args(["-f", "--", &self.path]).into());
+        }
         if now.exists {
             let (now, want) = ([&now.mode, &now.owner, &now.group], [&want.mode, &want.owner, &want.group]);
             return Ok(stat::attributes(&self.path, now, want));
         }
         Ok(vec![Step::Write(Write {
             path: self.path.to_string(),
-            source: Source::Text(format!("{}\n", self.password)),
+            // On the way back, the one that was there.
+            source: match &want.content {
+                Some(content) => Source::Kept(content.sha256.clone()),
+                None => Source::Text(format!("{}\n", self.password)),
+            },
             mode: want.mode.clone(),
             owner: want.owner.clone(),
             group: want.group.clone(),

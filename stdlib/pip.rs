@@ -5,6 +5,7 @@
 //! packages go into a virtual environment.
 
 mod environment;
+mod files;
 mod operations;
 
 pub use operations::{Absent, Installed, Latest, Requirements};

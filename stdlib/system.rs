@@ -11,7 +11,7 @@ mod timezone;
 
 pub use hostname::Hostname;
 pub use locale::Locale;
-pub use reasons::{RebootReasons, RebootRequired};
+pub use reasons::{RebootDue, RebootReasons, RebootRequired};
 pub use rebooted::Rebooted;
 pub use timezone::Timezone;
 
@@ -19,6 +19,6 @@ use crate::contract::Module;
 
 /// Offers what this module has.
 pub fn register(module: &mut Module) {
-    module.action::<Rebooted>().fact::<RebootRequired>().fact::<RebootReasons>();
+    module.action::<Rebooted>().fact::<RebootRequired>().fact::<RebootReasons>().fact::<RebootDue>();
     module.operation::<Hostname>().operation::<Timezone>().operation::<Locale>();
 }

@@ -82,3 +82,33 @@ fn pause_asks_once_for_all_hosts_and_hides_what_must_not_be_seen() {
         assert!(said.contains(expected), "{said}");
     }
 }
+
+#[test]
+fn what_was_answered_before_a_failure_is_not_asked_again_on_resume() {
+    let room = tempfile::tempdir().unwrap();
+    let dir = room.path();
+    let text = "let greeting = pause(#{ prompt: \"Greeting\" });
+    play(\"p\", \"localhost\", |host| {
+        let pin = pause(#{ prompt: \"Pin\", echo: false });
+        shell::run([\"test\", \"-e\", \"mended\"]);
+        print(`${greeting} ${pin.len()} ${pin}`);
+        print(pause(#{ prompt: \"And now\" }));
+    });\n";
+    std::fs::write(
+        dir.join("x.rhai"),
+        text.replace("[\"test\"", &format!("[\"env\", \"-C\", \"{}\", \"test\"", dir.display())),
+    )
+    .unwrap();
+    let talk = |line: &str, talk: &[(&str, &str)]| {
+        let mut command = on_a_terminal(env!("CARGO_BIN_EXE_hlrun"), line);
+        command.current_dir(dir).env("HOME", dir).env("XDG_STATE_HOME", dir).env("XDG_RUNTIME_DIR", dir);
+        converse(&mut command, talk)
+    };
+    let (screen, code) = talk("x.rhai", &[("Greeting: ", "good day\n"), ("Pin: ", "hush-hush\n")]);
+    assert_eq!(code, 2, "{screen}");
+    std::fs::write(dir.join("mended"), "").unwrap();
+    let (screen, code) = talk("resume", &[("And now: ", "well\n")]);
+    assert_eq!(code, 0, "{screen}");
+    assert!(screen.contains("good day 9 ‹secret›") && screen.contains("well"), "{screen}");
+    assert!(!screen.contains("Greeting: ") && !screen.contains("Pin: "), "{screen}");
+}

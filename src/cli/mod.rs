@@ -98,7 +98,7 @@ pub fn main(argv: Vec<OsString>) -> u8 {
         args::Subcommand::Runs(args) => runs::runs(&args),
         args::Subcommand::Undo(args) => undo::undo(*args, project),
         args::Subcommand::Resume(args) => again::resume(&args),
-        args::Subcommand::Owed(args) => owed::owed(&args),
+        args::Subcommand::Owed(args) => owed::owed(&args, project),
         args::Subcommand::Show(args) => runs::show(&args),
         args::Subcommand::Logs(args) => logs::logs(&args),
         args::Subcommand::Diff(args) => diff::diff(&args),

@@ -1,13 +1,19 @@
 //! `hlrun owed`: what hosts have not got yet, and how they get it.
 
-use super::args::OwedArgs;
-use super::{again, screen};
-use crate::run::{Debt, Debts, Owing, state_dir};
+use super::args::{InventoryArgs, OwedArgs};
+use super::{again, run as running, screen};
+use crate::report::{JsonLines, Terminal};
+use crate::run::{Debt, Debts, Options, Owing, Runtime, Undoing, state_dir};
+use serde_json::{Map, Value};
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::io::{BufRead, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+
+/// The playbook that reboots.
+const REBOOTS: &str = include_str!("../../playbooks/lib/reboots.rhai");
 
 /// List debts, pay or forget them. Returns the exit code.
-pub fn owed(args: &OwedArgs) -> u8 {
+pub fn owed(args: &OwedArgs, project: Option<PathBuf>) -> u8 {
     let debts = Debts::open(&state_dir());
     let wanted = |host: &str, handler: &str| {
         args.host.as_ref().is_none_or(|wanted| wanted == host) && args.handler.as_ref().is_none_or(|h| h == handler)
@@ -27,11 +33,11 @@ pub fn owed(args: &OwedArgs) -> u8 {
             screen::out("nothing is owed");
             0
         }
-        false if args.pay => pay(&due, &debts),
+        false if args.pay => pay(&due, &debts).max(reboot(args, project, &due)),
         false if args.forget => 0,
         false => {
             screen::out(
-                "\nhlrun owed --pay pays it, and so does the next run of the playbook; --forget if it was done by hand",
+                "\nhlrun owed --pay pays it, and so does the next run of the playbook, but for reboots; --forget if it was done by hand",
             );
             0
         }
@@ -46,7 +52,72 @@ fn described(debt: &Debt) -> String {
     match debt.kind {
         Owing::Handler => format!("{handler} on {host} (play \"{play}\" of {playbook}, run {run})"),
         Owing::Missed => format!("{host} was unreachable: it missed {playbook} from play \"{play}\" on (run {run})"),
+        Owing::Reboot => format!("{host} waits for a reboot: {} (since run {run})", debt.reasons().join(", ")),
     }
+}
+
+/// Reboot the hosts that wait for it, after a question. Each proves that it is another boot; one that has been rebooted
+/// meanwhile is left alone. Returns the exit code.
+fn reboot(args: &OwedArgs, project: Option<PathBuf>, due: &[Debt]) -> u8 {
+    let due: Vec<&Debt> = due.iter().filter(|debt| debt.kind == Owing::Reboot).collect();
+    if due.is_empty() {
+        return 0;
+    }
+    let hosts: Vec<&str> = due.iter().map(|debt| debt.host.as_str()).collect();
+    if !args.yes && !agreed(&hosts) {
+        screen::err("nothing was rebooted");
+        return 1;
+    }
+    // Hosts are found again as the run has found them that left them so.
+    let mut groups: BTreeMap<&str, Vec<&Debt>> = BTreeMap::new();
+    for debt in due {
+        groups.entry(debt.seen()).or_default().push(debt);
+    }
+    let code = |(run, due): (&str, Vec<&Debt>)| {
+        rebooted(args, project.clone(), run, &due).unwrap_or_else(|e| screen::fail(&e))
+    };
+    groups.into_iter().map(code).max().unwrap_or_default()
+}
+
+fn rebooted(
+    args: &OwedArgs,
+    project: Option<PathBuf>,
+    run: &str,
+    due: &[&Debt],
+) -> Result<u8, Vec<stdlib::contract::Error>> {
+    let undoing = Undoing::open(&state_dir(), run).map_err(|error| vec![error])?;
+    let origin = undoing.origin().cloned().unwrap_or_default();
+    let sources = if args.inventory.inventory.is_empty() { origin.inventory } else { args.inventory.inventory.clone() };
+    let extra_vars = [origin.extra_vars, args.inventory.extra_vars.clone()].concat();
+    let like = InventoryArgs { inventory: sources, extra_vars, ..args.inventory.clone() };
+    let inventory = running::inventory(&like, origin.beside.as_deref())?;
+    let options = running::options(&args.connection, project).map_err(|error| vec![error])?;
+    let boot = |debt: &&Debt| (debt.host.clone(), Value::from(debt.boot().unwrap_or_default()));
+    let hosts: Vec<&str> = due.iter().map(|debt| debt.host.as_str()).collect();
+    let boots: Map<String, Value> = due.iter().map(boot).collect();
+    let params = Map::from_iter([("hosts".to_owned(), hosts.join(",").into()), ("boots".to_owned(), boots.into())]);
+    let mut runtime = Runtime::new(inventory, Options { params, ..options });
+    if args.output.json {
+        runtime.listen(JsonLines);
+    } else {
+        runtime.listen(Terminal::new(screen::view(&args.output, false), |_| None));
+    }
+    running::watch(runtime.cancellation());
+    runtime.run_text(REBOOTS, "").map(|summary| running::finish(&summary, false))
+}
+
+/// Ask whoever sits there; nobody there is no.
+fn agreed(hosts: &[&str]) -> bool {
+    if !std::io::stdin().is_terminal() {
+        screen::err("nobody is there to ask: --yes reboots without a question");
+        return false;
+    }
+    let mut err = std::io::stderr();
+    let _ = write!(err, "Reboot {}? [y/N] ", hosts.join(", "));
+    let _ = err.flush();
+    let mut line = String::new();
+    let read = std::io::stdin().lock().read_line(&mut line);
+    read.is_ok() && matches!(line.trim().to_lowercase().as_str(), "y" | "yes")
 }
 
 /// Run what pays the debts: first go on with what was missed, which may pay handlers too. Returns the exit code.
@@ -67,7 +138,7 @@ fn pay(due: &[Debt], debts: &Debts) -> u8 {
             let hosts = hosts.join(",");
             let more = match kind {
                 Owing::Missed => vec!["--resume", &debt.run, "--only-hosts", &hosts],
-                Owing::Handler => vec!["--only-owed", "--only-hosts", &hosts],
+                Owing::Handler | Owing::Reboot => vec!["--only-owed", "--only-hosts", &hosts],
             };
             worst = worst.max(run(&debt.run, &more));
         }

@@ -25,6 +25,8 @@ pub(super) enum Frame {
     Call(Box<Call>),
     /// A question and its answer.
     Fact { origin: String, host: String, operation: String, args: Value, answer: Result<Value> },
+    /// What a person has answered, and at which question.
+    Answer { place: String, answer: String },
     /// A variable whose value the host itself had a say in.
     Variable { origin: String, host: String, name: String, value: Value },
     /// A host is done with a play: `ok`, `failed`...

@@ -1,5 +1,5 @@
 //! What hosts are owed: handlers that were asked for and have not run, kept from the moment of asking until
-//! they are paid; and what a host missed because it could not be reached.
+//! they are paid; what a host missed because it could not be reached; and a reboot that it was left waiting for.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -18,6 +18,8 @@ pub enum Owing {
     Handler,
     /// The host could not be reached: it missed the rest of a playbook.
     Missed,
+    /// The host was left waiting for a reboot.
+    Reboot,
 }
 
 /// Something that a host is owed.
@@ -34,10 +36,26 @@ pub struct Debt {
     pub host: String,
     /// The handler; empty for what was missed.
     pub handler: String,
-    /// Its function and the values it captured.
+    /// Its function and the values it captured; of a reboot, which boot it was and why there should be another.
     pub captures: Value,
     /// The run that asked for it.
     pub run: String,
+}
+
+impl Debt {
+    /// Of a reboot, the boot that is to end.
+    pub fn boot(&self) -> Option<&str> {
+        self.captures.get("boot").and_then(Value::as_str)
+    }
+    /// Of a reboot, why there should be one.
+    pub fn reasons(&self) -> Vec<&str> {
+        let reasons = self.captures.get("reasons").and_then(Value::as_array);
+        reasons.into_iter().flatten().filter_map(Value::as_str).collect()
+    }
+    /// Of a reboot, the last run that has seen it due, which knows how the host is reached.
+    pub fn seen(&self) -> &str {
+        self.captures.get("seen").and_then(Value::as_str).unwrap_or(&self.run)
+    }
 }
 
 /// Where debts are kept.
@@ -88,6 +106,9 @@ impl Debts {
 }
 
 fn same(a: &Debt, b: &Debt) -> bool {
+    if a.kind == Owing::Reboot && b.kind == Owing::Reboot {
+        return a.host == b.host;
+    }
     let what = |d: &Debt| if d.kind == Owing::Handler { d.play.clone() } else { String::new() };
     (a.kind, &a.playbook, what(a), &a.host, &a.handler) == (b.kind, &b.playbook, what(b), &b.host, &b.handler)
 }

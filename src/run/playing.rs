@@ -3,7 +3,7 @@
 use super::session::Session;
 use super::shared::Shared;
 use crate::report::Event;
-use crate::script::{Actor, Play, PlaySpec, Serial, Stage};
+use crate::script::{Actor, Play, PlaySpec, Serial};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -61,7 +61,7 @@ impl PlayState {
         if let Some(answer) = answers.given.get(&place).and_then(|given| given.get(turn)) {
             return Ok(answer.clone());
         }
-        let answer = self.run.inquire(question, echo)?;
+        let answer = self.run.ask(&format!("{} {place}", self.spec.name), question, echo)?;
         answers.given.entry(place).or_default().push(answer.clone());
         Ok(answer)
     }

@@ -25,6 +25,8 @@ struct Reel {
 pub(super) struct Replay {
     pub run: String,
     reels: Mutex<HashMap<Key, Reel>>,
+    /// What a person has answered, by question.
+    answers: Mutex<HashMap<String, VecDeque<String>>>,
     /// Hosts that did not come to their end and are left alone.
     pub left_alone: BTreeSet<String>,
 }
@@ -38,8 +40,18 @@ impl Replay {
             Some(hosts) => unfinished.difference(hosts).cloned().collect(),
             None => BTreeSet::new(),
         };
+        let mut answers: HashMap<String, VecDeque<String>> = HashMap::new();
+        for frame in &frames {
+            if let Frame::Answer { place, answer } = frame {
+                answers.entry(place.clone()).or_default().push_back(answer.clone());
+            }
+        }
         let reels = Mutex::new(reels(frames));
-        Ok(Replay { run: resume.run.clone(), reels, left_alone })
+        Ok(Replay { run: resume.run.clone(), reels, answers: Mutex::new(answers), left_alone })
+    }
+    /// What a person has answered to a question, each time once.
+    pub fn answered(&self, place: &str) -> Option<String> {
+        self.answers.lock().unwrap_or_else(PoisonError::into_inner).get_mut(place)?.pop_front()
     }
     fn reels(&self) -> MutexGuard<'_, HashMap<Key, Reel>> {
         self.reels.lock().unwrap_or_else(PoisonError::into_inner)
@@ -122,7 +134,7 @@ impl Replay {
             Frame::Call(call) => format!("{} {} at {}", call.record.operation, call.record.subject, call.record.at),
             Frame::Fact { operation, .. } => operation.clone(),
             Frame::Variable { name, .. } => format!("host.vars.{name}"),
-            Frame::Start(_) | Frame::End { .. } => "nothing".to_owned(),
+            Frame::Start(_) | Frame::Answer { .. } | Frame::End { .. } => "nothing".to_owned(),
         };
         Error::playbook(format!(
             "the playbook does not go the way it went in run {}: there came {there}, and here comes {operation}",
@@ -137,7 +149,7 @@ pub(super) fn unfinished(frames: &[Frame]) -> BTreeSet<String> {
     let mut open = BTreeSet::new();
     for frame in frames {
         match frame {
-            Frame::Start(_) => {}
+            Frame::Start(_) | Frame::Answer { .. } => {}
             Frame::Call(call) => drop(open.insert(call.origin.clone())),
             Frame::Fact { origin, .. } | Frame::Variable { origin, .. } => drop(open.insert(origin.clone())),
             Frame::End { origin, host, result, .. } if origin == host => match result.as_str() {
@@ -178,7 +190,7 @@ fn reels(frames: Vec<Frame>) -> HashMap<Key, Reel> {
         let key = match &frame {
             Frame::Call(call) => (call.origin.clone(), call.record.host.clone()),
             Frame::Fact { origin, host, .. } | Frame::Variable { origin, host, .. } => (origin.clone(), host.clone()),
-            Frame::Start(_) | Frame::End { .. } => continue,
+            Frame::Start(_) | Frame::Answer { .. } | Frame::End { .. } => continue,
         };
         if key.0 == key.1 {
             own.insert(key.0.clone(), at);

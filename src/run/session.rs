@@ -20,8 +20,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use stdlib::contract::{
-    Back, Command, Entry, Error, Fetch, KEPT, Outcome, Past, Record, Request, Restored, Result, Site, Source, Upload,
-    Write, docker,
+    Back, Command, Entry, Error, Fetch, KEPT, Outcome, Past, Reboot, Record, Request, Restored, Result, Site, Source,
+    Upload, Write, docker,
 };
 
 /// A host in a play.
@@ -54,6 +54,8 @@ struct Now {
     args: Value,
     attempts: Vec<Result<Outcome>>,
     assets: BTreeMap<String, String>,
+    /// Whether a reboot may be due.
+    reboot: bool,
 }
 
 impl Session {
@@ -277,6 +279,17 @@ impl Session {
                 Frame::Call(Box::new(call))
             }
         });
+    }
+
+    /// Ask the host whether a reboot is due.
+    fn look_for_reboot(&self) {
+        let entries = stdlib::modules().iter().flat_map(|module| &module.entries);
+        for entry in entries.filter(|entry| entry.reboot == Reboot::Told) {
+            match self.run.wait(entry.typed.ask(Value::Object(serde_json::Map::new()), self)) {
+                Ok(due) => self.run.due(&self.play.spec.name, &self.host, &due),
+                Err(error) => tracing::debug!("whether a reboot is due is not known: {error}"),
+            }
+        }
     }
 
     fn task(&self) -> Option<String> {

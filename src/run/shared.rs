@@ -392,6 +392,45 @@ impl Shared {
         }
     }
 
+    /// What a host says of its boot: a reboot that is due is owed until another boot is seen.
+    pub fn due(&self, play: &str, host: &str, answer: &Value) {
+        let Some(debts) = self.debts.as_ref().filter(|_| !self.options.check) else { return };
+        let mut captures = answer.clone();
+        captures["seen"] = Value::String(self.id.clone());
+        let mut debt = Debt { kind: Owing::Reboot, ..self.debt(play, host, "reboot", captures) };
+        let known = debts.all().into_iter().find(|known| known.kind == Owing::Reboot && known.host == host);
+        if debt.reasons().is_empty() {
+            if let Some(known) = known {
+                self.rebooted(&known.play, host);
+            }
+            return;
+        }
+        match known.filter(|known| known.boot() == debt.boot()) {
+            Some(known) => debt.run = known.run,
+            None => self.told(play, host, "owed"),
+        }
+        if let Err(error) = debts.owe(debt) {
+            self.bus.emit(Event::Warning { message: error.message.clone() });
+        }
+    }
+
+    /// A host has been rebooted, or needs it no longer.
+    pub fn rebooted(&self, play: &str, host: &str) {
+        let Some(debts) = self.debts.as_ref().filter(|_| !self.options.check) else { return };
+        if debts.all().iter().any(|known| known.kind == Owing::Reboot && known.host == host) {
+            self.told(play, host, "paid");
+            if let Err(error) = debts.pay(&Debt { kind: Owing::Reboot, ..self.debt(play, host, "reboot", Value::Null) })
+            {
+                self.bus.emit(Event::Warning { message: error.message.clone() });
+            }
+        }
+    }
+
+    fn told(&self, play: &str, host: &str, state: &str) {
+        let (host, play, state) = (host.to_owned(), play.to_owned(), state.to_owned());
+        self.bus.emit(Event::Debt { host, play, handler: "a reboot".to_owned(), state });
+    }
+
     /// What earlier runs owe a host in a play.
     pub fn debts(&self, play: &str, host: &str) -> Vec<(String, Value)> {
         if self.options.skip_owed {

@@ -1,5 +1,6 @@
 //! The run as scripts see it.
 
+use super::memory::Frame;
 use super::playing::PlayState;
 use super::shared::Shared;
 use crate::report::Event;
@@ -43,6 +44,27 @@ impl Stage for Arc<Shared> {
         self.inventory.vars_in(path, &self.roots)
     }
     fn inquire(&self, question: &str, echo: bool) -> Result<String> {
+        self.ask(question, question, echo)
+    }
+}
+
+impl Shared {
+    /// What a person answers; or has answered already, if the run that this one resumes came to the same place.
+    pub fn ask(&self, place: &str, question: &str, echo: bool) -> Result<String> {
+        let answer = match self.replay.as_ref().and_then(|replay| replay.answered(place)) {
+            Some(answer) => {
+                if !echo {
+                    self.bus.hide(&answer);
+                }
+                answer
+            }
+            None => self.ask_anew(question, echo)?,
+        };
+        self.note(|| Frame::Answer { place: place.to_owned(), answer: answer.clone() });
+        Ok(answer)
+    }
+
+    fn ask_anew(&self, question: &str, echo: bool) -> Result<String> {
         let Some(person) = &self.person else {
             let error = Error::playbook("pause() asks a person, and there is no terminal to ask on");
             return Err(error.hint("run it on a terminal, or make the answer a parameter: param(\"answer\", \"\")"));

@@ -89,7 +89,7 @@ impl Undoing {
 }
 
 /// What an operation is, by its name.
-fn word(operation: &str) -> Option<&'static Word> {
+pub(super) fn word(operation: &str) -> Option<&'static Word> {
     stdlib::modules().iter().flat_map(|module| &module.entries).find(|entry| entry.path() == operation)
 }
 

@@ -4,7 +4,7 @@ use super::names::{self, Named};
 use super::transaction::{self, Packages, Transaction};
 use super::{Memory, goes_back, minutes, refresh};
 use crate::bail;
-use crate::contract::{Error, Look, Operation, Refresh, Result, Step};
+use crate::contract::{Error, Look, Operation, Refresh, Reboot, Result, Step};
 use crate::shared::{Many, Span};
 use futures_util::try_join;
 use schemars::JsonSchema;
@@ -75,6 +75,7 @@ impl Latest {
 
 impl Operation for Latest {
     type State = Packages;
+    const REBOOT: Reboot = Reboot::Suspected;
 
     async fn prepare(&mut self, _host: &dyn Look) -> Result<()> {
         self.names = names::parse(&self.name)?;

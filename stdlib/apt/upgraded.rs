@@ -2,7 +2,7 @@
 
 use super::transaction::{self, Packages, Transaction};
 use super::{Memory, goes_back, minutes, names, refresh};
-use crate::contract::{Action, Command, Error, Look, Need, Operation, Refresh, Result, Step};
+use crate::contract::{Action, Command, Error, Look, Need, Operation, Refresh, Reboot, Result, Step};
 use crate::shared::{Many, Span};
 use futures_util::try_join;
 use schemars::JsonSchema;
@@ -87,6 +87,7 @@ impl Upgraded {
 
 impl Operation for Upgraded {
     type State = Packages;
+    const REBOOT: Reboot = Reboot::Suspected;
 
     async fn refresh(&self, host: &dyn Look) -> Result<Refresh> {
         refresh(host, self.update_cache, self.cache_valid_time, self.lock_timeout, self.repair).await

@@ -1,11 +1,12 @@
 //! `archive::packed`.
 
 use crate::bail;
-use crate::contract::{Command, Error, Look, Operation, Result, Step};
+use crate::contract::{Command, Error, Keepsake, Look, Operation, Result, Step};
 use crate::shared::stat::{self, Kind};
-use crate::shared::{HostPath, Id, Many, Mode, directory_of};
+use crate::shared::{Bundle, HostPath, Id, Many, Mode, directory_of};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::sync::OnceLock;
 
 /// How an archive is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -68,11 +69,18 @@ impl Format {
 /// * 1
 /// ? sh -s -- /var/backups/app.tar.gz /var/backups/.app.tar.gz.packed /srv gz 1 ./app '(' -name '*.log' ')' -prune -o '!' -type s -print0
 /// = aa33c1a1 -
+/// ? sh -c '(stat; sha256sum; readlink; tar of what will be replaced)' sh /var/backups 16777216 sha256sum
 /// ! sh -s -- /var/backups/app.tar.gz /var/backups/.app.tar.gz.packed /srv gz 0600 '' '' ./app '(' -name '*.log' ')' -prune -o '!' -type s -print0
 /// ? LC_ALL=C stat -L -c %a:%U:%G:%u:%g:%s:%Y:%F -- /var/backups/app.tar.gz
 /// = 600:root:root:0:0:120:1763666100:regular file
 /// ? sh -s -- /var/backups/app.tar.gz /var/backups/.app.tar.gz.packed /srv gz 1 ./app '(' -name '*.log' ')' -prune -o '!' -type s -print0
 /// = aa33c1a1 aa33c1a1
+/// ? sh -c '(stat; sha256sum; readlink; tar of what will be replaced)' sh /var/backups 16777216 sha256sum
+/// = 644:0:0:75:1763666100:regular file:./.app.tar.gz.packed
+/// = 600:0:0:120:1763666100:regular file:./app.tar.gz
+/// = 2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae  ./.app.tar.gz.packed
+/// = fcde2b2edba56bf408601fb721fe9b5c338d10ee429ea04fae5511b68fbf8fb9  ./app.tar.gz
+/// = kept baa5a0964d3320fbc0c6a922140453c8513ea24ab8fd0577034804a967248096
 /// ```
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -92,6 +100,12 @@ pub struct Packed {
     pub owner: Option<Id>,
     /// The group, by name or number.
     pub group: Option<Id>,
+    /// Whether there was anything to change at the first look: then undo needs to know the archive.
+    #[serde(skip)]
+    differs: OnceLock<bool>,
+    /// Whether it is on the way back.
+    #[serde(skip)]
+    back: bool,
 }
 
 /// An archive as it is or should be. What is not compared is left out.
@@ -105,6 +119,12 @@ pub struct PackedState {
     owner: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     group: Option<String>,
+    /// The archive and what is remembered beside it, so that they can come back.
+    #[serde(default, rename = "$there", skip_serializing_if = "Option::is_none")]
+    there: Option<Bundle>,
+    /// What keeps them.
+    #[serde(default, rename = "$$kept", skip_serializing_if = "Option::is_none")]
+    kept: Option<String>,
     /// The digest of what there is to pack; not compared.
     #[serde(skip)]
     found: String,
@@ -190,6 +210,14 @@ impl Packed {
         let name = self.path.rsplit('/').next().unwrap_or_default();
         format!("{}/.{name}.packed", self.path.parent().trim_end_matches('/'))
     }
+    /// The archive and what is remembered beside it, by name.
+    fn names(&self) -> String {
+        let name = self.path.rsplit('/').next().unwrap_or_default();
+        format!(".{name}.packed\n{name}")
+    }
+    fn directory(&self) -> Result<HostPath> {
+        HostPath::parse(self.path.parent()).map_err(Error::bug)
+    }
     /// The directory that all paths have in common; names in the archive begin below it.
     fn common(&self) -> String {
         let mut common: Option<Vec<&str>> = None;
@@ -216,9 +244,17 @@ impl Packed {
     }
 }
 
+impl Packed {
+    fn differs(&self, now: &PackedState) -> bool {
+        let id = |id: &Option<Id>| id.as_ref().map(|id| id.as_str().to_owned());
+        let bits = now.mode.as_deref().and_then(|mode| u32::from_str_radix(mode, 8).ok());
+        let mode = self.mode.as_ref().map(|mode| mode.of(bits.unwrap_or(0o644), false));
+        now.content.as_ref() != Some(&now.found) || (&now.mode, &now.owner, &now.group) != (&mode, &id(&self.owner), &id(&self.group))
+    }
+}
+
 impl Operation for Packed {
     type State = PackedState;
-    const REVERSIBLE: bool = false;
 
     async fn prepare(&mut self, _host: &dyn Look) -> Result<()> {
         self.format()?;
@@ -237,19 +273,27 @@ impl Operation for Packed {
         if let Some(found) = found.as_ref().filter(|found| found.kind != Kind::File) {
             bail!("{} is {}, not a file", self.path, found.kind.words(); hint: "name the archive that is made");
         }
-        let count = self.paths.as_slice().len().to_string();
+        // On the way back it does not matter whether there still is what was packed.
+        let count = if self.back { 0 } else { self.paths.as_slice().len() }.to_string();
         let words = [&self.path, self.mark().as_str(), &self.common(), self.format()?.word(), &count].map(str::to_owned);
         let ask = Command::new("sh").args(["-s", "--"]).args(words).args(self.found());
         let said = host.text(&ask.stdin(format!("{COMMON}{READ}"))).await?;
         let (to_pack, packed) = said.split_once(' ').unwrap_or((&said, "-"));
         let known = found.as_ref();
-        Ok(PackedState {
+        let mut now = PackedState {
             content: known.filter(|_| packed != "-").map(|_| packed.to_owned()),
             mode: known.and_then(|found| self.mode.as_ref().map(|_| format!("{:04o}", found.mode))),
             owner: known.and_then(|found| self.owner.as_ref().map(|id| found.owner_like(id))),
             group: known.and_then(|found| self.group.as_ref().map(|id| found.group_like(id))),
+            there: None,
+            kept: None,
             found: to_pack.to_owned(),
-        })
+        };
+        if *self.differs.get_or_init(|| self.differs(&now)) {
+            let (there, kept) = Bundle::read(host, &self.directory()?, &self.names()).await?;
+            (now.there, now.kept) = (Some(there), kept);
+        }
+        Ok(now)
     }
 
     fn want(&self, now: &PackedState) -> Result<PackedState> {
@@ -259,11 +303,19 @@ impl Operation for Packed {
             mode: self.mode.as_ref().map(|mode| mode.of(bits.unwrap_or(0o644), false)),
             owner: self.owner.as_ref().map(|id| id.as_str().to_owned()),
             group: self.group.as_ref().map(|id| id.as_str().to_owned()),
+            there: None,
+            kept: None,
             found: now.found.clone(),
         })
     }
 
     fn steps(&self, now: &PackedState, want: &PackedState) -> Result<Vec<Step>> {
+        if self.back {
+            let (Some(now), Some(there)) = (&now.there, &want.there) else {
+                bail!("what {} was before is not known", self.path)
+            };
+            return now.steps(&self.directory()?, there, want.kept.as_ref());
+        }
         if now.content == want.content {
             return Ok(stat::attributes(&self.path, [&now.mode, &now.owner, &now.group], [&want.mode, &want.owner, &want.group]));
         }
@@ -278,6 +330,18 @@ impl Operation for Packed {
             Some(75) => error.hint("stop what writes there, or pack a snapshot of it"),
             _ => error,
         }
+    }
+
+    fn keeps(&self, now: &PackedState, _want: &PackedState) -> Vec<Keepsake> {
+        let directory = self.path.parent();
+        now.there.iter().filter_map(|there| there.keeps(directory, &self.names(), now.kept.as_ref())).collect()
+    }
+
+    async fn recall(&mut self, host: &dyn Look, before: PackedState, _after: &PackedState) -> Result<PackedState> {
+        self.prepare(host).await?;
+        self.differs = OnceLock::from(true);
+        self.back = true;
+        Ok(before)
     }
 
     async fn premise(&self, host: &dyn Look, _now: &PackedState) -> Result<()> {

@@ -1,10 +1,14 @@
 //! `archive::unpacked`.
 
+use super::scripts::{BESIDE, LISTING, PLACE, READ};
 use crate::bail;
-use crate::contract::{Command, Content, Download, Look, Operation, Request, Result, Source, Step, Write};
-use crate::shared::{HostPath, Id, Many, Mode, stat};
+use crate::contract::{
+    Command, Content, Download, Keepsake, Look, Operation, Refresh, Request, Result, Source, Step, Write,
+};
+use crate::shared::{Bundle, HostPath, Id, Many, Mode, stat};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::sync::OnceLock;
 
 /// Make sure a directory has what an archive contains.
 ///
@@ -22,12 +26,23 @@ use serde::{Deserialize, Serialize};
 /// ```transcript
 /// ? asset tool.tar.gz
 /// = hello
-/// ? sh -s -- /opt/tool /opt/tool/.hlrun-archive-69d11cdf ''
+/// ? sh -s -- /opt/tool /opt/tool/.hlrun-archive-69d11cdf '' /opt/tool/.hlrun-archive-69d11cdf.new
 /// ! write /opt/tool/.hlrun-archive.part mode=0600 from=tool.tar.gz
-/// ! sh -s -- /opt/tool /opt/tool/.hlrun-archive.part tool.tar.gz root '' '' '' /opt/tool/.hlrun-archive-69d11cdf 5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03 'strip=1 owner=root' '' -x -f /opt/tool/.hlrun-archive.part --strip-components=1
-/// ? sh -s -- /opt/tool /opt/tool/.hlrun-archive-69d11cdf ''
+/// ! sh -s -- /opt/tool /opt/tool/.hlrun-archive-69d11cdf.new /opt/tool/.hlrun-archive.part tool.tar.gz root '' '' '' -x -f /opt/tool/.hlrun-archive.part --strip-components=1
+/// ? sh -s -- /opt/tool /opt/tool/.hlrun-archive-69d11cdf '' /opt/tool/.hlrun-archive-69d11cdf.new
+/// = //
+/// = tool
+/// ? sh -c '(stat; sha256sum; readlink; tar of what will be replaced)' sh /opt/tool 16777216 sha256sum
+/// ! sh -s -- /opt/tool /opt/tool/.hlrun-archive-69d11cdf.new '' /opt/tool/.hlrun-archive-69d11cdf 5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03 'strip=1 owner=root'
+/// ? sh -s -- /opt/tool /opt/tool/.hlrun-archive-69d11cdf '' /opt/tool/.hlrun-archive-69d11cdf.new
 /// = 5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03
 /// = strip=1 owner=root
+/// ? sh -c '(stat; sha256sum; readlink; tar of what will be replaced)' sh /opt/tool 16777216 sha256sum
+/// = 644:0:0:120:1763666100:regular file:./.hlrun-archive-69d11cdf
+/// = 755:0:0:5:1749081600:regular file:./tool
+/// = 2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae  ./.hlrun-archive-69d11cdf
+/// = 5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03  ./tool
+/// = kept baa5a0964d3320fbc0c6a922140453c8513ea24ab8fd0577034804a967248096
 /// ```
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -69,10 +84,19 @@ pub struct Unpacked {
     /// The digest of the archive, once it is known.
     #[serde(skip)]
     digest: String,
+    /// What the look before anything was brought saw, if there is nothing to do.
+    #[serde(skip)]
+    done: OnceLock<UnpackedState>,
+    /// The names of all that the archive brings, once it is unpacked beside.
+    #[serde(skip)]
+    names: OnceLock<String>,
+    /// Whether it is on the way back.
+    #[serde(skip)]
+    back: bool,
 }
 
 /// What was unpacked.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct UnpackedState {
     /// The digest of the archive, if one was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -86,73 +110,16 @@ pub struct UnpackedState {
     /// Whether the path that it creates exists, if that is what counts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     created: Option<bool>,
+    /// What lies at the names that the archive brings, so that it can come back.
+    #[serde(default, rename = "$there", skip_serializing_if = "Option::is_none")]
+    there: Option<Bundle>,
+    /// What keeps it.
+    #[serde(default, rename = "$$kept", skip_serializing_if = "Option::is_none")]
+    kept: Option<String>,
+    /// These names.
+    #[serde(default, rename = "$$names", skip_serializing_if = "Option::is_none")]
+    names: Option<String>,
 }
-
-/// What is remembered of a file, as `mode:uid:gid:size:mtime:kind:name`; of a directory neither size nor time. Reads
-/// names below the working directory, one a line.
-const LISTING: &str = r#"
-listing() {
-  sed 's,^,./,' | tr '\n' '\0' | LC_ALL=C xargs -0 -r stat -c '%a:%u:%g:%s:%Y:%F:%n' 2>/dev/null |
-    awk '{ n = split($0, f, ":"); name = $0; for (i = 0; i < 6; i++) name = substr(name, index(name, ":") + 1)
-      if (f[6] == "directory") f[4] = f[5] = ""
-      print f[1] ":" f[2] ":" f[3] ":" f[4] ":" f[5] ":" f[6] ":" substr(name, 3) }'
-}
-"#;
-
-/// `DEST MARK NEWER`: the digest that was kept, how it was unpacked, and the names that are not as they were. With
-/// NEWER, what was written later is as good.
-const READ: &str = r#"
-dest=$1 mark=$2 newer=$3
-[ -f "$mark" ] || exit 0
-cd -- "$dest" || exit
-head -n 2 "$mark"
-{ sed 1,2d "$mark" | cut -d: -f7- | listing | sed 's/^/=/'; sed '1,2d; s/^/-/' "$mark"; } | awk -v newer="$newer" '
-  { sign = substr($0, 1, 1); line = substr($0, 2); split(line, f, ":"); name = line
-    for (i = 0; i < 6; i++) name = substr(name, index(name, ":") + 1) }
-  sign == "=" { is[name] = line; mtime[name] = f[5] + 0; next }
-  name in is && (is[name] == line || newer && mtime[name] > f[5] + 0) { next }
-  ++count <= 20 { print name }
-  END { if (count > 20) print "and " count - 20 " more" }
-'
-"#;
-
-/// `DEST ARCHIVE NAME OWNER GROUP MODE NEWER MARK DIGEST HOW PATTERNS ARGUMENTS...`: unpacks beside with these arguments
-/// of tar or unzip, gives all of it its attributes, copies it into place, and notes what is there then. The archive
-/// goes if it was brought for this.
-const UNPACK: &str = r#"
-set -e
-dest=$1 archive=$2 name=$3 owner=$4 group=$5 mode=$6 newer=$7 mark=$8 digest=$9
-shift 9
-how=$1 patterns=$2
-shift 2
-new=$dest/.hlrun.$$.tmp
-trap 'rm -rf -- "$new"; case $archive in */.hlrun-archive.part) rm -f -- "$archive" ;; esac' EXIT
-need() { command -v "$1" >/dev/null || { echo "$1 is not installed, and $name needs it" >&2; exit 69; }; }
-case $name in
-  *.zip | *.jar | *.war) tool=unzip; need unzip; names=$(unzip -Z1 "$archive") ;;
-  *)
-    tool=tar; need tar
-    case $name in *.gz | *.tgz) need gzip ;; *.bz2 | *.tbz*) need bzip2 ;; *.xz | *.txz) need xz ;; *.zst) need zstd ;; esac
-    names=$(tar -tf "$archive")
-    [ -z "$patterns" ] || ! tar --version 2>/dev/null | grep -q GNU || set -- --wildcards "$@" ;;
-esac
-printf '%s\n' "$names" | grep -E '^/|(^|/)\.\.(/|$)' | head -n 1 | { ! IFS= read -r odd || { echo "the archive would write outside $dest: $odd" >&2; exit 65; }; }
-mkdir -m 700 -- "$new"
-cd -- "$new"
-"$tool" "$@"
-for f in * .[!.]* ..?*; do
-  [ -e "$f" ] || [ -L "$f" ] || continue
-  [ -z "$owner$group" ] || chown -hR -- "$owner${group:+:$group}" "$f"
-  [ -z "$mode" ] || chmod -R -- "$mode" "$f"
-  cp -af$newer -- "$f" "$dest/"
-done
-[ -n "$mark" ] || exit 0
-names=$(find . ! -name . ! -name '*
-*' | sed 's,^\./,,')
-cd -- "$dest"
-{ printf '%s\n%s\n' "$digest" "$how"; [ -z "$names" ] || printf '%s\n' "$names" | listing; } >"$new/.mark"
-mv -f -- "$new/.mark" "$mark"
-"#;
 
 impl Unpacked {
     /// Where the archive is, as the playbook says it.
@@ -197,72 +164,52 @@ impl Unpacked {
         let words = ["-x".to_owned(), "-f".to_owned(), archive].into_iter().chain(options).chain(strip);
         words.chain(exclude.map(|pattern| format!("--exclude={pattern}"))).chain(include).collect()
     }
-    /// The file that keeps what was unpacked.
+    /// The name of the file that remembers what was unpacked.
+    fn remembered(&self) -> String {
+        format!(".hlrun-archive-{}", &Content::digest(self.from().as_bytes())[..8])
+    }
     fn mark(&self) -> String {
-        self.dest.join(&format!(".hlrun-archive-{}", &Content::digest(self.from().as_bytes())[..8]))
+        self.dest.join(&self.remembered())
     }
-}
-
-impl Operation for Unpacked {
-    type State = UnpackedState;
-    const REVERSIBLE: bool = false;
-
-    async fn prepare(&mut self, host: &dyn Look) -> Result<()> {
-        let given = [self.src.is_some(), self.remote_src.is_some(), self.url.is_some()];
-        if given.iter().filter(|given| **given).count() != 1 {
-            bail!(playbook: "archive::unpacked needs one of `src` (on the controller), `remote_src` (on the host) and `url`");
-        }
-        if self.creates.is_some() {
-            return Ok(());
-        }
-        if let Some(src) = &self.src {
-            match host.asset(src).await? {
-                Some(asset) if !asset.directory => self.digest = asset.sha256,
-                _ => bail!(playbook: "no archive `{src}` on the controller";
-                    hint: "it is looked for beside the playbook, in its `files`, and in the project"),
-            }
-        } else if let Some(path) = &self.remote_src {
-            match stat::digest_answer(&host.run(&stat::following(stat::digest(path))).await?) {
-                Some(digest) => self.digest = digest,
-                None => bail!("there is no archive {path} on the host that may be read"),
-            }
-        } else {
-            let given = self.checksum.as_deref().unwrap_or_default().to_lowercase();
-            let digest = given.strip_prefix("sha256:").unwrap_or(&given);
-            if digest.len() != 64 || !digest.chars().all(|c| c.is_ascii_hexdigit()) {
-                bail!(playbook: "an archive from a `url` needs its `checksum` (SHA-256), or `creates`";
-                    hint: "without either, nobody could tell whether it was unpacked already");
-            }
-            self.digest = digest.to_owned();
-        }
-        Ok(())
+    /// Where it is unpacked first.
+    fn beside(&self) -> String {
+        format!("{}.new", self.mark())
     }
-
-    async fn read(&self, host: &dyn Look) -> Result<UnpackedState> {
-        let empty = UnpackedState { archive: None, how: None, not_as_unpacked: Vec::new(), created: None };
+    /// What was unpacked before, without what undo needs to know.
+    async fn look(&self, host: &dyn Look) -> Result<UnpackedState> {
+        let mut now = UnpackedState::default();
         if let Some(path) = &self.creates {
-            let created = host.succeeds(&Command::new("test").args(["-e", path])).await?;
-            return Ok(UnpackedState { created: Some(created), ..empty });
+            now.created = Some(host.succeeds(&Command::new("test").args(["-e", path])).await?);
+            if now.created == Some(true) && self.names.get().is_none() {
+                return Ok(now);
+            }
         }
+        let mark = if self.creates.is_some() { String::new() } else { self.mark() };
         let newer = if self.keep_newer { "1" } else { "" };
-        let ask = Command::new("sh").args(["-s", "--", &self.dest, &self.mark(), newer]);
-        let kept = host.expect(&ask.stdin(format!("{LISTING}{READ}"))).await?.lines();
-        let line = |at: usize| kept.get(at).cloned();
-        let not_as_unpacked = kept.get(2..).unwrap_or_default().to_vec();
-        Ok(UnpackedState { archive: line(0), how: line(1), not_as_unpacked, created: None })
+        let ask = Command::new("sh").args(["-s", "--", &self.dest, &mark, newer, &self.beside()]);
+        let said = host.expect(&ask.stdin(format!("{LISTING}{READ}"))).await?.lines();
+        let mut parts = said.split(|line| line == "//");
+        let kept = parts.next().unwrap_or_default();
+        now.archive = kept.first().cloned();
+        now.how = kept.get(1).cloned();
+        now.not_as_unpacked = kept.get(2..).unwrap_or_default().to_vec();
+        if let Some(names) = parts.next() {
+            // What is remembered beside it goes and comes with it.
+            self.names.get_or_init(|| [&[self.remembered()], names].concat().join("\n"));
+        }
+        Ok(now)
     }
-
-    fn want(&self, _now: &UnpackedState) -> Result<UnpackedState> {
+    fn wanted(&self) -> UnpackedState {
         let created = self.creates.as_ref().map(|_| true);
-        Ok(UnpackedState {
+        UnpackedState {
             archive: created.is_none().then(|| self.digest.clone()),
             how: created.is_none().then(|| self.how()),
-            not_as_unpacked: Vec::new(),
             created,
-        })
+            ..UnpackedState::default()
+        }
     }
-
-    fn steps(&self, _now: &UnpackedState, want: &UnpackedState) -> Result<Vec<Step>> {
+    /// The steps that bring the archive and unpack it beside, so that it is known what it replaces.
+    fn brought(&self) -> Vec<Step> {
         let part = self.dest.join(".hlrun-archive.part");
         let mut steps = Vec::new();
         let archive = match (&self.src, &self.remote_src, &self.url) {
@@ -296,24 +243,113 @@ impl Operation for Unpacked {
         };
         let word = |id: &Option<Id>| id.as_ref().map(|id| id.as_str().to_owned()).unwrap_or_default();
         let mode = self.mode.as_ref().map(|mode| mode.as_str().to_owned()).unwrap_or_default();
-        let mark = if want.created.is_some() { String::new() } else { self.mark() };
+        let patterns = self.include.as_slice().first().map(|_| "yes".to_owned()).unwrap_or_default();
         let arguments = self.arguments(&archive);
-        let args = [
-            self.dest.to_string(),
-            archive,
-            self.name(),
-            word(&self.owner),
-            word(&self.group),
-            mode,
-            if self.keep_newer { "u" } else { "" }.to_owned(),
-            mark,
-            self.digest.clone(),
-            self.how(),
-            self.include.as_slice().first().map(|_| "yes".to_owned()).unwrap_or_default(),
-        ];
+        let (owner, group) = (word(&self.owner), word(&self.group));
+        let args = [self.dest.to_string(), self.beside(), archive, self.name(), owner, group, mode, patterns];
         let command = Command::new("sh").args(["-s", "--"]).args(args).args(arguments);
-        steps.push(command.stdin(format!("{LISTING}{UNPACK}")).long().into());
-        Ok(steps)
+        steps.push(command.stdin(BESIDE).long().into());
+        steps
+    }
+}
+
+impl Operation for Unpacked {
+    type State = UnpackedState;
+
+    async fn prepare(&mut self, host: &dyn Look) -> Result<()> {
+        let given = [self.src.is_some(), self.remote_src.is_some(), self.url.is_some()];
+        if given.iter().filter(|given| **given).count() != 1 {
+            bail!(playbook: "archive::unpacked needs one of `src` (on the controller), `remote_src` (on the host) and `url`");
+        }
+        if self.creates.is_some() {
+            return Ok(());
+        }
+        if let Some(src) = &self.src {
+            match host.asset(src).await? {
+                Some(asset) if !asset.directory => self.digest = asset.sha256,
+                _ => bail!(playbook: "no archive `{src}` on the controller";
+                    hint: "it is looked for beside the playbook, in its `files`, and in the project"),
+            }
+        } else if let Some(path) = &self.remote_src {
+            match stat::digest_answer(&host.run(&stat::following(stat::digest(path))).await?) {
+                Some(digest) => self.digest = digest,
+                None => bail!("there is no archive {path} on the host that may be read"),
+            }
+        } else {
+            let given = self.checksum.as_deref().unwrap_or_default().to_lowercase();
+            let digest = given.strip_prefix("sha256:").unwrap_or(&given);
+            if digest.len() != 64 || !digest.chars().all(|c| c.is_ascii_hexdigit()) {
+                bail!(playbook: "an archive from a `url` needs its `checksum` (SHA-256), or `creates`";
+                    hint: "without either, nobody could tell whether it was unpacked already");
+            }
+            self.digest = digest.to_owned();
+        }
+        Ok(())
+    }
+
+    /// What there is to unpack is unpacked beside before anything is compared: only then is known what it replaces.
+    async fn refresh(&self, host: &dyn Look) -> Result<Refresh> {
+        let now = self.look(host).await?;
+        let compared = |state: &UnpackedState| (state.archive.clone(), state.how.clone(), state.created);
+        if now.not_as_unpacked.is_empty() && compared(&now) == compared(&self.wanted()) {
+            self.done.get_or_init(|| now);
+            return Ok(Refresh::default());
+        }
+        Ok(Refresh { steps: self.brought(), instead: None })
+    }
+
+    async fn read(&self, host: &dyn Look) -> Result<UnpackedState> {
+        if let Some(done) = self.done.get() {
+            return Ok(done.clone());
+        }
+        let mut now = self.look(host).await?;
+        if let Some(names) = self.names.get() {
+            let (there, kept) = Bundle::read(host, &self.dest, names).await?;
+            now = UnpackedState { there: Some(there), kept, names: Some(names.clone()), ..now };
+        }
+        if self.back {
+            // Each name is compared by itself.
+            now.not_as_unpacked.clear();
+        }
+        Ok(now)
+    }
+
+    fn want(&self, _now: &UnpackedState) -> Result<UnpackedState> {
+        Ok(self.wanted())
+    }
+
+    fn steps(&self, now: &UnpackedState, want: &UnpackedState) -> Result<Vec<Step>> {
+        if self.back {
+            let (Some(now), Some(there)) = (&now.there, &want.there) else {
+                bail!("what it replaced in {} is not known: a name in the archive has a line break", self.dest)
+            };
+            return now.steps(&self.dest, there, want.kept.as_ref());
+        }
+        let mark = if want.created.is_some() { String::new() } else { self.mark() };
+        let newer = if self.keep_newer { "u" } else { "" }.to_owned();
+        let args = [self.dest.to_string(), self.beside(), newer, mark, self.digest.clone(), self.how()];
+        let command = Command::new("sh").args(["-s", "--"]).args(args);
+        Ok(command.stdin(format!("{LISTING}{PLACE}")).long().into())
+    }
+
+    fn keeps(&self, now: &UnpackedState, _want: &UnpackedState) -> Vec<Keepsake> {
+        let names = now.names.as_deref().unwrap_or_default();
+        now.there.iter().filter_map(|there| there.keeps(&self.dest, names, now.kept.as_ref())).collect()
+    }
+
+    async fn recall(&mut self, _host: &dyn Look, before: UnpackedState, after: &UnpackedState) -> Result<UnpackedState> {
+        if let Some(names) = after.names.clone().or(before.names.clone()) {
+            self.names = OnceLock::from(names);
+        }
+        self.back = true;
+        Ok(UnpackedState { not_as_unpacked: Vec::new(), ..before })
+    }
+
+    async fn returnable(&self, host: &dyn Look, now: &UnpackedState, want: &UnpackedState) -> Result<()> {
+        match (&now.there, &want.there) {
+            (Some(now), Some(want)) => now.returnable(host, &self.dest, want).await,
+            _ => Ok(()),
+        }
     }
 
     async fn premise(&self, host: &dyn Look, _now: &UnpackedState) -> Result<()> {

@@ -16,7 +16,7 @@ pub struct KeysState {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     directory: Option<Directory>,
     /// Where that is.
-    #[serde(rename = "_place", default, skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "$$place", default, skip_serializing_if = "Option::is_none")]
     place: Option<KeyFile>,
 }
 

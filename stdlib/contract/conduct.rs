@@ -89,25 +89,27 @@ pub async fn conduct<O: Operation>(mut op: O, host: &dyn Host, mode: Mode) -> Re
         steps.splice(0..0, refresh.steps);
         return Ok(Outcome { diff: changes, steps, before, sensitive, reason, ..Outcome::new(Status::WouldChange) });
     }
-    let (output, after) = apply(&op, host, &now, &want, &steps).await?;
+    let (output, after) = apply(&op, host, &now, &want, &steps, diff).await?;
     steps.splice(0..0, refresh.steps);
     Ok(Outcome { diff: changes, steps, before, after, output, sensitive, ..Outcome::new(Status::Changed) })
 }
 
-/// Keep what goes away, take the steps, and read again: what the last command printed, and the state then.
+/// Keep what goes away, take the steps, and read again: what the last command printed, and the state then, which
+/// must compare as the wanted one.
 pub(super) async fn apply<O: Operation>(
     op: &O,
     host: &dyn Host,
     now: &O::State,
     want: &O::State,
     steps: &[Step],
+    compare: fn(&Value, &Value) -> Vec<Change>,
 ) -> Result<(Option<Output>, Value)> {
     for keepsake in op.keeps(now, want) {
         host.keep(&keepsake).await;
     }
     let output = take(host, steps).await.map_err(|error| op.explain(error))?;
     let after = serialize(&op.read(host.look()).await?)?;
-    let left = diff(&after, &serialize(want)?);
+    let left = compare(&after, &serialize(want)?);
     if let Some(first) = left.first() {
         let rest = if left.len() > 1 { format!(" (and {} more)", left.len() - 1) } else { String::new() };
         return Err(Error::host(format!("applied, but the host still differs: {}{rest}", first.summary()))

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
+use std::borrow::Cow;
 
 /// One difference: where in the state, what it is and what it should be.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -18,7 +19,7 @@ pub struct Change {
 impl Change {
     /// One line: `mode 0644 -> 0600`.
     pub fn summary(&self) -> String {
-        let path = if self.path.is_empty() { String::new() } else { format!("{} ", self.path) };
+        let path = if self.path.is_empty() { String::new() } else { format!("{} ", named(&self.path)) };
         format!("{path}{} -> {}", short(&self.before), short(&self.after))
     }
 }
@@ -50,21 +51,41 @@ impl Content {
     }
 }
 
-/// What differs between two states, in the order of the wanted one. A key that begins with `_` is remembered with the
-/// state, for the way back, and is no difference.
+/// What differs between two states, in the order of the wanted one. A state's field `$NAME` is not compared: it is
+/// what an operation does not decide, and undo needs to know.
 pub fn diff(now: &Value, want: &Value) -> Vec<Change> {
+    whole(now, want, "$")
+}
+
+/// What differs between two states on the way back: `$NAME` too, and only `$$NAME` is left out.
+pub fn diff_back(now: &Value, want: &Value) -> Vec<Change> {
+    whole(now, want, "$$")
+}
+
+fn whole(now: &Value, want: &Value, without: &str) -> Vec<Change> {
     let mut changes = Vec::new();
-    compare("", now, want, &mut changes);
+    compare("", &rid(now, without), &rid(want, without), &mut changes);
     changes
+}
+
+/// A state without the fields whose names begin so; deeper down, names are those of files and packages.
+fn rid<'a>(state: &'a Value, of: &str) -> Cow<'a, Value> {
+    match state {
+        Value::Object(fields) if fields.keys().any(|key| key.starts_with(of)) => {
+            let rest = fields.iter().filter(|(key, _)| !key.starts_with(of));
+            Cow::Owned(rest.map(|(key, value)| (key.clone(), value.clone())).collect())
+        }
+        _ => Cow::Borrowed(state),
+    }
 }
 
 fn compare(path: &str, now: &Value, want: &Value, out: &mut Vec<Change>) {
     match (now, want) {
         (Value::Object(a), Value::Object(b)) if digest(now).is_none() && digest(want).is_none() => {
-            for (key, after) in b.iter().filter(|(key, _)| !key.starts_with('_')) {
+            for (key, after) in b {
                 compare(&join(path, key), a.get(key).unwrap_or(&Value::Null), after, out);
             }
-            for (key, before) in a.iter().filter(|(key, _)| !b.contains_key(*key) && !key.starts_with('_')) {
+            for (key, before) in a.iter().filter(|(key, _)| !b.contains_key(*key)) {
                 compare(&join(path, key), before, &Value::Null, out);
             }
         }
@@ -78,6 +99,11 @@ fn compare(path: &str, now: &Value, want: &Value, out: &mut Vec<Change>) {
             }
         }
     }
+}
+
+/// A path as a person reads it.
+fn named(path: &str) -> &str {
+    path.strip_prefix('$').unwrap_or(path)
 }
 
 fn join(path: &str, key: &str) -> String {
@@ -127,7 +153,7 @@ pub fn render(changes: &[Change], title: &str) -> Vec<String> {
 }
 
 fn label(path: &str, value: &Value) -> String {
-    if path.is_empty() { short(value) } else { format!("{path} {}", short(value)) }
+    if path.is_empty() { short(value) } else { format!("{} {}", named(path), short(value)) }
 }
 
 /// The text of a value that can be shown as one; an absent value is an empty text.
@@ -159,17 +185,19 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn what_is_only_remembered_is_no_difference() {
-        let (now, want) = (json!({ "a": 1, "_gid": 5 }), json!({ "a": 1, "_members": [] }));
-        assert_eq!(diff(&now, &want), []);
-    }
-
-    #[test]
     fn only_what_differs_is_named() {
         let now = json!({ "mode": "0644", "owner": "root", "packages": { "curl": "8.1", "jq": null } });
         let want = json!({ "mode": "0600", "owner": "root", "packages": { "curl": "8.1", "jq": "1.7" } });
         assert_eq!(render(&diff(&now, &want), "x"), ["~ mode 0644 -> 0600", "+ packages.jq 1.7"]);
         assert!(diff(&want, &want).is_empty());
+    }
+
+    #[test]
+    fn what_only_undo_needs_is_compared_on_the_way_back() {
+        let state = |file: &str, kept: &str| json!({ "made": { "$x": 1 }, "$files": { "$a": file }, "$$kept": kept });
+        assert!(diff(&state("x", "1"), &state("y", "2")).is_empty());
+        assert_eq!(render(&diff_back(&state("x", "1"), &state("y", "2")), "t"), ["~ files.$a x -> y"]);
+        assert_eq!(diff(&json!({ "made": { "$x": 2 } }), &state("x", "1")).len(), 1, "below, names are names");
     }
 
     #[test]

@@ -15,12 +15,12 @@ mod restore;
 mod step;
 
 pub use conduct::{Mode, Outcome, act, conduct};
-pub use diff::{Change, Content, diff, render};
+pub use diff::{Change, Content, diff, diff_back, render};
 pub use error::{Details, Error, Kind, Result, Site, nearest};
 pub use host::{Asset, Host, Look, Output, refusal, refused};
 pub use http::{Body, Download, REDIRECTS, Request};
 pub use module::{Entry, Module, Parameter, Role, Typed};
-pub use operation::{Action, Fact, Need, Operation, Refresh};
+pub use operation::{Action, Fact, Need, Operation, Reboot, Refresh};
 pub use record::{Record, Status};
 pub use restore::{Back, KEPT, Keepsake, Past, Restored, restore};
 pub use step::{Await, Command, Fetch, Source, Step, Upload, Write, quote};

@@ -1,8 +1,8 @@
 //! Modules as data: names, documentation, parameters, and the way to call what they offer.
 
 use super::{
-    Action, Back, Error, Fact, Host, Look, Mode, Operation, Outcome, Past, Restored, Result, act, conduct, nearest,
-    restore,
+    Action, Back, Error, Fact, Host, Look, Mode, Operation, Outcome, Past, Reboot, Restored, Result, act, conduct,
+    nearest, restore,
 };
 use async_trait::async_trait;
 use schemars::{JsonSchema, Schema, schema_for};
@@ -45,6 +45,10 @@ pub struct Entry {
     pub parameters: Vec<Parameter>,
     /// Whether undo can go back from it.
     pub reversible: bool,
+    /// Why undo cannot, if that is so for every call.
+    pub stays: &'static str,
+    /// What it has to do with reboots.
+    pub reboot: Reboot,
     /// The JSON Schema of its parameters.
     pub schema: Schema,
     /// The way to call it.
@@ -93,22 +97,44 @@ impl Module {
     }
     /// Offer an operation; its name is the type's in snake case.
     pub fn operation<O: Operation>(&mut self) -> &mut Module {
-        self.entry::<O>(Role::Operation, O::REVERSIBLE, Box::new(OperationOf::<O>(PhantomData)))
+        self.entry::<O>(
+            Role::Operation,
+            O::REVERSIBLE,
+            ("it has no way back", O::REBOOT),
+            Box::new(OperationOf::<O>(PhantomData)),
+        )
     }
     /// Offer an action.
     pub fn action<A: Action>(&mut self) -> &mut Module {
-        self.entry::<A>(Role::Action, false, Box::new(ActionOf::<A>(PhantomData)))
+        self.entry::<A>(Role::Action, false, (A::STAYS, A::REBOOT), Box::new(ActionOf::<A>(PhantomData)))
     }
     /// Offer a fact.
     pub fn fact<F: Fact>(&mut self) -> &mut Module {
-        self.entry::<F>(Role::Fact, false, Box::new(FactOf::<F>(PhantomData)))
+        self.entry::<F>(Role::Fact, false, ("it was only asked", F::REBOOT), Box::new(FactOf::<F>(PhantomData)))
     }
-    fn entry<T: JsonSchema>(&mut self, role: Role, reversible: bool, typed: Box<dyn Typed>) -> &mut Module {
+    fn entry<T: JsonSchema>(
+        &mut self,
+        role: Role,
+        reversible: bool,
+        (stays, reboot): (&'static str, Reboot),
+        typed: Box<dyn Typed>,
+    ) -> &mut Module {
         let schema = schema_for!(T);
         let docs = schema.get("description").and_then(Value::as_str).unwrap_or_default().to_owned();
         let parameters = parameters(&schema);
         let name = snake(&T::schema_name());
-        self.entries.push(Entry { module: self.name, name, role, docs, parameters, reversible, schema, typed });
+        self.entries.push(Entry {
+            module: self.name,
+            name,
+            role,
+            docs,
+            parameters,
+            reversible,
+            stays,
+            reboot,
+            schema,
+            typed,
+        });
         self
     }
 }

@@ -5,6 +5,19 @@ use schemars::JsonSchema;
 use serde::{Serialize, de::DeserializeOwned};
 use std::future::Future;
 
+/// What an entry has to do with reboots of a host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reboot {
+    /// Nothing.
+    Unrelated,
+    /// After it one may be due: at the end of a play the host is asked.
+    Suspected,
+    /// It is the question, and answers `{ boot, reasons }`: which boot this is, and why there should be another.
+    Told,
+    /// It reboots the host.
+    Made,
+}
+
 /// Something that should be true of a host. The fields are the parameters.
 ///
 /// `read` is the only place that talks to the host; `want` and `steps` are pure. Applying an operation
@@ -14,6 +27,8 @@ pub trait Operation: DeserializeOwned + JsonSchema + Send + Sync + 'static {
     type State: Serialize + DeserializeOwned + Send + Sync;
     /// Whether `undo` can go back from it.
     const REVERSIBLE: bool = true;
+    /// Whether a change may leave the host waiting for a reboot.
+    const REBOOT: Reboot = Reboot::Unrelated;
 
     /// Load what the parameters only name (a template, a file on the controller) and check what the
     /// schema cannot say. Runs before anything is compared.
@@ -99,6 +114,11 @@ pub enum Need {
 
 /// Something that just runs. It says so in its name, a verb; check mode reports it as unknown.
 pub trait Action: DeserializeOwned + JsonSchema + Send + Sync + 'static {
+    /// Why `undo` cannot go back from it.
+    const STAYS: &'static str = "it ran, and what it did is not known";
+    /// Whether it reboots the host.
+    const REBOOT: Reboot = Reboot::Unrelated;
+
     /// Load what the parameters only name and check what the schema cannot say.
     fn prepare(&mut self, _host: &dyn Look) -> impl Future<Output = Result<()>> + Send {
         async { Ok(()) }
@@ -131,6 +151,8 @@ pub trait Action: DeserializeOwned + JsonSchema + Send + Sync + 'static {
 pub trait Fact: DeserializeOwned + JsonSchema + Send + Sync + 'static {
     /// The answer, as the playbook gets it.
     type Answer: Serialize + Send;
+    /// Whether it is about a reboot that is due.
+    const REBOOT: Reboot = Reboot::Unrelated;
 
     /// Ask.
     fn ask(&self, host: &dyn Look) -> impl Future<Output = Result<Self::Answer>> + Send;

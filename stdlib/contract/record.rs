@@ -98,7 +98,7 @@ pub struct Record {
 /// A state without what is only remembered for the way back.
 fn shown(state: Value) -> Value {
     match state {
-        Value::Object(fields) => fields.into_iter().filter(|(key, _)| !key.starts_with('_')).collect(),
+        Value::Object(fields) => fields.into_iter().filter(|(key, _)| !key.starts_with('$')).collect(),
         other => other,
     }
 }

@@ -1,7 +1,7 @@
 //! The way back: the same operation conducted with the state before as the wanted one.
 
 use super::conduct::{apply, serialize};
-use super::{Change, Command, Error, Host, Operation, Outcome, Result, Status, diff};
+use super::{Change, Command, Error, Host, Operation, Outcome, Result, Status, diff_back};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
@@ -61,9 +61,9 @@ pub async fn restore<O: Operation>(mut op: O, past: &Past, host: &dyn Host, back
     let want = op.recall(host.look(), parse(&past.before)?, &was).await?;
     let now = op.read(host.look()).await?;
     let (current, wanted) = (serialize(&now)?, serialize(&want)?);
-    let changes = diff(&current, &wanted);
-    let expected = diff(&past.after, &wanted);
-    let drift = diff(&past.after, &current);
+    let changes = diff_back(&current, &wanted);
+    let expected = diff_back(&past.after, &wanted);
+    let drift = diff_back(&past.after, &current);
     let leaves = op.leaves();
     if changes.is_empty() {
         let outcome = Outcome { before: current, sensitive, ..Outcome::new(Status::Ok) };
@@ -92,7 +92,7 @@ pub async fn restore<O: Operation>(mut op: O, past: &Past, host: &dyn Host, back
         Back::Apply | Back::Force => {}
     }
     let steps = op.steps(&now, &want)?;
-    let (output, after) = apply(&op, host, &now, &want, &steps).await?;
+    let (output, after) = apply(&op, host, &now, &want, &steps, diff_back).await?;
     let done = Outcome::new(Status::Changed);
     let outcome = Outcome { diff: changes, steps, before: current, after, output, sensitive, ..done };
     Ok(Restored { outcome, drift, expected, refused: None, leaves })

@@ -1,12 +1,15 @@
 //! `git::checkout`.
 
+use super::answer::{explain, parse};
+use super::back::Rest;
 use super::{git, hidden, secret, ssh};
 use crate::bail;
-use crate::contract::{Command, Error, Look, Operation, Result, Step};
+use crate::contract::{Command, Error, Keepsake, Look, Operation, Result, Step};
 use crate::shared::{HostPath, Span};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 /// Make sure a directory is a checkout of a repository, at this branch, tag or commit.
@@ -25,6 +28,8 @@ use std::time::Duration;
 /// = url https://git.example.com/app.git
 /// = target 9b3e4a7c0d1f2e3b4a5c6d7e8f9011223344aabb tag v2
 /// = count 0 12
+/// ? sh -c '(git for-each-ref, config, ls-files)' sh /srv/app
+/// = ref refs/heads/main 1f0c2d9be1f5c3a2b1d4e6f708192a3b4c5d6e7f
 /// ! GIT_TERMINAL_PROMPT=0 git -c safe.directory=/srv/app -C /srv/app fetch -q --force origin +refs/tags/v2:refs/tags/v2
 /// ! git -c safe.directory=/srv/app -C /srv/app checkout -q --detach 9b3e4a7c0d1f2e3b4a5c6d7e8f9011223344aabb
 /// ! GIT_TERMINAL_PROMPT=0 git -c safe.directory=/srv/app -C /srv/app submodule -q update --init --recursive
@@ -32,6 +37,9 @@ use std::time::Duration;
 /// = head 9b3e4a7c0d1f2e3b4a5c6d7e8f9011223344aabb
 /// = url https://git.example.com/app.git
 /// = target 9b3e4a7c0d1f2e3b4a5c6d7e8f9011223344aabb tag v2
+/// ? sh -c '(git for-each-ref, config, ls-files)' sh /srv/app
+/// = ref refs/heads/main 1f0c2d9be1f5c3a2b1d4e6f708192a3b4c5d6e7f
+/// = ref refs/tags/v2 9b3e4a7c0d1f2e3b4a5c6d7e8f9011223344aabb
 /// ```
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -68,6 +76,12 @@ pub struct Checkout {
     /// The longest that asking the repository may take.
     #[serde(default = "minute")]
     pub timeout: Span,
+    /// Whether there was anything to change at the first look: then undo needs to know the rest.
+    #[serde(skip)]
+    differs: OnceLock<bool>,
+    /// The state after the change that is taken back.
+    #[serde(skip)]
+    back: Option<Box<CheckoutState>>,
 }
 
 fn head() -> String {
@@ -90,37 +104,43 @@ fn minute() -> Span {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CheckoutState {
     /// The commit; nothing where there is no checkout.
-    commit: Option<String>,
+    pub(super) commit: Option<String>,
     /// The branch; nothing if the commit is checked out by itself.
-    branch: Option<String>,
+    pub(super) branch: Option<String>,
     /// Where it comes from.
-    repo: Option<String>,
+    pub(super) repo: Option<String>,
     /// Commits that are not here yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    behind: Option<u64>,
+    pub(super) behind: Option<u64>,
     /// Commits that are only here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    ahead: Option<u64>,
+    pub(super) ahead: Option<u64>,
     /// Files with local changes, and which.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    local: BTreeMap<String, String>,
+    pub(super) local: BTreeMap<String, String>,
     /// Submodules that are not where they should be.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    submodules: Vec<String>,
+    pub(super) submodules: Vec<String>,
+    /// Whether an empty directory was there.
+    #[serde(default, rename = "$$was_empty", skip_serializing_if = "std::ops::Not::not")]
+    pub(super) was_empty: bool,
+    /// What undo puts back.
+    #[serde(default, rename = "$$rest", skip_serializing_if = "Option::is_none")]
+    pub(super) rest: Option<Rest>,
     #[serde(skip)]
-    around: Around,
+    pub(super) around: Around,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-struct Around {
+pub(super) struct Around {
     /// The directory is there, is no checkout, and is not empty.
-    full: bool,
+    pub(super) full: bool,
     /// The wanted commit, what names it, and its name there.
-    target: Option<(String, Named, String)>,
+    pub(super) target: Option<(String, Named, String)>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Named {
+pub(super) enum Named {
     Branch,
     Tag,
     Commit,
@@ -131,14 +151,14 @@ enum Named {
 /// the checkout is only read.
 const GIST: &str =
     "git rev-parse, remote get-url, status, submodule status; ls-remote; what is new into a temporary directory, rev-list --count";
-const ASKED: &str = r#"d=$1; command -v git >/dev/null || { echo "git is not installed" >&2; exit 1; }; export GIT_TERMINAL_PROMPT=0 GIT_OPTIONAL_LOCKS=0 LC_ALL=C; [ -z "$5" ] || export GIT_SSH_COMMAND="$5"; g() { git -c safe.directory="$d" -c gc.auto=0 -C "$d" "$@"; }; h=; if [ -e "$d/.git" ]; then h=$(g rev-parse -q --verify HEAD); echo "head $h"; g symbolic-ref -q --short HEAD | sed "s/^/branch /"; g remote get-url "$4" 2>/dev/null | sed "s/^/url /"; g status --porcelain --untracked-files=no --ignore-submodules=all | sed "s/^/local /"; g submodule status --recursive 2>/dev/null | sed -n "s/^[-+U]\([0-9a-f]*\) \([^ ]*\).*/submodule \2/p"; elif [ -d "$d" ]; then [ -z "$(ls -A "$d")" ] || echo full; elif [ -e "$d" ]; then echo full; fi; [ -n "$6" ] || exit 0; r=$(git ls-remote --symref -- "$2" HEAD "refs/heads/$3" "refs/tags/$3" "refs/tags/$3^{}") || exit; pick() { printf "%s\n" "$r" | while read -r c n; do [ "$n" != "$1" ] || { echo "$c"; break; }; done; }; k=branch n=refs/heads/$3; if [ "$3" = HEAD ]; then t=$(pick HEAD); n=$(printf "%s\n" "$r" | sed -n "s/^ref: \(.*\)[[:blank:]]HEAD\$/\1/p"); else t=$(pick "$n"); fi; if [ -z "$t" ]; then k=tag n=refs/tags/$3; t=$(pick "$n^{}"); [ -n "$t" ] || t=$(pick "$n"); fi; if [ -z "$t" ] && [ -n "$h" ]; then k=commit; t=$(g rev-parse -q --verify "$3^{commit}"); fi; [ -z "$t" ] || echo "target $t $k ${n#refs/*/}"; if [ -z "$h" ] || [ -z "$t" ] || [ "$h" = "$t" ] || [ "$(g rev-parse --is-shallow-repository)" = true ]; then exit 0; fi; if ! g cat-file -e "$t" 2>/dev/null; then o=$(mktemp -d) || exit; trap "rm -rf $o" EXIT; a=$(cd "$d" && cd "$(g rev-parse --git-path objects)" && pwd); export GIT_ALTERNATE_OBJECT_DIRECTORIES="$a" GIT_OBJECT_DIRECTORY="$o"; g fetch -q --no-tags --no-write-fetch-head -- "$2" "$n" || exit; fi; g rev-list --left-right --count "$h...$t" | tr "\t" " " | sed "s/^/count /""#;
+const ASKED: &str = r#"d=$1; command -v git >/dev/null || { echo "git is not installed" >&2; exit 1; }; export GIT_TERMINAL_PROMPT=0 GIT_OPTIONAL_LOCKS=0 LC_ALL=C; [ -z "$5" ] || export GIT_SSH_COMMAND="$5"; g() { git -c safe.directory="$d" -c gc.auto=0 -C "$d" "$@"; }; h=; if [ -e "$d/.git" ]; then h=$(g rev-parse -q --verify HEAD); echo "head $h"; g symbolic-ref -q --short HEAD | sed "s/^/branch /"; g remote get-url "$4" 2>/dev/null | sed "s/^/url /"; g status --porcelain --untracked-files=no --ignore-submodules=all | sed "s/^/local /"; g submodule status --recursive 2>/dev/null | sed -n "s/^[-+U]\([0-9a-f]*\) \([^ ]*\).*/submodule \2/p"; elif [ -d "$d" ]; then if [ -z "$(ls -A "$d")" ]; then echo empty; else echo full; fi; elif [ -e "$d" ]; then echo full; fi; [ -n "$6" ] || exit 0; r=$(git ls-remote --symref -- "$2" HEAD "refs/heads/$3" "refs/tags/$3" "refs/tags/$3^{}") || exit; pick() { printf "%s\n" "$r" | while read -r c n; do [ "$n" != "$1" ] || { echo "$c"; break; }; done; }; k=branch n=refs/heads/$3; if [ "$3" = HEAD ]; then t=$(pick HEAD); n=$(printf "%s\n" "$r" | sed -n "s/^ref: \(.*\)[[:blank:]]HEAD\$/\1/p"); else t=$(pick "$n"); fi; if [ -z "$t" ]; then k=tag n=refs/tags/$3; t=$(pick "$n^{}"); [ -n "$t" ] || t=$(pick "$n"); fi; if [ -z "$t" ] && [ -n "$h" ]; then k=commit; t=$(g rev-parse -q --verify "$3^{commit}"); fi; [ -z "$t" ] || echo "target $t $k ${n#refs/*/}"; if [ -z "$h" ] || [ -z "$t" ] || [ "$h" = "$t" ] || [ "$(g rev-parse --is-shallow-repository)" = true ]; then exit 0; fi; if ! g cat-file -e "$t" 2>/dev/null; then o=$(mktemp -d) || exit; trap "rm -rf $o" EXIT; a=$(cd "$d" && cd "$(g rev-parse --git-path objects)" && pwd); export GIT_ALTERNATE_OBJECT_DIRECTORIES="$a" GIT_OBJECT_DIRECTORY="$o"; g fetch -q --no-tags --no-write-fetch-head -- "$2" "$n" || exit; fi; g rev-list --left-right --count "$h...$t" | tr "\t" " " | sed "s/^/count /""#;
 
 impl Checkout {
     fn git(&self) -> Command {
         git(&self.dest)
     }
 
-    fn online(&self) -> Command {
+    pub(super) fn online(&self) -> Command {
         self.dressed(self.git())
     }
 
@@ -203,6 +223,94 @@ impl Checkout {
         }
         Ok(())
     }
+
+    async fn look(&self, host: &dyn Look) -> Result<CheckoutState> {
+        let ssh = ssh(self.key_file.as_deref(), self.accept_hostkey).unwrap_or_default();
+        let ask = |online: bool| {
+            let online = if online { "1" } else { "" };
+            let args = [self.dest.as_str(), &self.repo, &self.version, &self.remote, &ssh, online];
+            Command::gist(GIST, ASKED).args(args).timeout(Some(self.timeout.0))
+        };
+        // On the way back the repository is asked only for a checkout that is made again.
+        if self.back.is_some() {
+            let now = parse(&host.expect(&ask(false)).await.map_err(explain)?.text(), &self.version);
+            if now.commit.is_some() || now.around.full || self.back.as_ref().is_some_and(|after| after.commit.is_some()) {
+                return Ok(CheckoutState { submodules: Vec::new(), ..now });
+            }
+        }
+        // The repository is asked only for what may be done.
+        if !self.update || !self.clone {
+            let now = parse(&host.expect(&ask(false)).await.map_err(explain)?.text(), &self.version);
+            let stays = if now.commit.is_some() { !self.update } else { !self.clone };
+            if stays {
+                return Ok(now);
+            }
+        }
+        let mut now = parse(&host.expect(&ask(true)).await.map_err(explain)?.text(), &self.version);
+        if !self.recursive {
+            now.submodules.clear();
+        }
+        Ok(now)
+    }
+
+    /// Whether a state is the one of this playbook.
+    pub(super) fn meant(&self, now: &CheckoutState, want: &CheckoutState) -> bool {
+        self.target(now, want).is_some()
+    }
+
+    /// The step that makes the remote what it should be.
+    pub(super) fn remote(&self, now: &CheckoutState, want: &CheckoutState) -> Result<Vec<Step>> {
+        if now.repo == want.repo {
+            return Ok(Vec::new());
+        }
+        let Some(url) = &want.repo else {
+            return Ok(self.git().args(["remote", "remove", &self.remote]).into());
+        };
+        let verb = if now.repo.is_some() { "set-url" } else { "add" };
+        let url = if *url == hidden(&self.repo) { &self.repo } else { url };
+        if url.contains("withheld›") {
+            bail!("the address that {} had before was not kept: it had a password in it", self.dest);
+        }
+        Ok(self.git().args(["remote", verb, &self.remote, url]).into())
+    }
+
+    pub(super) fn steps_there(&self, now: &CheckoutState, want: &CheckoutState) -> Result<Vec<Step>> {
+        let Some(commit) = &want.commit else { return Ok(Vec::new()) };
+        let fresh = now.commit.is_none();
+        let mut steps: Vec<Step> = Vec::new();
+        if fresh {
+            steps.extend(self.cloned(now, want));
+        } else {
+            steps.extend(self.remote(now, want)?);
+            if (&now.commit, &now.branch) != (&want.commit, &want.branch) {
+                steps.push(self.fetched(now, want));
+            }
+        }
+        let force: &[&str] = if self.force { &["-f"] } else { &[] };
+        let tip = fresh && self.target(now, want).is_some_and(|(_, named, _)| *named != Named::Commit);
+        if !tip && (&now.commit, &now.branch) != (&want.commit, &want.branch) {
+            let checkout = self.git().args(["checkout", "-q"]).args(force.iter().copied());
+            match &want.branch {
+                Some(branch) => steps.push(checkout.args(["-B", branch, commit]).into()),
+                None => steps.push(checkout.args(["--detach", commit]).into()),
+            }
+            if let Some((_, Named::Branch, name)) = self.target(now, want) {
+                // A clone of one branch refuses to be told of another's upstream in any other way.
+                let mut set = |key: &str, value: &str| {
+                    steps.push(self.git().args(["config", &format!("branch.{name}.{key}"), value]).into());
+                };
+                set("remote", &self.remote);
+                set("merge", &format!("refs/heads/{name}"));
+            }
+        } else if !fresh && now.local != want.local {
+            steps.push(self.git().args(["reset", "-q", "--hard"]).into());
+        }
+        if self.recursive && !fresh {
+            let submodules = self.online().args(["submodule", "-q", "update", "--init", "--recursive"]);
+            steps.push(submodules.args(force.iter().copied()).long().into());
+        }
+        Ok(steps)
+    }
 }
 
 impl Operation for Checkout {
@@ -218,23 +326,10 @@ impl Operation for Checkout {
     }
 
     async fn read(&self, host: &dyn Look) -> Result<CheckoutState> {
-        let ssh = ssh(self.key_file.as_deref(), self.accept_hostkey).unwrap_or_default();
-        let ask = |online: bool| {
-            let online = if online { "1" } else { "" };
-            let args = [self.dest.as_str(), &self.repo, &self.version, &self.remote, &ssh, online];
-            Command::gist(GIST, ASKED).args(args).timeout(Some(self.timeout.0))
-        };
-        // The repository is asked only for what may be done.
-        if !self.update || !self.clone {
-            let now = parse(&host.expect(&ask(false)).await.map_err(explain)?.text(), &self.version);
-            let stays = if now.commit.is_some() { !self.update } else { !self.clone };
-            if stays {
-                return Ok(now);
-            }
-        }
-        let mut now = parse(&host.expect(&ask(true)).await.map_err(explain)?.text(), &self.version);
-        if !self.recursive {
-            now.submodules.clear();
+        let mut now = self.look(host).await?;
+        let differs = || self.want(&now).is_ok_and(|want| want != now);
+        if *self.differs.get_or_init(differs) && now.commit.is_some() {
+            now.rest = Some(Rest::read(host, &self.dest, &now.local).await?);
         }
         Ok(now)
     }
@@ -270,54 +365,26 @@ impl Operation for Checkout {
     }
 
     fn steps(&self, now: &CheckoutState, want: &CheckoutState) -> Result<Vec<Step>> {
-        if want.local.iter().any(|(file, _)| !now.local.contains_key(file)) {
-            bail!("the local changes in {} were thrown away on request, and not kept", self.dest);
+        match &self.back {
+            Some(after) => self.steps_back(now, want, after),
+            None => self.steps_there(now, want),
         }
-        let Some(commit) = &want.commit else {
-            self.protected(now)?;
-            return Ok(Command::new("rm").args(["-rf", "--", &self.dest]).into());
-        };
-        let fresh = now.commit.is_none();
-        let mut steps: Vec<Step> = Vec::new();
-        if fresh {
-            steps.extend(self.cloned(now, want));
-        } else {
-            if now.repo != want.repo {
-                let verb = if now.repo.is_some() { "set-url" } else { "add" };
-                let url = if want.repo.as_deref() == Some(&hidden(&self.repo)) { Some(&self.repo) } else { want.repo.as_ref() };
-                let Some(url) = url.filter(|url| !url.contains("withheld›")) else {
-                    bail!("the address that {} had before was not kept: it had a password in it", self.dest);
-                };
-                steps.push(self.git().args(["remote", verb, &self.remote, url]).into());
-            }
-            if (&now.commit, &now.branch) != (&want.commit, &want.branch) {
-                steps.push(self.fetched(now, want));
-            }
-        }
-        let force: &[&str] = if self.force { &["-f"] } else { &[] };
-        let tip = fresh && self.target(now, want).is_some_and(|(_, named, _)| *named != Named::Commit);
-        if !tip && (&now.commit, &now.branch) != (&want.commit, &want.branch) {
-            let checkout = self.git().args(["checkout", "-q"]).args(force.iter().copied());
-            match &want.branch {
-                Some(branch) => steps.push(checkout.args(["-B", branch, commit]).into()),
-                None => steps.push(checkout.args(["--detach", commit]).into()),
-            }
-            if let Some((_, Named::Branch, name)) = self.target(now, want) {
-                // A clone of one branch refuses to be told of another's upstream in any other way.
-                let mut set = |key: &str, value: &str| {
-                    steps.push(self.git().args(["config", &format!("branch.{name}.{key}"), value]).into());
-                };
-                set("remote", &self.remote);
-                set("merge", &format!("refs/heads/{name}"));
-            }
-        } else if !fresh && now.local != want.local {
-            steps.push(self.git().args(["reset", "-q", "--hard"]).into());
-        }
-        if self.recursive && !fresh {
-            let submodules = self.online().args(["submodule", "-q", "update", "--init", "--recursive"]);
-            steps.push(submodules.args(force.iter().copied()).long().into());
-        }
-        Ok(steps)
+    }
+
+    fn keeps(&self, now: &CheckoutState, _want: &CheckoutState) -> Vec<Keepsake> {
+        now.rest.iter().filter_map(|rest| rest.keeps(&self.dest)).collect()
+    }
+
+    async fn recall(&mut self, host: &dyn Look, before: CheckoutState, after: &CheckoutState) -> Result<CheckoutState> {
+        self.prepare(host).await?;
+        self.differs = OnceLock::from(true);
+        self.back = Some(Box::new(after.clone()));
+        // How far it is from the repository is known on the way there only.
+        Ok(CheckoutState { ahead: None, behind: None, submodules: Vec::new(), ..before })
+    }
+
+    async fn returnable(&self, host: &dyn Look, now: &CheckoutState, want: &CheckoutState) -> Result<()> {
+        self.way_back(host, now, want).await
     }
 
     /// An address with a password in it is said in every step.
@@ -328,75 +395,6 @@ impl Operation for Checkout {
     fn explain(&self, error: Error) -> Error {
         explain(error)
     }
-}
-
-fn parse(text: &str, version: &str) -> CheckoutState {
-    let said = |mark: &'static str| text.lines().filter_map(move |line| line.strip_prefix(mark));
-    let one = |mark: &'static str| said(mark).next().map(str::to_owned).filter(|word| !word.is_empty());
-    let target = one("target ").and_then(|line| {
-        let mut words = line.splitn(3, ' ').map(str::to_owned);
-        let (commit, named) = (words.next()?, words.next()?);
-        let named = match named.as_str() {
-            "branch" => Named::Branch,
-            "tag" => Named::Tag,
-            // Said in the playbook's own digits.
-            _ => return Some((version.to_owned(), Named::Commit, String::new())),
-        };
-        Some((commit, named, words.next().unwrap_or_default()))
-    });
-    let commit = one("head ").map(|head| match &target {
-        Some((_, Named::Branch | Named::Tag, _)) => head,
-        _ if version.len() >= 7 && head.starts_with(version) => version.to_owned(),
-        _ => head,
-    });
-    let counts = one("count ").unwrap_or_default();
-    let counts: Vec<u64> = counts.split_whitespace().filter_map(|count| count.parse().ok()).collect();
-    let count = |at: usize| counts.get(at).copied().filter(|count| *count > 0);
-    let local = said("local ").filter_map(|line| Some((line.get(3..)?.to_owned(), word(line.get(..2)?))));
-    CheckoutState {
-        branch: one("branch ").filter(|_| commit.is_some()),
-        commit,
-        repo: one("url ").map(|url| hidden(&url)),
-        ahead: count(0),
-        behind: count(1),
-        local: local.collect(),
-        submodules: said("submodule ").map(str::to_owned).collect(),
-        around: Around { full: text.lines().any(|line| line == "full"), target },
-    }
-}
-
-/// What `git status` says in two letters.
-fn word(letters: &str) -> String {
-    let word = match letters.trim() {
-        "A" | "AM" => "added",
-        "D" => "deleted",
-        "R" | "RM" => "renamed",
-        "U" | "UU" | "AA" => "in conflict",
-        _ => "modified",
-    };
-    word.to_owned()
-}
-
-/// What git's own words mean, and what to try next.
-fn explain(error: Error) -> Error {
-    let said = format!("{} {}", error.message, error.stderr);
-    let has = |text: &str| said.contains(text);
-    let hint = if has("git is not installed") {
-        "apt::installed(\"git\") or the like brings it"
-    } else if has("Host key verification failed") {
-        "the host key of the repository is not known on the host: accept_hostkey: true accepts a new one"
-    } else if has("Permission denied (publickey") {
-        "the repository refused the host's key: key_file names one, and its public half belongs into the repository's deploy keys"
-    } else if has("could not read Username") || has("Authentication failed") {
-        "the repository asks for a login: use ssh with key_file, or a token in a credential helper"
-    } else if has("dubious ownership") {
-        "the repository belongs to another user: within(#{ become: \"OWNER\" }, || ...) is that user"
-    } else if has("Permission denied") {
-        "within(#{ become: \"root\" }, || ...), or the owner of the directory"
-    } else {
-        return error;
-    };
-    error.hint(hint)
 }
 
 #[cfg(test)]
@@ -438,14 +436,16 @@ mod tests {
                 "git config branch.main.merge refs/heads/main"
             ]
         );
-        assert!(rude.steps(&want, &changed).unwrap_err().message.contains("not kept"));
+        let back = Checkout { back: Some(Box::new(want.clone())), ..rude };
+        assert!(back.steps(&want, &changed).unwrap_err().message.contains("not kept"));
     }
 
     #[test]
     fn undo_goes_back_to_the_old_commit_and_from_a_clone_to_nothing() {
-        let op = checkout(json!({ "version": "v2", "recursive": false }));
+        let mut op = checkout(json!({ "version": "v2", "recursive": false }));
         let (now, old) = (parse("head bbbbbbbbbb\nurl /srv/app.git\ntarget bbbbbbbbbb tag v2\n", "v2"), parse(HERE, "v2"));
-        assert_eq!(lines(&op, &now, &old), ["git fetch -q --force origin", "git checkout -q -B main aaaaaaaaaa"]);
+        op.back = Some(Box::new(now.clone()));
+        assert_eq!(lines(&op, &now, &old), ["git checkout -q -f -B main aaaaaaaaaa"]);
         assert_eq!(lines(&op, &now, &CheckoutState::default()), ["rm -rf -- /srv/app"]);
     }
 

@@ -1,14 +1,15 @@
 //! `http::downloaded`: a file from the web.
 
 use crate::bail;
-use crate::contract::{Body, Download, Look, Operation, Request, Result, Step};
+use crate::contract::{Body, Command, Download, Keepsake, Look, Operation, Request, Result, Step};
 use crate::shared::stat::{self, Kind};
 use crate::shared::web::{Web, date, date_text};
-use crate::shared::{HostPath, Id, Mode, Span, directory_of};
+use crate::shared::{HostPath, Id, Mode, Relic, Span, directory_of};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 
 /// Make sure a file is what a web address offers.
 ///
@@ -33,10 +34,22 @@ use std::collections::BTreeMap;
 /// = 755:root:root:0:0:3:1749081600:regular file
 /// ? find -L /usr/local/bin/tool -maxdepth 0 -type f -exec sha256sum '{}' ';'
 /// = dd40b51d8b0fba30df6d7dd8bdd8da3de2b2e5ad6e1c6d3d3f8dbe9cf9f1d6d0  /usr/local/bin/tool
+/// ? readlink -f -- /usr/local/bin/tool
+/// = /usr/local/bin/tool
+/// ? LC_ALL=C stat -c %a:%U:%G:%u:%g:%s:%Y:%F -- /usr/local/bin/tool
+/// = 755:root:root:0:0:3:1749081600:regular file
+/// ? find /usr/local/bin/tool -maxdepth 0 -type f -exec sha256sum '{}' ';'
+/// = dd40b51d8b0fba30df6d7dd8bdd8da3de2b2e5ad6e1c6d3d3f8dbe9cf9f1d6d0  /usr/local/bin/tool
 /// ! download /usr/local/bin/tool from=https://example.com/tool-1.2 mode=0755 checksum=sha256:2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824
 /// ? LC_ALL=C stat -L -c %a:%U:%G:%u:%g:%s:%Y:%F -- /usr/local/bin/tool
 /// = 755:root:root:0:0:5:1763666100:regular file
 /// ? find -L /usr/local/bin/tool -maxdepth 0 -type f -exec sha256sum '{}' ';'
+/// = 2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824  /usr/local/bin/tool
+/// ? readlink -f -- /usr/local/bin/tool
+/// = /usr/local/bin/tool
+/// ? LC_ALL=C stat -c %a:%U:%G:%u:%g:%s:%Y:%F -- /usr/local/bin/tool
+/// = 755:root:root:0:0:5:1763666100:regular file
+/// ? find /usr/local/bin/tool -maxdepth 0 -type f -exec sha256sum '{}' ';'
 /// = 2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824  /usr/local/bin/tool
 /// ```
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -84,6 +97,12 @@ pub struct Downloaded {
     /// What the server says, where no checksum is known.
     #[serde(skip)]
     offer: Offer,
+    /// Whether there was anything to change at the first look: then undo needs to know the file.
+    #[serde(skip)]
+    differs: OnceLock<bool>,
+    /// Whether it is on the way back.
+    #[serde(skip)]
+    back: bool,
 }
 
 /// What a server says of a file.
@@ -109,9 +128,18 @@ pub struct DownloadedState {
     owner: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     group: Option<String>,
-    /// When it was last written; not compared.
-    #[serde(skip)]
+    /// The file itself, where the path is a symbolic link.
+    #[serde(default, rename = "$real", skip_serializing_if = "Option::is_none")]
+    real: Option<String>,
+    /// The file, so that it can come back.
+    #[serde(default, rename = "$file", skip_serializing_if = "Option::is_none")]
+    file: Option<Relic>,
+    /// When it was last written.
+    #[serde(default, rename = "$$mtime")]
     mtime: i64,
+    /// The date that the server told, which `date` is compared with.
+    #[serde(default, rename = "$$offered", skip_serializing_if = "Option::is_none")]
+    offered: Option<i64>,
 }
 
 /// The checksums that a host can compute, and how many hexadecimal digits they have.
@@ -179,9 +207,54 @@ impl Downloaded {
     }
 }
 
+impl Downloaded {
+    /// Whether a file that is there is not as it should be.
+    fn differs(&self, now: &DownloadedState) -> bool {
+        let want = self.wanted_of(now);
+        let all = |state: &DownloadedState| {
+            let DownloadedState { checksum, date, size, mode, owner, group, .. } = state.clone();
+            (checksum, date, size, mode, owner, group)
+        };
+        all(now) != all(&want)
+    }
+
+    fn wanted_of(&self, now: &DownloadedState) -> DownloadedState {
+        let bits = now.mode.as_deref().and_then(|mode| u32::from_str_radix(mode, 8).ok());
+        DownloadedState {
+            exists: true,
+            checksum: self.wanted.clone(),
+            date: self.offer.mtime.map(date_text),
+            size: self.offer.size,
+            mode: self.mode.as_ref().map(|mode| mode.of(bits.unwrap_or(0o644), false)),
+            owner: self.owner.as_ref().map(|id| id.as_str().to_owned()),
+            group: self.group.as_ref().map(|id| id.as_str().to_owned()),
+            ..DownloadedState::default()
+        }
+    }
+
+    /// The file itself.
+    fn at(&self, state: &DownloadedState) -> HostPath {
+        let real = state.real.as_ref().and_then(|real| HostPath::parse(real).ok());
+        real.unwrap_or_else(|| self.path.clone())
+    }
+
+    /// The way back, if that is where we go: the file that was there, with its time, by which it is compared.
+    fn steps_back(&self, now: &DownloadedState, want: &DownloadedState) -> Result<Option<Vec<Step>>> {
+        if !self.back {
+            return Ok(None);
+        }
+        let path = self.at(if want.real.is_some() { want } else { now });
+        let Some(file) = &want.file else {
+            return Ok(Some(Command::new("rm").args(["-f", "--", &path]).into()));
+        };
+        let mut steps = file.steps(&path)?;
+        steps.push(Command::new("touch").args(["-d", &format!("@{}", want.mtime), "--", &path]).into());
+        Ok(Some(steps))
+    }
+}
+
 impl Operation for Downloaded {
     type State = DownloadedState;
-    const REVERSIBLE: bool = false;
 
     async fn prepare(&mut self, host: &dyn Look) -> Result<()> {
         let web = Web {
@@ -210,7 +283,10 @@ impl Operation for Downloaded {
 
     async fn read(&self, host: &dyn Look) -> Result<DownloadedState> {
         let stat = stat::following(stat::command(&self.path));
-        let Some(found) = stat::answer(&self.path, &host.run(&stat).await?)? else { return Ok(DownloadedState::default()) };
+        let Some(found) = stat::answer(&self.path, &host.run(&stat).await?)? else {
+            self.differs.get_or_init(|| true);
+            return Ok(DownloadedState { offered: self.offer.mtime, ..DownloadedState::default() });
+        };
         if found.kind != Kind::File {
             bail!("{} is {}, not a file", self.path, found.kind.words(); hint: "name the file that it should become");
         }
@@ -224,7 +300,7 @@ impl Operation for Downloaded {
         }
         // A file that is as new as the server's is as good as the server's.
         let date = self.offer.mtime.map(|offered| date_text(if found.mtime >= offered { offered } else { found.mtime }));
-        Ok(DownloadedState {
+        let mut now = DownloadedState {
             exists: true,
             checksum,
             date,
@@ -233,24 +309,25 @@ impl Operation for Downloaded {
             owner: self.owner.as_ref().map(|id| found.owner_like(id)),
             group: self.group.as_ref().map(|id| found.group_like(id)),
             mtime: found.mtime,
-        })
+            offered: self.offer.mtime,
+            ..DownloadedState::default()
+        };
+        if *self.differs.get_or_init(|| self.differs(&now)) {
+            let real = host.text(&Command::new("readlink").args(["-f", "--", &self.path])).await?;
+            now.real = Some(real).filter(|real| *real != *self.path);
+            now.file = Relic::read(host, &self.at(&now)).await?;
+        }
+        Ok(now)
     }
 
     fn want(&self, now: &DownloadedState) -> Result<DownloadedState> {
-        let bits = now.mode.as_deref().and_then(|mode| u32::from_str_radix(mode, 8).ok());
-        Ok(DownloadedState {
-            exists: true,
-            checksum: self.wanted.clone(),
-            date: self.offer.mtime.map(date_text),
-            size: self.offer.size,
-            mode: self.mode.as_ref().map(|mode| mode.of(bits.unwrap_or(0o644), false)),
-            owner: self.owner.as_ref().map(|id| id.as_str().to_owned()),
-            group: self.group.as_ref().map(|id| id.as_str().to_owned()),
-            mtime: now.mtime,
-        })
+        Ok(self.wanted_of(now))
     }
 
     fn steps(&self, now: &DownloadedState, want: &DownloadedState) -> Result<Vec<Step>> {
+        if let Some(back) = self.steps_back(now, want)? {
+            return Ok(back);
+        }
         let content = |state: &DownloadedState| (state.exists, state.checksum.clone(), state.date.clone(), state.size);
         if content(now) != content(want) {
             return Ok(vec![Step::Download(Download {
@@ -265,6 +342,19 @@ impl Operation for Downloaded {
             })]);
         }
         Ok(stat::attributes(&self.path, [&now.mode, &now.owner, &now.group], [&want.mode, &want.owner, &want.group]))
+    }
+
+    fn keeps(&self, now: &DownloadedState, _want: &DownloadedState) -> Vec<Keepsake> {
+        now.file.iter().flat_map(|file| file.keeps(&self.at(now))).collect()
+    }
+
+    /// Nothing is asked of the server: what counts is what was there.
+    async fn recall(&mut self, _host: &dyn Look, before: DownloadedState, after: &DownloadedState) -> Result<DownloadedState> {
+        self.wanted = after.checksum.clone().or(before.checksum.clone());
+        self.offer = Offer { mtime: after.offered.or(before.offered), size: after.size.or(before.size) };
+        self.differs = OnceLock::from(true);
+        self.back = true;
+        Ok(before)
     }
 
     async fn premise(&self, host: &dyn Look, _now: &DownloadedState) -> Result<()> {

@@ -2,7 +2,7 @@
 
 use crate::contract::{Command, Look, Result, Source, Step, Write};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::{Deserialize, Deserializer, de};
+use serde::{Deserialize, Deserializer, Serialize, de};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -63,11 +63,36 @@ pub type Lines = BTreeMap<String, Vec<String>>;
 
 /// All lines of all files.
 #[derive(Debug, Clone, Default)]
-pub struct Files(Lines);
+pub struct Files {
+    lines: Lines,
+    /// What else there is to say of each file.
+    rest: BTreeMap<String, Rest>,
+}
+
+/// What lines do not say of a file.
+#[derive(Debug, Clone, Default)]
+struct Rest {
+    /// `MODE:UID:GID`
+    attributes: String,
+    /// Its last line does not end.
+    open: bool,
+}
+
+/// A file as it was, to the byte.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Whole {
+    text: String,
+    /// `MODE:UID:GID`
+    attributes: String,
+}
+
+/// Files as they were, by path.
+pub type Wholes = BTreeMap<String, Whole>;
 
 const LOAD: &str = "/etc/modules-load.d/";
 const CONFIGURE: &str = "/etc/modprobe.d/";
-const READ: &str = r#"grep -sH "" /etc/modules /etc/modules-load.d/*.conf /etc/modprobe.d/*.conf; true"#;
+const READ: &str = r#"set -- /etc/modules /etc/modules-load.d/*.conf /etc/modprobe.d/*.conf; grep -sH "" "$@"; for f; do [ -f "$f" ] || continue; stat -L -c "file %a:%u:%g:%n" "$f"; [ -z "$(tail -c 1 "$f")" ] || echo "open $f"; done"#;
+const GIST: &str = "grep, stat of /etc/modules, /etc/modules-load.d/*.conf, /etc/modprobe.d/*.conf";
 
 /// The file that loads a module.
 pub fn load_file(name: &ModuleName) -> String {
@@ -92,19 +117,38 @@ pub fn options(name: &ModuleName, params: &[&str], now: Lines) -> Lines {
 impl Files {
     /// Reads them in one command.
     pub async fn read(host: &dyn Look) -> Result<Files> {
-        let mut files = Lines::new();
-        for line in host.expect(&Command::sh(READ)).await?.lines() {
-            if let Some((path, line)) = line.split_once(':') {
-                files.entry(path.to_owned()).or_default().push(line.to_owned());
+        let mut files = Files::default();
+        for line in host.expect(&Command::gist(GIST, READ)).await?.lines() {
+            if let Some(path) = line.strip_prefix("open ") {
+                files.rest.entry(path.to_owned()).or_default().open = true;
+            } else if let Some(said) = line.strip_prefix("file ") {
+                let mut words = said.splitn(4, ':');
+                let attributes = words.by_ref().take(3).collect::<Vec<_>>().join(":");
+                files.rest.entry(words.next().unwrap_or_default().to_owned()).or_default().attributes = attributes;
+            } else if let Some((path, line)) = line.split_once(':') {
+                files.lines.entry(path.to_owned()).or_default().push(line.to_owned());
             }
         }
-        Ok(Files(files))
+        Ok(files)
+    }
+
+    /// These files as they are, to the byte; those that are not there are left out.
+    pub fn wholes<'a>(&self, paths: impl Iterator<Item = &'a String>) -> Wholes {
+        let whole = |path: &String| {
+            let rest = self.rest.get(path)?;
+            let mut text: String = self.lines.get(path).into_iter().flatten().map(|line| format!("{line}\n")).collect();
+            if rest.open {
+                text.pop();
+            }
+            Some((path.clone(), Whole { text, attributes: rest.attributes.clone() }))
+        };
+        paths.filter_map(whole).collect()
     }
 
     /// Files with nothing but these lines.
     #[cfg(test)]
     pub fn of(lines: &Lines) -> Files {
-        Files(lines.clone())
+        Files { lines: lines.clone(), ..Files::default() }
     }
 
     fn lines(&self, about: impl Fn(&str, &[&str]) -> bool) -> Lines {
@@ -116,7 +160,7 @@ impl Files {
             let lines: Vec<String> = lines.iter().filter(|line| chosen(path, line)).cloned().collect();
             (!lines.is_empty()).then(|| (path.clone(), lines))
         };
-        self.0.iter().filter_map(of).collect()
+        self.lines.iter().filter_map(of).collect()
     }
     /// The lines that load a module at boot.
     pub fn loading(&self, name: &ModuleName) -> Lines {
@@ -137,14 +181,23 @@ impl Files {
     }
 
     /// The steps from some lines to others. New lines stand where the first of the old ones stood, or at the end;
-    /// a file of ours goes when nothing is left in it.
-    pub fn steps(&self, now: &Lines, want: &Lines) -> Vec<Step> {
+    /// a file of ours goes when nothing is left in it. A file that is still as the change that is taken back has left it
+    /// becomes what it was before, to the byte.
+    pub fn steps(&self, now: &Lines, want: &Lines, back: Option<&(Wholes, Wholes)>) -> Vec<Step> {
         let paths: BTreeSet<&String> = now.keys().chain(want.keys()).collect();
         let none = Vec::new();
         let changed = paths.into_iter().filter(|path| now.get(*path) != want.get(*path));
         let step = |path: &String| {
+            if let Some((before, after)) = back
+                && self.wholes(std::iter::once(path)).get(path) == after.get(path)
+            {
+                return match before.get(path) {
+                    Some(whole) => whole.written(path),
+                    None => Command::new("rm").args(["-f", "--", path]).into(),
+                };
+            }
             let (old, new) = (now.get(path).unwrap_or(&none), want.get(path).unwrap_or(&none));
-            let all = self.0.get(path).unwrap_or(&none);
+            let all = self.lines.get(path).unwrap_or(&none);
             let place = all.iter().position(|line| old.contains(line)).unwrap_or(all.len());
             let mut lines: Vec<&String> = all.iter().filter(|line| !old.contains(line)).collect();
             let place = place.min(lines.len());
@@ -168,6 +221,22 @@ impl Files {
     }
 }
 
+impl Whole {
+    fn written(&self, path: &str) -> Step {
+        let mut words = self.attributes.split(':').map(str::to_owned);
+        Step::Write(Write {
+            path: path.to_owned(),
+            source: Source::Text(self.text.clone()),
+            mode: words.next().map(|mode| format!("{mode:0>4}")),
+            owner: words.next(),
+            group: words.next(),
+            backup: None,
+            validate: None,
+            sensitive: false,
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -175,11 +244,12 @@ mod tests {
 
     fn files() -> Files {
         let lines = |lines: &[&str]| lines.iter().map(|line| (*line).to_owned()).collect();
-        Files(BTreeMap::from([
+        let lines = BTreeMap::from([
             ("/etc/modules".to_owned(), lines(&["# mine", "br-netfilter # bridges", "loop"])),
             ("/etc/modules-load.d/dummy.conf".to_owned(), lines(&["dummy"])),
             ("/etc/modprobe.d/a.conf".to_owned(), lines(&["options dummy numdummies=2", "blacklist dummy"])),
-        ]))
+        ]);
+        Files::of(&lines)
     }
 
     fn name(name: &str) -> ModuleName {
@@ -195,9 +265,26 @@ mod tests {
     }
 
     #[test]
+    fn a_file_comes_back_to_the_byte_unless_somebody_has_changed_it_since() {
+        let path = "/etc/modprobe.d/a.conf".to_owned();
+        let whole = |text: &str| Whole { text: text.to_owned(), attributes: "600:0:7".to_owned() };
+        let mut now = files();
+        now.rest.insert(path.clone(), Rest { attributes: "600:0:7".to_owned(), open: false });
+        let before = BTreeMap::from([(path.clone(), whole("# mine\n\noptions dummy x=1 # why"))]);
+        let after = now.wholes(std::iter::once(&path));
+        let (is, was) = (now.options(&name("dummy")), BTreeMap::from([(path.clone(), vec!["options dummy x=1 # why".to_owned()])]));
+        let steps = now.steps(&is, &was, Some(&(before.clone(), after.clone())));
+        assert_eq!(steps[0].line(), "write /etc/modprobe.d/a.conf mode=0600 owner=0 group=7");
+        assert_eq!(written(&steps[0]), ["# mine", "", "options dummy x=1 # why"]);
+        now.lines.get_mut(&path).unwrap().push("blacklist other".to_owned());
+        let steps = now.steps(&is, &was, Some(&(before, after)));
+        assert_eq!(written(&steps[0]), ["options dummy x=1 # why", "blacklist dummy", "blacklist other"]);
+    }
+
+    #[test]
     fn lines_come_and_go_and_the_rest_of_a_file_stays() {
         let steps = |now: &Lines, want: &Lines| -> Vec<String> {
-            let steps = files().steps(now, want);
+            let steps = files().steps(now, want, None);
             steps.iter().map(|step| format!("{} {:?}", step.line(), written(step))).collect()
         };
         let (none, bridges) = (Lines::new(), files().loading(&name("br_netfilter")));

@@ -20,13 +20,13 @@ pub struct MountState {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mounted: Option<Live>,
     /// All that is mounted here, the lowest first, for the way back.
-    #[serde(rename = "_layers", default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(rename = "$$layers", default, skip_serializing_if = "Vec::is_empty")]
     pub layers: Vec<Layer>,
     /// Its lines in fstab to the letter, and which lines they are.
-    #[serde(rename = "_lines", default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(rename = "$$lines", default, skip_serializing_if = "Vec::is_empty")]
     pub lines: Vec<(usize, String)>,
     /// Of a mount point that is not there, the next directory above it that is.
-    #[serde(rename = "_above", default, skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "$$above", default, skip_serializing_if = "Option::is_none")]
     pub above: Option<String>,
     /// How the host is, which decides the way and not the goal.
     #[serde(skip)]

@@ -1,8 +1,9 @@
 //! Where Python packages live, what is there, and the way from one state to another.
 
+use super::files::{Files, listed};
 use crate::bail;
-use crate::contract::{Command, Error, Look, Result, Step};
-use crate::shared::{Many, words};
+use crate::contract::{Command, Error, KEPT, Keepsake, Look, Result, Step};
+use crate::shared::{Bundle, Many, words};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
@@ -15,6 +16,12 @@ pub struct PipState {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     virtualenv: Option<bool>,
     packages: BTreeMap<String, Option<String>>,
+    /// What else is in the virtual environment, with which it would go.
+    #[serde(default, rename = "$others", skip_serializing_if = "BTreeMap::is_empty")]
+    others: BTreeMap<String, String>,
+    /// The files of these packages, so that they come back whatever an index has then.
+    #[serde(default, rename = "$$files", skip_serializing_if = "Option::is_none")]
+    files: Option<Files>,
     #[serde(skip)]
     around: Around,
 }
@@ -30,7 +37,21 @@ struct Around {
 /// What the first look decided: which packages there should be, with all dependencies. The look after the steps answers
 /// for the same packages, and pip must have no plan left.
 #[derive(Debug, Default)]
-pub struct Memory(OnceLock<BTreeMap<String, Option<String>>>);
+pub struct Memory {
+    decided: OnceLock<BTreeMap<String, Option<String>>>,
+    /// Whether there was anything to change at the first look: then undo needs to know the packages' files.
+    differs: OnceLock<bool>,
+    /// On the way back, the packages that it is about.
+    back: Option<Vec<String>>,
+}
+
+impl Memory {
+    /// Get ready to go back.
+    pub fn recall(&mut self, before: &PipState, after: &PipState) {
+        self.back = Some(before.packages.keys().chain(after.packages.keys()).cloned().collect());
+        self.differs = OnceLock::from(true);
+    }
+}
 
 /// Where packages are installed, and how.
 #[derive(Clone, Copy)]
@@ -43,6 +64,21 @@ pub struct Environment<'a> {
     pub break_system: bool,
     pub umask: Option<&'a str>,
     pub memory: &'a Memory,
+    /// Whether packages are taken away: then no argument says where they came from.
+    pub removes: bool,
+}
+
+/// What a virtual environment has by itself.
+const BASIC: [&str; 3] = ["pip", "setuptools", "wheel"];
+
+/// The packages that come back, as pip takes them.
+fn back(now: &PipState, want: &PipState) -> Vec<String> {
+    let differ = want.packages.iter().filter(|(name, version)| now.packages.get(*name) != Some(*version));
+    differ.filter_map(|(name, version)| Some(format!("{name}=={}", version.as_ref()?))).collect()
+}
+
+fn listed_after(words: Vec<String>) -> Vec<String> {
+    std::iter::once("--".to_owned()).chain(words).collect()
 }
 
 /// `$1` the pip, `$2` the virtual environment, `$3` the command that makes one, `$4` `plan` or `list`, then what to
@@ -81,8 +117,9 @@ impl Environment<'_> {
         format!("{}{site}", self.command)
     }
 
-    /// What is there; with `install`, the first time, with what pip would do about it.
+    /// What is there; with `install`, the first time, with what pip would do about it. On the way back, pip has no plan.
     pub async fn read(&self, host: &dyn Look, asked: &[String], install: Option<&[String]>) -> Result<PipState> {
+        let install = install.filter(|_| self.memory.back.is_none());
         let mode = if install.is_some() { "plan" } else { "list" };
         let args = [self.executable.unwrap_or_default(), self.virtualenv.unwrap_or_default(), &self.maker(), mode];
         let mut command = Command::gist("pip list; pip install --dry-run, for a new environment in a temporary one", ASKED).args(args).timeout(Some(Duration::from_secs(600)));
@@ -96,22 +133,82 @@ impl Environment<'_> {
         };
         let is = |word: &str| text.lines().any(|line| line == word);
         let (has, plan, new) = (said("has "), said("plan "), is("new"));
-        let names: Vec<String> = asked.iter().filter_map(|name| name_of(name)).chain(plan.keys().cloned()).collect();
-        if install.is_some() && !is("full") && self.memory.0.get().is_none() {
+        let names: Vec<String> = match &self.memory.back {
+            Some(names) => names.clone(),
+            None => asked.iter().filter_map(|name| name_of(name)).chain(plan.keys().cloned()).collect(),
+        };
+        if install.is_some() && !is("full") && self.memory.decided.get().is_none() {
             let version = |name: &String| (name.clone(), plan.get(name).or_else(|| has.get(name)).cloned());
             // The first look is the only one that decides.
-            let _ = self.memory.0.set(names.iter().map(version).collect());
+            let _ = self.memory.decided.set(names.iter().map(version).collect());
         }
-        let decided = self.memory.0.get().into_iter().flat_map(BTreeMap::keys).cloned();
+        let decided = self.memory.decided.get().into_iter().flat_map(BTreeMap::keys).cloned();
         let found = |name: String| {
             let version = has.get(&name).filter(|_| !new).cloned();
             (name, version)
         };
-        Ok(PipState {
+        let mut now = PipState {
             virtualenv: self.virtualenv.map(|_| !new && !is("full")),
             packages: names.iter().cloned().chain(decided).map(found).collect(),
             around: Around { full: is("full"), managed: is("managed") },
-        })
+            ..PipState::default()
+        };
+        let removes = || install.is_none() && now.packages.values().any(Option::is_some);
+        if *self.memory.differs.get_or_init(|| new || !plan.is_empty() || removes()) && !new {
+            let other = |(name, _): &(&String, &String)| !now.packages.contains_key(*name);
+            if self.virtualenv.is_some() {
+                now.others = has.iter().filter(other).map(|(name, version)| (name.clone(), version.clone())).collect();
+            }
+            now.files = self.files(host, &now).await?;
+        }
+        Ok(now)
+    }
+
+    /// The files of the packages that are there, if they can be kept.
+    async fn files(&self, host: &dyn Look, now: &PipState) -> Result<Option<Files>> {
+        let here: Vec<&String> = now.packages.iter().filter(|(_, version)| version.is_some()).map(|(name, _)| name).collect();
+        if here.is_empty() {
+            return Ok(None);
+        }
+        let show = self.command("show").arg("-f").arg("--").args(here.into_iter().cloned());
+        let root = self.virtualenv.unwrap_or("/");
+        let Some(names) = listed(&host.expect(&show).await.map_err(explain)?.text(), root) else { return Ok(None) };
+        let (_, kept) = Bundle::read(host, root, &names).await?;
+        Ok(kept.map(|kept| Files { root: root.to_owned(), names, kept }))
+    }
+
+    /// What the steps take away.
+    pub fn keeps(&self, now: &PipState) -> Vec<Keepsake> {
+        let keepsake = |files: &Files| Bundle::keepsake(&files.root, &files.names, &files.kept);
+        now.files.iter().map(keepsake).collect()
+    }
+
+    /// What can be asked before packages come back from an index, because their files were too large to be kept.
+    pub async fn returnable(&self, host: &dyn Look, now: &PipState, want: &PipState) -> Result<()> {
+        if want.virtualenv == Some(false) && let Some(other) = now.others.keys().find(|name| !BASIC.contains(&name.as_str())) {
+            bail!("{} has {other}, which something else installed and which would go with it", self.virtualenv.unwrap_or_default();
+                hint: "pip::absent(\"{other}\", ...) takes it away")
+        }
+        let back = back(now, want);
+        if want.files.is_some() || back.is_empty() || now.virtualenv == Some(false) {
+            return Ok(());
+        }
+        let again = self.pip("install", self.again(), &listed_after(back));
+        let Step::Run(again) = again else { return Ok(()) };
+        let ask = Command { long: false, ..again.arg("--dry-run").arg("-q") };
+        let asked = host.run(&ask.timeout(Some(Duration::from_secs(600)))).await?;
+        if asked.success() {
+            return Ok(());
+        }
+        let said = asked.stderr_text();
+        bail!("its files were too large to be kept, and pip does not find it again: {}", said.lines().next().unwrap_or_default().trim())
+    }
+
+    /// The arguments of a way back through an index.
+    fn again(&self) -> Vec<String> {
+        let mut extra = self.extra().unwrap_or_default();
+        extra.push("--no-deps".to_owned());
+        extra
     }
 
     /// What should be there: as pip planned it; or without these.
@@ -128,7 +225,7 @@ impl Environment<'_> {
                 want.packages.extend(none);
             }
             None => {
-                want.packages.extend(self.memory.0.get().cloned().unwrap_or_default());
+                want.packages.extend(self.memory.decided.get().cloned().unwrap_or_default());
                 want.virtualenv = now.virtualenv.map(|_| true);
             }
         }
@@ -154,33 +251,44 @@ impl Environment<'_> {
         }
         let differ = want.packages.iter().filter(|(name, version)| now.packages.get(*name) != Some(*version));
         let differ: Vec<_> = differ.collect();
-        let forward = self.memory.0.get() == Some(&want.packages);
+        let forward = self.memory.decided.get() == Some(&want.packages);
         if let Some(install) = install.filter(|_| forward && !differ.is_empty()) {
             steps.push(self.pip("install", self.extra().unwrap_or_default(), install));
             return Ok(steps);
         }
-        let gone = differ.iter().filter(|(name, version)| version.is_none() && now.packages.get(*name).is_some_and(Option::is_some));
-        let gone: Vec<String> = std::iter::once("--".to_owned()).chain(gone.map(|(name, _)| (*name).clone())).collect();
+        let there = |name: &String| now.packages.get(name).is_some_and(Option::is_some);
+        let back = back(now, want);
+        // What comes back as files takes no other version's place: that goes first.
+        let kept = want.files.as_ref().filter(|_| !back.is_empty());
+        let goes = |name: &String, version: &Option<String>| there(name) && (version.is_none() || kept.is_some());
+        let gone = differ.iter().filter(|(name, version)| goes(name, version)).map(|(name, _)| (*name).clone());
+        let gone: Vec<String> = listed_after(gone.collect());
         if gone.len() > 1 {
             steps.push(self.pip("uninstall", vec!["-y".to_owned()], &gone));
         }
-        let back = differ.iter().filter_map(|(name, version)| Some(format!("{name}=={}", version.as_ref()?)));
-        let back: Vec<String> = std::iter::once("--".to_owned()).chain(back).collect();
-        if back.len() > 1 {
-            let mut extra = self.extra().unwrap_or_default();
-            extra.push("--no-deps".to_owned());
-            steps.push(self.pip("install", extra, &back));
+        match kept {
+            Some(files) => steps.extend(Bundle::unpack(&files.root, &files.kept)),
+            None if self.removes && !back.is_empty() => {
+                bail!("the files of {} were not kept, and where they came from is not known", back.join(" ");
+                    hint: "up to {} MiB are kept, where the host has GNU tar", KEPT >> 20)
+            }
+            None if !back.is_empty() => steps.push(self.pip("install", self.again(), &listed_after(back))),
+            None => {}
         }
         Ok(steps)
     }
 
-    fn pip(&self, verb: &str, extra: Vec<String>, rest: &[String]) -> Step {
+    fn command(&self, verb: &str) -> Command {
         let pip = match (self.virtualenv, self.executable) {
             (Some(virtualenv), _) => Command::new(format!("{virtualenv}/bin/python")).args(["-m", "pip"]),
             (None, Some(executable)) => Command::new(executable),
             (None, None) => Command::new("python3").args(["-m", "pip"]),
         };
-        let pip = self.masked(pip.arg(verb).args(extra).args(rest.iter().cloned()));
+        pip.arg(verb)
+    }
+
+    fn pip(&self, verb: &str, extra: Vec<String>, rest: &[String]) -> Step {
+        let pip = self.masked(self.command(verb).args(extra).args(rest.iter().cloned()));
         let pip = pip.env("LC_ALL", "C.UTF-8").env("PIP_DISABLE_PIP_VERSION_CHECK", "1").env("PIP_NO_INPUT", "1");
         let pip = if self.break_system { pip.env("PIP_BREAK_SYSTEM_PACKAGES", "1") } else { pip };
         pip.env("PIP_ROOT_USER_ACTION", "ignore").long().into()
@@ -272,11 +380,12 @@ mod tests {
             break_system: false,
             umask: Some("0077"),
             memory: &memory,
+            removes: false,
         };
         let state = |packages: &[(&str, Option<&str>)]| PipState {
             virtualenv: Some(true),
             packages: packages.iter().map(|(n, v)| ((*n).to_owned(), v.map(str::to_owned))).collect(),
-            around: Around::default(),
+            ..PipState::default()
         };
         let now = state(&[("a", Some("2")), ("b", Some("1"))]);
         let steps = |want: &PipState| -> Vec<String> {
@@ -288,5 +397,12 @@ mod tests {
             ["0077 /v/bin/python -m pip uninstall -y -- b", "0077 /v/bin/python -m pip install --no-index --no-deps -- a==1"]
         );
         assert_eq!(steps(&PipState { virtualenv: Some(false), ..PipState::default() }), ["rm -rf -- /v"]);
+        let files = Some(Files { root: "/v".to_owned(), names: "x".to_owned(), kept: "0".repeat(64) });
+        let kept = steps(&PipState { files, ..state(&[("a", Some("1")), ("b", Some("1"))]) });
+        assert_eq!(kept[0], "0077 /v/bin/python -m pip uninstall -y -- a");
+        assert_eq!(kept[1], "write /v/.hlrun-000000000000.tar mode=0600 kept=000000000000");
+        let removes = Environment { removes: true, ..environment };
+        let error = removes.steps(&now, &state(&[("a", Some("1"))]), None).unwrap_err();
+        assert!(error.message.contains("a==1 were not kept"), "{error}");
     }
 }

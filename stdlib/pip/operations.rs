@@ -2,7 +2,7 @@
 
 use super::environment::{Environment, Memory, PipState, explain, name_of};
 use crate::bail;
-use crate::contract::{Error, Look, Operation, Result, Step};
+use crate::contract::{Error, Keepsake, Look, Operation, Result, Step};
 use crate::shared::{HostPath, Many};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -26,11 +26,16 @@ fn venv() -> String {
 /// = has flask==2.3.3
 /// = plan blinker==1.9.0
 /// = plan Flask==3.1.2
+/// ? /srv/app/venv/bin/python -m pip show -f -- flask
+/// = Name: flask
 /// ! LC_ALL=C.UTF-8 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1 PIP_ROOT_USER_ACTION=ignore /srv/app/venv/bin/python -m pip install -- 'flask>=3'
 /// ? sh -c '(pip list; pip install --dry-run, for a new environment in a temporary one)' sh '' /srv/app/venv 'python3 -m venv' plan -- 'flask>=3'
 /// = has blinker==1.9.0
 /// = has Flask==3.1.2
 /// = has pip==25.1
+/// ? /srv/app/venv/bin/python -m pip show -f -- blinker flask
+/// = Name: blinker
+/// = Name: flask
 /// ```
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -69,10 +74,14 @@ pub struct Installed {
 /// = has pip==25.1
 /// = has flask==2.3.3
 /// = plan Flask==3.1.2
+/// ? /srv/app/venv/bin/python -m pip show -f -- flask
+/// = Name: flask
 /// ! LC_ALL=C.UTF-8 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1 PIP_ROOT_USER_ACTION=ignore /srv/app/venv/bin/python -m pip install --upgrade -- flask
 /// ? sh -c '(pip list; pip install --dry-run, for a new environment in a temporary one)' sh '' /srv/app/venv 'python3 -m venv' plan --upgrade -- flask
 /// = has Flask==3.1.2
 /// = has pip==25.1
+/// ? /srv/app/venv/bin/python -m pip show -f -- flask
+/// = Name: flask
 /// ```
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -116,6 +125,8 @@ pub struct Latest {
 /// ? sh -c '(pip list; pip install --dry-run, for a new environment in a temporary one)' sh '' /srv/app/venv 'python3 -m venv' plan -r /srv/app/requirements.txt
 /// = has flask==3.1.2
 /// = has pip==25.1
+/// ? /srv/app/venv/bin/python -m pip show -f -- flask
+/// = Name: flask
 /// ```
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -153,6 +164,8 @@ pub struct Requirements {
 /// ? sh -c '(pip list; pip install --dry-run, for a new environment in a temporary one)' sh '' /srv/app/venv 'python3 -m venv' list
 /// = has flask==3.1.2
 /// = has pip==25.1
+/// ? /srv/app/venv/bin/python -m pip show -f -- flask
+/// = Name: flask
 /// ! LC_ALL=C.UTF-8 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1 PIP_ROOT_USER_ACTION=ignore /srv/app/venv/bin/python -m pip uninstall -y -- flask
 /// ? sh -c '(pip list; pip install --dry-run, for a new environment in a temporary one)' sh '' /srv/app/venv 'python3 -m venv' list
 /// = has pip==25.1
@@ -199,6 +212,7 @@ macro_rules! operation {
                     break_system: self.break_system_packages,
                     umask: self.umask.as_deref(),
                     memory: &self.memory,
+                    removes: !$present,
                 }
             }
         }
@@ -228,6 +242,16 @@ macro_rules! operation {
             fn steps(&self, now: &PipState, want: &PipState) -> Result<Vec<Step>> {
                 let args: Vec<String> = $args(self);
                 self.environment().steps(now, want, $present.then_some(&args[..]))
+            }
+            fn keeps(&self, now: &PipState, _want: &PipState) -> Vec<Keepsake> {
+                self.environment().keeps(now)
+            }
+            async fn recall(&mut self, _host: &dyn Look, before: PipState, after: &PipState) -> Result<PipState> {
+                self.memory.recall(&before, after);
+                Ok(before)
+            }
+            async fn returnable(&self, host: &dyn Look, now: &PipState, want: &PipState) -> Result<()> {
+                self.environment().returnable(host, now, want).await
             }
             fn sensitive(&self) -> bool {
                 self.environment().secret()

@@ -1,6 +1,7 @@
 //! What several modules need. Modules use these; they never use each other.
 
 pub mod account;
+mod bundle;
 pub mod chance;
 pub mod crypt;
 mod duration;
@@ -21,6 +22,7 @@ mod words;
 pub mod yaml;
 
 pub use account::AccountName;
+pub use bundle::Bundle;
 pub use duration::Span;
 pub use given::{Given, Loaded};
 pub use globs::Globs;

@@ -57,7 +57,7 @@ pub struct FileState {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub group: Option<String>,
     /// Of a file that may go although nobody decides about them: permissions, owner and group, for the way back.
-    #[serde(rename = "_had", default, skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "$$had", default, skip_serializing_if = "Option::is_none")]
     pub had: Option<(String, String, String)>,
 }
 

@@ -39,10 +39,10 @@ pub struct HostnameState {
     /// After a reboot; nothing where no file says it.
     boot: Option<String>,
     /// `/etc/hostname`, to the letter.
-    #[serde(rename = "_file", default, skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "$$file", default, skip_serializing_if = "Option::is_none")]
     file: Option<String>,
     /// `/etc/machine-info`, in which hostnamed forgets the pretty name.
-    #[serde(rename = "_info", default, skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "$$info", default, skip_serializing_if = "Option::is_none")]
     info: Option<String>,
 }
 

@@ -84,10 +84,10 @@ pub struct LocaleState {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     default: Option<String>,
     /// Their lines in `/etc/locale.gen`, to the letter.
-    #[serde(rename = "_lines", default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(rename = "$$lines", default, skip_serializing_if = "BTreeMap::is_empty")]
     lines: BTreeMap<String, String>,
     /// The line of the default, to the letter, and whether there is a file that it could be in.
-    #[serde(rename = "_lang", default, skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "$$lang", default, skip_serializing_if = "Option::is_none")]
     lang: Option<(String, bool)>,
 }
 

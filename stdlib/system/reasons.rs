@@ -1,8 +1,10 @@
 //! Why a machine should be rebooted.
 
-use crate::contract::{Command, Fact, Look, Result};
+use super::rebooted::BOOT;
+use crate::contract::{Command, Fact, Look, Reboot, Result};
 use schemars::JsonSchema;
-use serde::Deserialize;
+use futures_util::try_join;
+use serde::{Deserialize, Serialize};
 use std::cmp::Ordering;
 use std::time::Duration;
 
@@ -29,6 +31,7 @@ pub struct RebootRequired {}
 
 impl Fact for RebootRequired {
     type Answer = bool;
+    const REBOOT: Reboot = Reboot::Suspected;
 
     async fn ask(&self, host: &dyn Look) -> Result<bool> {
         Ok(!reasons(host).await?.is_empty())
@@ -54,9 +57,44 @@ pub struct RebootReasons {}
 
 impl Fact for RebootReasons {
     type Answer = Vec<String>;
+    const REBOOT: Reboot = Reboot::Suspected;
 
     async fn ask(&self, host: &dyn Look) -> Result<Vec<String>> {
         reasons(host).await
+    }
+}
+
+/// Ask which boot this is and why there should be another: `.boot` is another text after each reboot, `.reasons` are
+/// those of `system::reboot_reasons`. `hlrun owed` lists the hosts that a run has left with reasons.
+///
+/// ```rhai
+/// let due = system::reboot_due();
+/// ```
+/// ```transcript
+/// ? sh -c 's=$(cat /proc/1/stat 2>/dev/null); s=${s##*) }; set -- $s; echo "$(cat /proc/sys/kernel/random/boot_id) ${20}"' sh
+/// = 5c2f3f6e-7b0b-4f1e-9d4c-0a4f3b1d2e6a 3
+/// ? sh -c '(/run/reboot-required; needs-restarting -r; uname -r against /lib/modules)' sh
+/// = required
+/// ```
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RebootDue {}
+
+/// A boot, and what speaks for another.
+#[derive(Debug, Serialize)]
+pub struct Due {
+    boot: String,
+    reasons: Vec<String>,
+}
+
+impl Fact for RebootDue {
+    type Answer = Due;
+    const REBOOT: Reboot = Reboot::Told;
+
+    async fn ask(&self, host: &dyn Look) -> Result<Due> {
+        let boot = Command::sh(BOOT);
+        let (boot, reasons) = try_join!(host.text(&boot), reasons(host))?;
+        Ok(Due { boot, reasons })
     }
 }
 

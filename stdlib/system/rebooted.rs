@@ -1,7 +1,7 @@
 //! `system::rebooted`: a reboot that is proven.
 
 use crate::bail;
-use crate::contract::{Action, Await, Command, Look, Result, Step};
+use crate::contract::{Action, Await, Command, Look, Reboot, Result, Step};
 use crate::shared::{Many, Span};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -61,7 +61,7 @@ fn message() -> String {
 }
 
 /// The boot id, and the 22nd field of the status of process 1: when it started.
-const BOOT: &str = r#"s=$(cat /proc/1/stat 2>/dev/null); s=${s##*) }; set -- $s; echo "$(cat /proc/sys/kernel/random/boot_id) ${20}""#;
+pub(super) const BOOT: &str = r#"s=$(cat /proc/1/stat 2>/dev/null); s=${s##*) }; set -- $s; echo "$(cat /proc/sys/kernel/random/boot_id) ${20}""#;
 
 const PROOF: &str = r#"o=$1 p=$2; b=$(cat /proc/sys/kernel/random/boot_id) || exit; s=$(cat /proc/1/stat 2>/dev/null); s=${s##*) }; set -- $s; if [ "$b" != "$o" ] || [ -n "$p" ] && [ "${20:-$p}" != "$p" ]; then echo "boot $o -> $b"; else echo "it still runs the boot from before" >&2; exit 1; fi"#;
 
@@ -90,6 +90,8 @@ fn pause(span: Span) -> Step {
 }
 
 impl Action for Rebooted {
+    const REBOOT: Reboot = Reboot::Made;
+
     async fn prepare(&mut self, host: &dyn Look) -> Result<()> {
         for (name, given) in [("command", &self.command), ("test_command", &self.test_command)] {
             if given.as_ref().is_some_and(|given| given.as_slice().first().is_none_or(|word| word.trim().is_empty())) {

@@ -39,10 +39,10 @@ pub struct TimezoneState {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     file: Option<String>,
     /// Where the link leads, to the letter: relative, or not.
-    #[serde(rename = "_link", default, skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "$$link", default, skip_serializing_if = "Option::is_none")]
     link: Option<String>,
     /// What it is where it is no link.
-    #[serde(rename = "_copy", default, skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "$$copy", default, skip_serializing_if = "Option::is_none")]
     copy: Option<Copied>,
 }
 

@@ -47,19 +47,19 @@ pub struct UserState {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) ssh_key: Option<bool>,
     /// Whether the directory of the key pair is there.
-    #[serde(rename = "_key_dir", default, skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "$$key_dir", default, skip_serializing_if = "Option::is_none")]
     pub(super) key_dir: Option<bool>,
     /// The lock before the hash as it is, and the day on which the password was set.
-    #[serde(rename = "_lock", default, skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "$$lock", default, skip_serializing_if = "Option::is_none")]
     pub(super) lock: Option<(String, String)>,
     /// Whether a group has his name.
-    #[serde(rename = "_namesake", default, skip_serializing_if = "std::ops::Not::not")]
+    #[serde(rename = "$$namesake", default, skip_serializing_if = "std::ops::Not::not")]
     pub(super) namesake: bool,
     /// All about him, where undo could need it.
-    #[serde(rename = "_account", default, skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "$$account", default, skip_serializing_if = "Option::is_none")]
     pub(super) account: Option<Account>,
     /// What of his goes: his home directory, his mail, his key pair.
-    #[serde(rename = "_gone", default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(rename = "$$gone", default, skip_serializing_if = "Vec::is_empty")]
     pub(super) gone: Vec<Gone>,
     /// What the steps depend on, and nobody decides about.
     #[serde(skip)]

@@ -72,7 +72,7 @@ fn every_state_can_be_reached() {
 fn gone(relic: Value) -> UserState {
     let account = json!({ "sha256": "1234567890abcdef", "uid": 1000 });
     let gone = json!([{ "path": "/home/media", "relic": relic }]);
-    state(json!({ "exists": true, "uid": 1000, "home_exists": true, "_account": account, "_gone": gone }))
+    state(json!({ "exists": true, "uid": 1000, "home_exists": true, "$$account": account, "$$gone": gone }))
 }
 
 #[test]
@@ -96,10 +96,10 @@ fn a_password_comes_back_with_its_day_and_its_lock() {
         let Some(Step::Run(first)) = steps.first() else { panic!("{steps:?}") };
         (first.stdin.clone().unwrap(), lines(Ok(steps)).pop().unwrap())
     };
-    let now = json!({ "exists": true, "password": "$6$new$x", "locked": false, "_lock": ["", "20000"] });
-    let was = json!({ "exists": true, "password": "$6$old$x", "locked": true, "_lock": ["!!", "18262"] });
+    let now = json!({ "exists": true, "password": "$6$new$x", "locked": false, "$$lock": ["", "20000"] });
+    let was = json!({ "exists": true, "password": "$6$old$x", "locked": true, "$$lock": ["!!", "18262"] });
     assert_eq!(back(now.clone(), was), ("media:!!$6$old$x\n".to_owned(), "chage -d 18262 media".to_owned()));
-    let none = json!({ "exists": true, "password": "", "locked": false, "_lock": ["", ""] });
+    let none = json!({ "exists": true, "password": "", "locked": false, "$$lock": ["", ""] });
     assert_eq!(back(now, none), ("media:\n".to_owned(), "chage -d -1 media".to_owned()));
 }
 

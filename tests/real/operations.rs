@@ -21,7 +21,8 @@ pub fn promises() -> Vec<(String, impl Fn() + Send + 'static)> {
 /// A file `rows/NAME.rows`. Its head says, one line each and as often as need be: `title:` what it is about;
 /// `uses: toys` if it needs the packages of the toy repository, `uses: python` for one host that has Python; `clean:` a line of the script that takes back
 /// on a host what its rows leave there; `print:` a line of the script that prints what they could change, where
-/// [`FINGERPRINT`] does not; `undo:` why going back is left out. Scenes are parted by `---`: rows that depend on each other are in scenes apart.
+/// [`FINGERPRINT`] does not; `noise: PATTERN (WHY)` lines that no way back restores, as a regular expression, and why that breaks
+/// no promise; `undo:` why going back is left out. Scenes are parted by `---`: rows that depend on each other are in scenes apart.
 struct Script {
     module: String,
     title: String,
@@ -29,6 +30,7 @@ struct Script {
     hosts: &'static [&'static str],
     clean: String,
     print: String,
+    noise: Vec<regex::Regex>,
     /// Whether what was done is undone, and that too.
     undone: bool,
     scenes: Vec<Vec<Row>>,
@@ -55,7 +57,7 @@ fn script(path: &Path) -> Script {
     let all = |key: &str| -> Vec<&str> {
         head.lines().filter_map(|line| line.strip_prefix(key)?.strip_prefix(": ")).collect()
     };
-    let known = ["title", "uses", "clean", "print", "undo"];
+    let known = ["title", "uses", "clean", "print", "noise", "undo"];
     let odd = head.lines().find(|line| known.iter().all(|key| !line.starts_with(&format!("{key}: "))));
     assert_eq!(odd, None, "{}: unknown in its head", path.display());
     Script {
@@ -65,9 +67,16 @@ fn script(path: &Path) -> Script {
         hosts: if all("uses").contains(&"python") { &PYTHON } else { &HOSTS },
         clean: all("clean").join("\n"),
         print: all("print").join("\n"),
+        noise: all("noise").iter().map(|line| noise(line)).collect(),
         undone: all("undo").is_empty(),
         scenes: scenes.split("---\n").map(rows).collect(),
     }
+}
+
+fn noise(line: &str) -> regex::Regex {
+    let (pattern, why) = line.split_once(" (").expect("a pattern and, in parentheses, why");
+    assert!(why.ends_with(')') && why.len() > 20, "why is {pattern} noise?");
+    regex::Regex::new(pattern).expect("a pattern")
 }
 
 fn rows(text: &str) -> Vec<Row> {
@@ -172,9 +181,10 @@ fn rehearse(room: &Room, script: &Script, rows: &[Row]) {
         entries.filter(|e| e.role != Role::Fact && !e.reversible).map(|e| format!("{}(", e.path())).collect();
     let one_way = |row: &&Row| row.name.ends_with("-oneway") || no_return.iter().any(|call| row.does.contains(call));
     let stays: Vec<String> = rows.iter().filter(one_way).map(|row| format!("/srv/real/{}", row.name)).collect();
-    let kept = |text: &str| {
-        text.lines().filter(|l| !stays.iter().any(|s| l.contains(s.as_str()))).map(|l| format!("{l}\n")).collect()
+    let other = |line: &&str| {
+        !stays.iter().any(|s| line.contains(s.as_str())) && !script.noise.iter().any(|noise| noise.is_match(line))
     };
+    let kept = |text: &str| text.lines().filter(other).map(|l| format!("{l}\n")).collect();
     let state = || {
         inside_all(hosts, &format!("{STATE}{}", script.print)).iter().map(|text| kept(text)).collect::<Vec<String>>()
     };

@@ -1,6 +1,6 @@
 //! What happened, and what is left to do.
 
-use super::OutputArgs;
+use super::{ConnectionArgs, InventoryArgs, OutputArgs};
 use clap::Args;
 
 /// Flags of `hlrun runs`.
@@ -26,9 +26,18 @@ pub struct OwedArgs {
     /// Forget them: they have been done by hand
     #[arg(long)]
     pub forget: bool,
-    /// Pay: run the handlers, go on with the hosts that were unreachable
+    /// Pay: run the handlers, go on with the hosts that were unreachable, reboot
     #[arg(long, conflicts_with = "forget")]
     pub pay: bool,
+    /// Reboot without asking
+    #[arg(short, long)]
+    pub yes: bool,
+    #[command(flatten)]
+    pub inventory: InventoryArgs,
+    #[command(flatten)]
+    pub connection: ConnectionArgs,
+    #[command(flatten)]
+    pub output: OutputArgs,
 }
 
 /// Flags of `hlrun show`.

@@ -84,7 +84,7 @@ pub enum Subcommand {
     /// Go on where a run has stopped
     Resume(ResumeArgs),
     /// List what hosts are owed, or pay it
-    Owed(OwedArgs),
+    Owed(Box<OwedArgs>),
     /// Make a working example homelab to begin with
     Init(InitArgs),
     /// Add a host to the inventory

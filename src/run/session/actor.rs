@@ -2,13 +2,14 @@
 
 use super::super::link::interrupted;
 use super::super::memory::Frame;
+use super::super::undo::word;
 use super::{Session, WITHHELD, withheld};
 use crate::inventory::Overlay;
 use crate::report::Event;
 use crate::script::{Actor, Patience, PlaySpec, Scope};
 use serde_json::{Map, Value};
 use std::time::Duration;
-use stdlib::contract::{Entry, Error, Kind, Mode, Outcome, Record, Result, Site, Status};
+use stdlib::contract::{Entry, Error, Kind, Mode, Outcome, Reboot, Record, Result, Site, Status};
 
 impl Actor for Session {
     fn host(&self) -> &str {
@@ -189,6 +190,11 @@ impl Actor for Session {
         let answer = self.run.wait(entry.typed.ask(args.clone(), self));
         let ((origin, host), operation) = (self.key(), entry.path());
         self.run.note(|| Frame::Fact { origin, host, operation, args: args.clone(), answer: answer.clone() });
+        match (entry.reboot, &answer) {
+            (Reboot::Suspected, _) => self.now().reboot = true,
+            (Reboot::Told, Ok(due)) => self.run.due(&self.play.spec.name, &self.host, due),
+            _ => {}
+        }
         answer
     }
     fn inquire(&self, question: &str, echo: bool, at: &Site) -> Result<String> {
@@ -238,6 +244,16 @@ impl Actor for Session {
             None => None,
         };
         let made = again.is_none();
+        match word(&record.operation).map(|entry| entry.reboot) {
+            Some(Reboot::Suspected) if record.status == Status::Changed => self.now().reboot = true,
+            Some(Reboot::Made) if record.status == Status::Changed => {
+                self.now().reboot = false;
+                if made {
+                    self.run.rebooted(&self.play.spec.name, &self.host);
+                }
+            }
+            _ => {}
+        }
         self.remember(Record { ignored, ..whole }, again);
         self.run.count(&self.host, |stats| match record.status {
             Status::Ok => stats.ok += 1,
@@ -301,6 +317,10 @@ impl Actor for Session {
     fn end(&self, result: Result<(), Error>) {
         if result.is_ok() && !self.run.options.check {
             self.ahead().save();
+        }
+        let gone = |error: &Error| [Kind::Unreachable, Kind::Interrupted].contains(&error.kind);
+        if self.now().reboot && !self.run.options.check && !result.as_ref().is_err_and(gone) {
+            self.look_for_reboot();
         }
         // Inside another play, a failure is that play's to tell and to count.
         let nested = self.play.spec.nested;

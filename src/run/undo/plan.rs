@@ -10,7 +10,7 @@ use crate::script::Actor;
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use stdlib::contract::{Back, Change, Kind, Past, Result, Role, Site, Source, Step, diff, render};
+use stdlib::contract::{Back, Change, Kind, Past, Result, Role, Site, Source, Step, diff_back, render};
 
 /// What becomes of a change.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -38,14 +38,14 @@ pub struct Entry {
     pub operation: String,
     /// What it was called on.
     pub subject: String,
+    /// Where the playbook calls it.
+    pub at: Site,
     /// What becomes of it.
     pub fate: Fate,
     /// What goes back, or would, as lines of a diff.
     pub lines: Vec<String>,
     /// What stays of it although it goes back.
     pub leaves: Vec<String>,
-    /// Where the playbook calls it.
-    pub at: Site,
 }
 
 /// What going back would take, per host from the last change to the first.
@@ -139,8 +139,8 @@ fn fate(session: &Session, call: &Call, later: &[Past], force: bool) -> (Fate, V
     }
     match word.role {
         Role::Action if call.handler.is_some() => return plain(Fate::Again, Vec::new()),
-        Role::Action | Role::Fact => return stays("it ran, and what it did is not known"),
-        Role::Operation if !word.reversible => return stays("it has no way back"),
+        Role::Action | Role::Fact => return stays(word.stays),
+        Role::Operation if !word.reversible => return stays(word.stays),
         Role::Operation => {}
     }
     let Some(past) = call.past() else { return stays("what it was before is not known") };
@@ -155,7 +155,7 @@ fn fate(session: &Session, call: &Call, later: &[Past], force: bool) -> (Fate, V
         Ok(restored) => restored,
         // It cannot be looked at as long as what came later is not back.
         Err(error) if error.kind == Kind::Host && !later.is_empty() => {
-            return plain(Fate::Back, shown(&diff(&past.after, &past.before)));
+            return plain(Fate::Back, shown(&diff_back(&past.after, &past.before)));
         }
         Err(error) => return stays(&session.redacted(&error.message)),
     };
@@ -192,15 +192,19 @@ fn fate(session: &Session, call: &Call, later: &[Past], force: bool) -> (Fate, V
 
 /// Whether a difference comes from what the run did later, and so goes back before.
 fn explained(change: &Change, later: &[Past]) -> bool {
-    let mut value = change.before.clone();
+    let mut values = vec![change.before.clone()];
     // The later ones come last first.
     for past in later.iter().rev() {
-        let step = diff(&past.before, &past.after).into_iter().find(|made| holds(&made.before, &value));
-        if let Some(made) = step {
-            value = if same(&made.before, &value) { made.after } else { Value::Null };
-        }
+        let made = diff_back(&past.before, &past.after);
+        let led = |value: &Value| -> Vec<Value> {
+            let from = made.iter().filter(|made| holds(&made.before, value));
+            // What was a part of something else went with it.
+            from.map(|made| if same(&made.before, value) { made.after.clone() } else { Value::Null }).collect()
+        };
+        let next: Vec<Value> = values.iter().flat_map(led).filter(|value| !values.contains(value)).collect();
+        values.extend(next);
     }
-    same(&value, &change.after) && !same(&value, &change.before)
+    values.iter().any(|value| same(value, &change.after) && !same(value, &change.before))
 }
 
 fn same(a: &Value, b: &Value) -> bool {

@@ -57,7 +57,7 @@ async fn made(host: &dyn Look, path: &str, length: u32, chars: &Many<String>) ->
 /// + (content withheld)
 /// ? LC_ALL=C stat -L -c %a:%U:%G:%u:%g:%s:%Y:%F -- /etc/app/db.password
 /// = 600:app:app:999:999:33:1763666100:regular file
-/// ? sha256sum -- /etc/app/db.password
+/// ? find /etc/app/db.password -maxdepth 0 -type f -exec sha256sum '{}' ';'
 /// = 6ca13d52ca70c883e0f0bb101e425a89e8624de51db2d2392593af6a84118090  /etc/app/db.password
 /// ```
 #[derive(Debug, Deserialize, JsonSchema)]

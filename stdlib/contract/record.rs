@@ -1,6 +1,6 @@
 //! What happened: one record per call of an operation or action on a host.
 
-use super::{Change, Error, Outcome, Site, Step};
+use super::{Change, Error, Outcome, Site, Source, Step, Write};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -103,6 +103,16 @@ fn shown(state: Value) -> Value {
     }
 }
 
+/// A step without a content that must not be shown.
+fn withheld(step: Step) -> Step {
+    match step {
+        Step::Write(write) if write.sensitive && matches!(write.source, Source::Text(_) | Source::Bytes(_)) => {
+            Step::Write(Write { source: Source::Text("‹withheld›".to_owned()), ..write })
+        }
+        other => other,
+    }
+}
+
 impl Record {
     /// A record of what `outcome` says; the engine fills in where and when.
     pub fn new(host: &str, operation: &str, subject: &str, outcome: Outcome) -> Record {
@@ -120,7 +130,7 @@ impl Record {
             subject: subject.to_owned(),
             status,
             diff: if sensitive { Vec::new() } else { diff },
-            steps: if sensitive { Vec::new() } else { steps },
+            steps: if sensitive { Vec::new() } else { steps.into_iter().map(withheld).collect() },
             before: if sensitive { Value::Null } else { shown(before) },
             rc,
             stdout,

@@ -25,6 +25,9 @@ pub struct Layer {
     pub held: bool,
 }
 
+/// The kernel is silent about the size that it chooses itself: half of the memory, in whole pages.
+const HALF: &str = r#"mount -o "$1,size=$(awk '/^MemTotal:/ { print int($2 / 8) * 4 }' /proc/meminfo)k" -- "$2""#;
+
 impl Layer {
     /// As the kernel tells it.
     pub fn of(mount: &mountinfo::Mounted) -> Layer {
@@ -46,15 +49,14 @@ impl Layer {
         words.retain(|word| !["ro", "rw"].contains(word));
         words.extend(self.system.split(',').filter(|word| !["ro", "rw", ""].contains(word)));
         words.insert(0, if read_only { "ro" } else { "rw" });
-        // The kernel is silent about the size that it chooses itself.
-        if self.fstype == "tmpfs" && !self.system.contains("size=") {
-            words.push("size=50%");
-        }
         words.join(",")
     }
     /// What gives what is mounted these options again.
     pub fn reopen(&self, path: &str) -> Command {
         let opts = if self.part() { format!("remount,bind,{}", self.opts) } else { format!("remount,{}", self.all()) };
+        if self.fstype == "tmpfs" && !self.part() && !self.system.contains("size=") {
+            return Command::sh(HALF).args([opts.as_str(), path]);
+        }
         Command::new("mount").args(["-o", &opts, "--", path])
     }
     /// What mounts it again. `listed` says that fstab tells how.
@@ -100,7 +102,7 @@ mod tests {
         let disk = layer("8:1 / /mnt ro,noatime shared:1 - ext4 /dev/sda1 rw,errors=remount-ro");
         assert_eq!(mounted(&disk, true, true).unwrap(), ["mount -t ext4 -o ro,noatime,errors=remount-ro -- /dev/sda1 /mnt"]);
         let memory = layer("0:9 / /mnt rw,noexec - tmpfs tmpfs rw,inode64");
-        assert_eq!(mounted(&memory, true, false).unwrap(), ["mount -t tmpfs -o rw,noexec,inode64,size=50% -- tmpfs /mnt"]);
+        assert_eq!(mounted(&memory, true, false).unwrap(), ["mount -t tmpfs -o rw,noexec,inode64 -- tmpfs /mnt"]);
         assert!(mounted(&memory, false, true).is_err(), "nobody looked into it");
         assert!(mounted(&Layer { held: true, ..memory }, true, true).is_err(), "its files went with it");
         let part = layer("8:1 /srv/a /mnt ro - ext4 /dev/sda1 rw");

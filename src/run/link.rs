@@ -347,7 +347,7 @@ to KILL "$1""#;
         let command = Command::sh(script).arg(group.to_string());
         let unwatched = AtomicU32::new(0);
         let ending = live(&*connection, whom, &command, None, &|_, _| {}, Keep::Nothing, &unwatched);
-        let _ = tokio::time::timeout(Duration::from_millis(900), ending).await;
+        let _ = tokio::time::timeout(Duration::from_secs(2), ending).await;
     }
 
     async fn shell(&self, whom: Option<&Become>) -> Result<Arc<Shell>> {

@@ -228,6 +228,7 @@ fn interrupted() {
     ] {
         let room = Room::with(&["host06", "host04"]);
         room.write("s.sh", "trap '' INT\nsleep 98765\n");
+        on_all(&["host06", "host04"], |host| inside(host, "pkill -KILL -f 'slee[p] 98765' || :"));
         room.write("play.rhai", format!("play(\"p\", \"all\", |host| {{ {call}; file::file(\"/srv/never\"); }});"));
         let running = room.start(&["play.rhai"]);
         on_all(&["host06", "host04"], |host| until(host, "pgrep -f 'slee[p] 98765'"));

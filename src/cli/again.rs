@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use stdlib::contract::{Error, Result};
 
 /// Flags that a command line loses when it is run again.
-const LOST: [&str; 3] = ["--resume", "--only-hosts", "--only-owed"];
+const LOST: [&str; 4] = ["--resume", "--only-hosts", "--only-owed", "--only-messages"];
 
 /// What a run remembers of the command line that started it.
 pub fn origin(typed: &[OsString], inventory: &InventoryArgs, beside: &Path) -> Origin {
@@ -19,7 +19,7 @@ pub fn origin(typed: &[OsString], inventory: &InventoryArgs, beside: &Path) -> O
     let mut words = typed.iter().skip(1).map(|word| word.to_string_lossy().into_owned());
     while let Some(word) = words.next() {
         match LOST.iter().find(|flag| word == **flag) {
-            Some(flag) => drop((*flag != "--only-owed").then(|| words.next())),
+            Some(flag) => drop(["--resume", "--only-hosts"].contains(flag).then(|| words.next())),
             None if LOST.iter().any(|flag| word.starts_with(&format!("{flag}="))) => {}
             None => args.push(word),
         }

@@ -21,9 +21,11 @@ pub fn check(args: &CheckArgs, project: Option<PathBuf>) -> u8 {
             continue;
         }
         match run::inventory(&args.inventory, Some(beside)) {
-            Ok(inventory) => {
-                errors.extend(run::verify(&inventory, Options { project, ..Options::default() }, &program))
-            }
+            Ok(inventory) => errors.extend(run::verify(
+                &inventory,
+                Options { channels: super::config::channels(), project, ..Options::default() },
+                &program,
+            )),
             Err(wrong) => errors.extend(wrong),
         }
     }

@@ -11,6 +11,7 @@ use std::error::Error as _;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use stdlib::contract::{Error, Result, Site, nearest};
+use stdlib::shared::channel::{self, Channels};
 use stdlib::shared::yaml;
 
 /// A configuration file, read.
@@ -20,9 +21,20 @@ pub struct Config {
     /// The file.
     pub path: PathBuf,
     values: Vec<(String, Value, Site)>,
+    /// How the project reaches people and services, by name.
+    pub channels: Channels,
 }
 
 const NAMES: [&str; 2] = ["hlrun.yaml", "hlrun.yml"];
+
+/// The one key that is no flag.
+const CHANNELS: &str = "channels";
+
+/// The channels of the configuration that this command line finds.
+pub fn channels() -> Channels {
+    let argv = super::args::with_command(std::env::args_os().collect());
+    find(&argv).ok().flatten().map(|config| config.channels).unwrap_or_default()
+}
 
 /// The project's directory above a place: the first with an `hlrun.yaml`.
 pub fn above(place: &Path) -> Option<PathBuf> {
@@ -62,13 +74,16 @@ fn read(path: &Path) -> Result<Config, Vec<Error>> {
     let name = path.display().to_string();
     let text = std::fs::read_to_string(path).map_err(|e| vec![Error::playbook(format!("cannot read {name}: {e}"))])?;
     let root = yaml::parse(&name, &text)?;
-    let values = match root.data {
-        yaml::Data::Map(entries) => entries.into_iter().map(|e| (e.key, e.value.to_json(), e.site)).collect(),
+    let mut entries = match root.data {
+        yaml::Data::Map(entries) => entries,
         _ if root.is_null() => Vec::new(),
         _ => return Err(vec![Error::playbook(format!("a configuration is a map, not {}", root.kind())).at(root.site)]),
     };
+    let channels = entries.iter().find(|e| e.key == CHANNELS).map(|e| channel::read(&e.value)).transpose()?;
+    entries.retain(|e| e.key != CHANNELS);
+    let values = entries.into_iter().map(|e| (e.key, e.value.to_json(), e.site)).collect();
     let dir = path.parent().map(Path::to_path_buf).unwrap_or_default();
-    Ok(Config { dir, path: path.to_path_buf(), values })
+    Ok(Config { dir, path: path.to_path_buf(), values, channels: channels.unwrap_or_default() })
 }
 
 impl Config {
@@ -81,7 +96,7 @@ impl Config {
             let flag = key.replace('-', "_");
             if !flags.contains_key(&flag) {
                 let error = Error::playbook(format!("unknown setting `{key}`")).at(site.clone());
-                errors.push(match nearest(&flag, flags.keys().map(String::as_str)) {
+                errors.push(match nearest(&flag, flags.keys().map(String::as_str).chain([CHANNELS])) {
                     Some(near) => error.hint(format!("did you mean `{near}`?")),
                     None => error.hint("hlrun config lists them"),
                 });

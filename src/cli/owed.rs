@@ -36,12 +36,30 @@ pub fn owed(args: &OwedArgs, project: Option<PathBuf>) -> u8 {
         false if args.pay => pay(&due, &debts).max(reboot(args, project, &due)),
         false if args.forget => 0,
         false => {
-            screen::out(
-                "\nhlrun owed --pay pays it, and so does the next run of the playbook, but for reboots; --forget if it was done by hand",
-            );
+            // Messages and reboots are nothing that a playbook brings about.
+            let next = match due.iter().all(|debt| matches!(debt.kind, Owing::Message | Owing::Reboot)) {
+                true => "",
+                false => ", and so does the next run of the playbook, but for reboots",
+            };
+            screen::out(&format!("\nhlrun owed --pay pays it{next}; --forget if it was done by hand"));
             0
         }
     }
+}
+
+/// Send the messages that runs of a playbook owe, by these channels. Returns the exit code.
+pub fn messages(runtime: Runtime, playbook: &Path, channels: &[String]) -> u8 {
+    let paid = match runtime.pay_messages(playbook, channels) {
+        Ok(paid) => paid,
+        Err(error) => return screen::fail(&[error]),
+    };
+    for (channel, title, why) in &paid {
+        match why {
+            None => screen::out(&format!("sent to {channel}: \"{title}\"")),
+            Some(why) => screen::err(&format!("not delivered to {channel}: {why}; it is still owed")),
+        }
+    }
+    if paid.iter().any(|(.., why)| why.is_some()) { 2 } else { 0 }
 }
 
 fn described(debt: &Debt) -> String {
@@ -51,6 +69,12 @@ fn described(debt: &Debt) -> String {
     let Debt { host, play, handler, run, .. } = debt;
     match debt.kind {
         Owing::Handler => format!("{handler} on {host} (play \"{play}\" of {playbook}, run {run})"),
+        Owing::Message => {
+            let message = &debt.captures["message"];
+            let title = [&message["title"], &message["body"]].into_iter().find_map(|text| text.as_str());
+            let title = title.and_then(|text| text.lines().next()).unwrap_or_default();
+            format!("notification to {handler}: \"{title}\" ({playbook}, run {run})")
+        }
         Owing::Missed => format!("{host} was unreachable: it missed {playbook} from play \"{play}\" on (run {run})"),
         Owing::Reboot => format!("{host} waits for a reboot: {} (since run {run})", debt.reasons().join(", ")),
     }
@@ -123,12 +147,15 @@ fn agreed(hosts: &[&str]) -> bool {
 /// Run what pays the debts: first go on with what was missed, which may pay handlers too. Returns the exit code.
 fn pay(due: &[Debt], debts: &Debts) -> u8 {
     let mut worst = 0;
-    for kind in [Owing::Missed, Owing::Handler] {
+    for kind in [Owing::Missed, Owing::Handler, Owing::Message] {
         // One run pays all debts of the same run, or of the same playbook.
         let mut groups: BTreeMap<&str, (&Debt, Vec<&str>)> = BTreeMap::new();
         for debt in due.iter().filter(|debt| debt.kind == kind) {
             let key = if kind == Owing::Missed { &debt.run } else { &debt.playbook };
-            groups.entry(key).or_insert_with(|| (debt, Vec::new())).1.push(&debt.host);
+            groups.entry(key).or_insert_with(|| (debt, Vec::new())).1.push(match kind {
+                Owing::Message => &debt.handler,
+                _ => &debt.host,
+            });
         }
         for (debt, hosts) in groups.into_values() {
             // What went on meanwhile may have paid it.
@@ -138,6 +165,7 @@ fn pay(due: &[Debt], debts: &Debts) -> u8 {
             let hosts = hosts.join(",");
             let more = match kind {
                 Owing::Missed => vec!["--resume", &debt.run, "--only-hosts", &hosts],
+                Owing::Message => vec!["--only-messages", "--only-hosts", &hosts],
                 Owing::Handler | Owing::Reboot => vec!["--only-owed", "--only-hosts", &hosts],
             };
             worst = worst.max(run(&debt.run, &more));

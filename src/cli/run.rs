@@ -71,6 +71,7 @@ pub fn options(args: &ConnectionArgs, project: Option<PathBuf>) -> Result<Option
         read_timeout: span("read-timeout", &args.read_timeout)?,
         stuck_after: span("stuck-after", &args.stuck_after)?,
         persist: span("ssh-persist", &args.ssh_persist)?,
+        channels: super::config::channels(),
         project,
         ..Options::default()
     })
@@ -147,6 +148,9 @@ pub fn run(
         return screen::fail(&errors);
     }
     let mut runtime = Runtime::new(inventory.clone(), options);
+    if args.only_messages {
+        return super::owed::messages(runtime, &args.playbook, &args.only_hosts);
+    }
     if listing {
         return list(&args, &program, &inventory);
     }

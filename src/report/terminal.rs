@@ -144,7 +144,7 @@ impl Terminal {
         if matches!(record.status, Status::Changed | Status::WouldChange) {
             *self.changes.entry(record.host.clone()).or_default() += 1;
         }
-        let quiet = matches!(record.status, Status::Ok | Status::Skipped);
+        let quiet = matches!(record.status, Status::Ok | Status::Skipped) && record.notes.is_empty();
         if self.view.terse || (quiet && self.view.verbose == 0 && !self.view.prompt) {
             return;
         }
@@ -181,6 +181,7 @@ impl Terminal {
         if let Some(reason) = &record.reason {
             lines.push(format!("  {}", self.paint.dim(reason)));
         }
+        lines.extend(record.notes.iter().map(|note| format!("  {}", self.paint.purple(note))));
         if let Some(error) = record.error.as_ref().filter(|_| record.ignored) {
             lines.push(format!("  {}", self.paint.dim(&error.message)));
         }

@@ -2,7 +2,7 @@
 //! only predicted so far.
 
 use super::link::{Link, Place, Watch};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 pub(super) struct Keep {
     pub runtime: tokio::runtime::Runtime,
     links: Mutex<HashMap<String, Arc<Link>>>,
-    pending: Mutex<BTreeSet<String>>,
+    pending: Mutex<BTreeMap<String, BTreeSet<String>>>,
 }
 
 impl Keep {
@@ -43,8 +43,8 @@ impl Keep {
         link
     }
 
-    /// The hosts on which a change was only predicted.
-    pub fn pending(&self) -> MutexGuard<'_, BTreeSet<String>> {
+    /// The hosts on which a change was only predicted, and of what.
+    pub fn pending(&self) -> MutexGuard<'_, BTreeMap<String, BTreeSet<String>>> {
         self.pending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,15 +1,15 @@
 //! The line to one host, for a whole run: one connection, a shell per user, and what is lost with them.
 
 use crate::transport::{
-    Become, Connection, Engine, Keep, Local, Shell, Ssh, Stream, Target, Trouble, download, fetch, http, http_download,
-    live, upload, write,
+    Become, Connection, Engine, Keep, Local, Shell, Ssh, Stream, Target, Trouble, dial, download, fetch, http,
+    http_download, live, upload, write,
 };
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
-use stdlib::contract::{Await, Command, Error, Kind, Output, Request, Result, Step, docker, refusal};
+use stdlib::contract::{Await, Command, Dial, Error, Kind, Output, Request, Result, Step, docker, refusal};
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
@@ -98,6 +98,13 @@ impl Link {
         self.freshen().await;
         let connection = self.connection().await?;
         self.bounded(http(&*connection, request), manner, &AtomicU32::new(0)).await
+    }
+
+    /// Ask something over TCP. A connection lost on the way is made again, once.
+    pub async fn dial(&self, question: &Dial, manner: &Manner) -> Result<Output> {
+        self.freshen().await;
+        let connection = self.connection().await?;
+        self.bounded(dial(&*connection, question), manner, &AtomicU32::new(0)).await
     }
 
     /// Ask the host's Docker engine. A connection lost on the way is made again, once, and so is the line to an
@@ -202,6 +209,7 @@ impl Link {
                 let connection = self.connection().await?;
                 self.bounded(download(&*connection, whom, files, &group), manner, &group).await
             }
+            Step::Send(_) => return Err(Error::bug("a message goes from the controller, by no host's line")),
             Step::Docker(call) => self.docker(call, manner, sink).await.map_err(|trouble| unfinished(trouble, call)),
             Step::Await(wait) => return self.wait_for(wait, manner, sink).await,
         };

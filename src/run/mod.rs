@@ -19,6 +19,7 @@ mod stage;
 mod stuck;
 mod summary;
 mod tags;
+mod tell;
 mod undo;
 mod vault;
 mod visit;
@@ -206,6 +207,7 @@ impl Runtime {
                 });
             }
         }
+        errors.extend(tell::wrong(&self.inventory, &self.options, survey));
         errors.extend(resume::differences(&self.options, &self.start(program), &self.roots(program)));
         errors.extend(self.inventory.test_vault());
         if errors.is_empty() { Ok(()) } else { Err(errors) }
@@ -258,6 +260,11 @@ impl Runtime {
         let bus = Bus::new(&id, std::mem::take(&mut self.listeners));
         let hide = bus.clone();
         self.inventory.vault().watch(move |secret| hide.hide(secret));
+        // Before anything is told: what a channel keeps secret may come up anywhere.
+        for (name, _) in &program.survey.channels {
+            let found = tell::channel(&self.inventory, &self.options, name);
+            found.iter().flat_map(|(_, channel)| channel.secrets()).for_each(|secret| bus.hide(&secret));
+        }
         let limit = self.options.limit.as_ref().map(|pattern| self.inventory.select(pattern).unwrap_or_default());
         let limit: Option<BTreeSet<String>> = limit.map(|hosts| hosts.into_iter().collect());
         let hosts = self.inventory.hosts().into_iter().map(str::to_owned);

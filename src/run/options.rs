@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
+use stdlib::shared::channel::Channels;
 
 /// How a run is to be made. `Options::default()` runs everything on every host, for real.
 #[derive(Debug, Clone)]
@@ -63,6 +64,8 @@ pub struct Options {
     pub state: Option<PathBuf>,
     /// A private directory for connection sockets.
     pub runtime: PathBuf,
+    /// The project's channels to people and services, as its configuration has them.
+    pub channels: Channels,
     /// Where files are looked for after the playbook's own directory.
     pub project: Option<PathBuf>,
 }
@@ -105,6 +108,7 @@ impl Default for Options {
             origin: None,
             state: Some(state_dir()),
             runtime: runtime_dir(),
+            channels: Channels::new(),
             project: None,
         }
     }

@@ -18,6 +18,8 @@ pub enum Owing {
     Handler,
     /// The host could not be reached: it missed the rest of a playbook.
     Missed,
+    /// A message could not be delivered. The handler is its channel, and what it says is captured.
+    Message,
     /// The host was left waiting for a reboot.
     Reboot,
 }
@@ -106,6 +108,9 @@ impl Debts {
 }
 
 fn same(a: &Debt, b: &Debt) -> bool {
+    if a.kind == Owing::Message {
+        return a == b;
+    }
     if a.kind == Owing::Reboot && b.kind == Owing::Reboot {
         return a.host == b.host;
     }

@@ -95,7 +95,9 @@ impl Play for PlayState {
         self.spec.forks.unwrap_or(self.run.options.forks).max(1)
     }
     fn actor(self: Arc<Self>, host: &str) -> Arc<dyn Actor> {
-        self.run.count(host, |_| {});
+        if !self.spec.aside {
+            self.run.count(host, |_| {});
+        }
         Arc::new(Session::new(Arc::clone(&self.run), self, host))
     }
     fn begin_batch(&self, hosts: &[String]) {

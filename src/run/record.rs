@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use stdlib::contract::replay::{Exchange, print, written};
-use stdlib::contract::{Asset, Command, Output, Request, Result, Step, docker};
+use stdlib::contract::{Asset, Command, Dial, Output, Request, Result, Step, docker};
 
 /// Notes every exchange with a host.
 #[derive(Default)]
@@ -46,6 +46,15 @@ impl Recorder {
         };
         let stdout = assets.iter().map(line).collect::<String>().into_bytes();
         self.read(format!("tree {path}"), Output { stdout, ..Output::default() });
+    }
+
+    pub(super) fn dialled(&self, dial: &Dial, output: &Output) {
+        self.read(dial.line(), output.clone());
+    }
+
+    pub(super) fn channel(&self, name: &str, config: &serde_json::Value) {
+        let stdout = format!("{config}\n").into_bytes();
+        self.read(format!("channel {name}"), Output { stdout, ..Output::default() });
     }
 
     pub(super) fn got(&self, url: &str, body: &[u8]) {

@@ -8,7 +8,7 @@ use super::ahead::Ahead;
 use super::link::{Link, Manner, scoped};
 use super::memory::{Call, Frame, How};
 use super::playing::PlayState;
-use super::resume::Key;
+use super::resume::{Key, Replay};
 use super::shared::Shared;
 use super::stuck;
 use crate::inventory::Overlay;
@@ -46,6 +46,8 @@ struct Now {
     at: Site,
     /// Whether the call under way asked for its content to be withheld.
     sensitive: bool,
+    /// Whether the call under way tells people something.
+    sending: bool,
     /// Whether an operation reads, rather than a question of the playbook's own.
     operating: bool,
     /// Failures that were thrown and may still be caught.
@@ -233,6 +235,31 @@ impl Session {
         self.run.bus.redacted(text)
     }
 
+    /// Whether the call under way is no part of the playbook's work: a message outside of plays.
+    fn aside(&self) -> bool {
+        let spec = &self.play.spec;
+        spec.aside || (spec.name.is_empty() && !spec.nested && self.now().sending)
+    }
+
+    /// What the run that is resumed saw, where that matters here.
+    fn replay(&self) -> Option<&Replay> {
+        self.run.replay.as_ref().filter(|_| !self.aside())
+    }
+
+    /// Remember something, where it belongs to the playbook's work.
+    fn note(&self, frame: impl FnOnce() -> Frame) {
+        if !self.aside() {
+            self.run.note(frame);
+        }
+    }
+
+    /// Count something on this host, likewise.
+    fn count(&self, how: impl FnOnce(&mut crate::report::Stats)) {
+        if !self.aside() {
+            self.run.count(&self.host, how);
+        }
+    }
+
     /// Which host this is, in the memory of a run.
     fn key(&self) -> Key {
         (self.origin().to_owned(), self.host.clone())
@@ -240,12 +267,12 @@ impl Session {
 
     /// Whether what comes now was done by the run that is resumed.
     fn again(&self) -> bool {
-        self.run.replay.as_ref().is_some_and(|replay| replay.pending(&self.key()))
+        self.replay().is_some_and(|replay| replay.pending(&self.key()))
     }
 
     /// Tell, once, that the host goes on by itself.
     fn goes_on(&self) {
-        if let Some(done) = self.run.replay.as_ref().and_then(|replay| replay.over(&self.key())) {
+        if let Some(done) = self.replay().and_then(|replay| replay.over(&self.key())) {
             self.run.bus.emit(Event::HostResume { host: self.host.clone(), done });
         }
     }
@@ -270,7 +297,7 @@ impl Session {
             let handler = handler.map(|(name, _)| name.clone());
             (now.args.take(), std::mem::take(&mut now.attempts), std::mem::take(&mut now.assets), handler)
         };
-        self.run.note(|| match again {
+        self.note(|| match again {
             Some(call) => Frame::Call(Box::new(Call { replayed: true, ..*call })),
             None => {
                 let record = Record { steps: Vec::new(), diff: Vec::new(), before: Value::Null, ..record };

@@ -261,12 +261,24 @@ impl Shared {
 
     /// Whether a change on the host was only predicted.
     pub fn pending(&self, host: &str) -> bool {
-        self.keep.pending().contains(host)
+        self.keep.pending().contains_key(host)
     }
 
-    /// A change on the host was only predicted.
-    pub fn set_pending(&self, host: &str) {
-        self.keep.pending().insert(host.to_owned());
+    /// A change on the host was only predicted, of this subject.
+    pub fn set_pending(&self, host: &str, subject: &str) {
+        self.keep.pending().entry(host.to_owned()).or_default().insert(subject.to_owned());
+    }
+
+    /// Whether a change on the host was only predicted whose subject is this path, or lies below or above it.
+    pub fn foretold(&self, host: &str, path: &str) -> bool {
+        let below =
+            |path: &str, dir: &str| path.strip_prefix(dir).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        let path = path.trim_end_matches('/');
+        self.keep.pending().get(host).is_some_and(|subjects| {
+            let paths =
+                subjects.iter().filter(|subject| subject.starts_with('/')).map(|subject| subject.trim_end_matches('/'));
+            paths.into_iter().any(|other| below(other, path) || below(path, other))
+        })
     }
 
     /// What is known of a host.
@@ -332,7 +344,7 @@ impl Shared {
         }
     }
 
-    fn debt(&self, play: &str, host: &str, handler: &str, captures: Value) -> Debt {
+    pub(super) fn debt(&self, play: &str, host: &str, handler: &str, captures: Value) -> Debt {
         let word = str::to_owned;
         Debt {
             kind: Owing::Handler,

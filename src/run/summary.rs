@@ -2,7 +2,7 @@
 
 use super::shared::Shared;
 use serde_json::{Map, Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use stdlib::contract::Error;
 
 /// Changes of one host that are told one by one; more are counted.
@@ -12,6 +12,7 @@ const LISTED: usize = 12;
 #[derive(Default)]
 pub(super) struct Story {
     changes: BTreeMap<String, Vec<String>>,
+    notes: BTreeMap<String, BTreeSet<String>>,
     errors: BTreeMap<String, String>,
 }
 
@@ -20,6 +21,10 @@ impl Story {
     pub fn changed(&mut self, host: &str, operation: &str, subject: &str) {
         let what = format!("{operation} {}", subject.lines().next().unwrap_or_default());
         self.changes.entry(host.to_owned()).or_default().push(what.trim_end().to_owned());
+    }
+    /// There is more that a person should know.
+    pub fn noted(&mut self, host: &str, notes: &[String]) {
+        self.notes.entry(host.to_owned()).or_default().extend(notes.iter().cloned());
     }
     /// A host has failed, or could not be reached.
     pub fn failed(&mut self, host: &str, error: &Error) {
@@ -65,7 +70,14 @@ impl Shared {
                     body.push(format!("  and {} more", changes.len() - LISTED));
                 }
             }
+            let notes =
+                story.notes.iter().flat_map(|(host, notes)| notes.iter().take(LISTED).map(move |note| (host, note)));
+            body.extend(notes.map(|(host, note)| format!("{host}: {note}")));
         });
+        if body.is_empty() {
+            let be = if stats.len() == 1 { "is as it" } else { "are as they" };
+            body.push(format!("{} {be} should be", plural(stats.len() as u64, "host")));
+        }
         let hosts: Map<String, Value> = stats.iter().map(|(host, stats)| (host.clone(), json!(stats))).collect();
         json!({
             "id": self.id, "playbook": name, "check": check, "ok": ok, "verdict": verdict, "title": title,

@@ -1,7 +1,7 @@
 //! The modules as Rhai sees them: arguments become JSON, results become values, and what a script may
 //! say about any call (`changed_when`, `failed_when`, retries) is said here.
 
-use super::stage::Patience;
+use super::stage::{Patience, PlaySpec};
 use super::value::{Answer, Rhai, from_json, throw, to_json};
 use super::{HostContext, Tag, site};
 use rhai::{Dynamic, Engine, FnPtr, FuncRegistration, Module, NativeCallContext, RhaiFunc};
@@ -76,7 +76,13 @@ fn prepare<'a>(
     entry: &'static Entry,
     args: &mut [&mut Dynamic],
 ) -> std::result::Result<Call<'a>, Stop> {
-    let host = Tag::of(ctx).and_then(|tag| tag.host).ok_or_else(|| {
+    let tag = Tag::of(ctx);
+    let host = tag.as_ref().and_then(|tag| tag.host.clone());
+    let host = match tag.filter(|_| host.is_none() && entry.sends()) {
+        Some(tag) => Some(controller(ctx, &tag)?),
+        None => host,
+    };
+    let host = host.ok_or_else(|| {
         Error::playbook(format!("{} needs a host to work on", entry.path()))
             .hint("call it inside play(\"...\", \"all\", |host| { ... }), or on(\"localhost\", || ...)")
     })?;
@@ -110,6 +116,13 @@ fn prepare<'a>(
     let args = entry.arguments(subject, named)?;
     let subject = entry.subject().and_then(|p| args.get(&p.name)).map(shown).unwrap_or_default();
     Ok(Call { ctx, host, entry, args, subject, changed_when, failed_when, at: site(ctx) })
+}
+
+/// The controller, for what needs no host.
+fn controller(ctx: &NativeCallContext, tag: &Tag) -> Result<Arc<HostContext>, Error> {
+    let spec =
+        PlaySpec { pattern: "localhost".to_owned(), at: site(ctx), nested: true, aside: true, ..PlaySpec::default() };
+    Ok(HostContext::new(tag.stage.play(spec)?.actor("localhost")))
 }
 
 /// A subject as a report shows it.

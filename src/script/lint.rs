@@ -477,6 +477,7 @@ impl Checker<'_> {
         let mut params: Vec<Param> = Vec::new();
         let mut plays = Vec::new();
         let mut patterns = Vec::new();
+        let mut channels = Vec::new();
         let mut handlers = Vec::new();
         let mut errors = Vec::new();
         let mut vars = BTreeSet::new();
@@ -488,6 +489,11 @@ impl Checker<'_> {
             let main = number == 0;
             file.ast.walk(&mut |path| {
                 let Some((call, pos, false)) = path.last().and_then(calls) else { return true };
+                if let Some(found) = channel(call).map(|name| (name, file.site(pos)))
+                    && !channels.contains(&found)
+                {
+                    channels.push(found);
+                }
                 if !call.namespace.is_empty()
                     || !seen.insert((file.name.clone(), pos.line(), pos.position(), call.name.to_string()))
                 {
@@ -539,10 +545,22 @@ impl Checker<'_> {
         self.survey.params = params;
         self.survey.plays = plays;
         self.survey.patterns = patterns;
+        self.survey.channels = channels;
         self.survey.handlers = handlers;
         self.survey.vars = (!open).then_some(vars);
         self.errors.extend(errors);
     }
+}
+
+/// The channel that a call sends something by, where it is written out.
+fn channel(call: &FnCallExpr) -> Option<String> {
+    if call.namespace.is_empty() {
+        return None;
+    }
+    let entry = stdlib::entry(call.namespace.root(), call.name.as_str()).filter(|entry| entry.sends())?;
+    let first = call.args.first()?.get_literal_value(None)?;
+    let named = first.as_map_ref().ok().and_then(|map| map.get(entry.subject()?.name.as_str()).cloned());
+    named.unwrap_or(first).into_immutable_string().ok().map(|name| name.to_string())
 }
 
 /// The handlers that a function of this file may ask for, itself or through others of it.

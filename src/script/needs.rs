@@ -147,6 +147,7 @@ impl Seeker<'_> {
     fn qualified(&self, root: &str, name: &str, seen: &mut Vec<String>) -> bool {
         match self.file.imports.get(root) {
             Some(imported) => Seeker { file: imported, needing: &BTreeSet::new() }.function(name, seen),
+            None if stdlib::entry(root, name).is_some_and(|entry| entry.sends()) => false,
             None => stdlib::modules().iter().any(|module| module.name == root),
         }
     }

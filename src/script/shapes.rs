@@ -147,7 +147,7 @@ pub(super) fn without_host(call: &FnCallExpr) -> Option<Error> {
     if !call.namespace.is_empty() {
         let (root, name) = (call.namespace.root(), call.name.as_str());
         let module = stdlib::modules().iter().find(|module| module.name == root)?;
-        let entry = module.entries.iter().find(|entry| entry.name == name)?;
+        let entry = module.entries.iter().find(|entry| entry.name == name && !entry.sends())?;
         let error = Error::playbook(format!("{} needs a host to work on", entry.path()));
         return Some(error.hint("call it inside play(\"...\", \"all\", |host| { ... }), or on(\"localhost\", || ...)"));
     }

@@ -139,6 +139,9 @@ pub struct PlaySpec {
     pub at: Site,
     /// Whether it is an `on` inside another play: neither limit nor failures elsewhere apply.
     pub nested: bool,
+    /// Whether it is no part of the playbook's work, as a message about it: it is not counted, and a resumed run
+    /// does it again.
+    pub aside: bool,
     /// The host whose play an `on` stands in: what is chosen there is chosen here.
     pub origin: Option<String>,
     /// The sizes of its batches; the last one repeats.

@@ -16,6 +16,8 @@ pub struct Survey {
     pub plays: Vec<PlayFound>,
     /// Host patterns written out in `on` and `hosts`.
     pub patterns: Vec<(String, Site)>,
+    /// Channels written out in calls that send something.
+    pub channels: Vec<(String, Site)>,
     /// Host variables written out as `host.vars.NAME`.
     pub variables: Vec<(String, Site)>,
     /// The names in `vars` of its plays; nothing where they are not all written out.

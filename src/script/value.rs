@@ -178,6 +178,9 @@ pub fn register(engine: &mut Engine) {
     engine.register_get("diff", |a: &mut Answer| {
         render(&a.0.diff, &a.0.subject).into_iter().map(Dynamic::from).collect::<rhai::Array>()
     });
+    engine.register_get("notes", |a: &mut Answer| {
+        a.0.notes.iter().map(|note| note.clone().into()).collect::<rhai::Array>()
+    });
     engine.register_fn("json", |ctx: NativeCallContext, a: &mut Answer| -> Rhai<Dynamic> {
         match a.0.status {
             Status::Unknown => {

@@ -4,6 +4,7 @@
 //! standard input. So nothing is needed on a host but a POSIX shell and coreutils or busybox, no value
 //! ever passes through the login shell, and ssh and local connections differ in one function.
 
+mod dial;
 mod docker;
 mod download;
 mod elevate;
@@ -13,11 +14,13 @@ mod http;
 pub mod keys;
 mod live;
 mod local;
+mod mail;
 mod scan;
 mod shell;
 mod ssh;
 mod tree;
 
+pub use dial::dial;
 pub use docker::{Engine, Trouble};
 pub use download::download as http_download;
 pub use elevate::{Become, Method};
@@ -25,6 +28,7 @@ pub use files::{asset, asset_tree, fetch, find, write};
 pub use http::{get as http_get, http};
 pub use live::{Keep, Sink, Stream, live};
 pub use local::Local;
+pub use mail::mail;
 pub use shell::Shell;
 pub use ssh::{HostKeys, Ssh, Target, close_idle, config_lines};
 pub use tree::{download, upload};

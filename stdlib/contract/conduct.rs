@@ -1,7 +1,9 @@
 //! The one place where an operation meets time: read, compare, change, and verify by reading again.
 
 use super::host::{refusal, refused};
-use super::{Action, Change, Error, Host, Need, Operation, Output, Refresh, Result, Status, Step, diff, docker};
+use super::{
+    Action, Change, Error, Host, Kind, Need, Operation, Output, Refresh, Rescue, Result, Status, Step, diff, docker,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -35,6 +37,8 @@ pub struct Outcome {
     pub output: Option<Output>,
     /// Why it was skipped or is unknown.
     pub reason: Option<String>,
+    /// What a person should know besides.
+    pub notes: Vec<String>,
     /// Whether its content is withheld.
     pub sensitive: bool,
 }
@@ -49,6 +53,7 @@ impl Outcome {
             after: Value::Null,
             output: None,
             reason: None,
+            notes: Vec::new(),
             sensitive: false,
         }
     }
@@ -70,16 +75,22 @@ pub async fn conduct<O: Operation>(mut op: O, host: &dyn Host, mode: Mode) -> Re
     let planned = plan(&mut op, host, mode, &mut doubt).await;
     let (refresh, now, want, changes) = match (planned, doubt) {
         (Ok(planned), _) => planned,
-        (Err(error), Some(doubt)) if error.kind == super::Kind::Host => {
+        (Err(error), Some(doubt)) if error.kind == Kind::Host => {
             return Ok(Outcome::unknown(format!("{doubt}: {}", error.message)));
         }
         (Err(error), _) => return Err(error),
     };
+    if mode == (Mode::Check { pending: true })
+        && let Some(path) = op.depends().into_iter().find(|path| host.foretold(path))
+    {
+        return Ok(Outcome::unknown(format!("depends on {path}, which would change")));
+    }
     let before = serialize(&now)?;
     let check = matches!(mode, Mode::Check { .. });
-    let reason = refresh.instead.filter(|_| check);
+    let reason = refresh.instead.filter(|_| check).or_else(|| op.remark());
     if changes.is_empty() {
-        return Ok(Outcome { before, sensitive, reason, steps: refresh.steps, ..Outcome::new(Status::Ok) });
+        let (notes, steps) = (op.notes(&[]), refresh.steps);
+        return Ok(Outcome { before, sensitive, reason, notes, steps, ..Outcome::new(Status::Ok) });
     }
     if mode == (Mode::Check { pending: false }) {
         op.premise(host.look(), &now).await?;
@@ -87,15 +98,26 @@ pub async fn conduct<O: Operation>(mut op: O, host: &dyn Host, mode: Mode) -> Re
     let mut steps = op.steps(&now, &want)?;
     if check {
         steps.splice(0..0, refresh.steps);
-        return Ok(Outcome { diff: changes, steps, before, sensitive, reason, ..Outcome::new(Status::WouldChange) });
+        let notes = op.notes(&[]);
+        return Ok(Outcome {
+            diff: changes,
+            steps,
+            before,
+            sensitive,
+            reason,
+            notes,
+            ..Outcome::new(Status::WouldChange)
+        });
     }
-    let (output, after) = apply(&op, host, &now, &want, &steps, diff).await?;
+    let (mut said, after) = apply(&op, host, &now, &want, &steps, diff).await?;
     steps.splice(0..0, refresh.steps);
-    Ok(Outcome { diff: changes, steps, before, after, output, sensitive, ..Outcome::new(Status::Changed) })
+    let (notes, output) = (op.notes(&said), said.pop());
+    let done = Outcome::new(Status::Changed);
+    Ok(Outcome { diff: changes, steps, before, after, output, sensitive, reason, notes, ..done })
 }
 
-/// Keep what goes away, take the steps, and read again: what the last command printed, and the state then, which
-/// must compare as the wanted one.
+/// Keep what goes away, take the steps, and read again: what the steps printed, and the state then, which must compare
+/// as the wanted one.
 pub(super) async fn apply<O: Operation>(
     op: &O,
     host: &dyn Host,
@@ -103,11 +125,15 @@ pub(super) async fn apply<O: Operation>(
     want: &O::State,
     steps: &[Step],
     compare: fn(&Value, &Value) -> Vec<Change>,
-) -> Result<(Option<Output>, Value)> {
+) -> Result<(Vec<Output>, Value)> {
     for keepsake in op.keeps(now, want) {
         host.keep(&keepsake).await;
     }
-    let output = take(host, steps).await.map_err(|error| op.explain(error))?;
+    let mut said = Vec::new();
+    if let Err(error) = take(host, steps, &mut said).await {
+        let rescue = steps.get(said.len()).and_then(|failed| op.rescue(now, want, failed));
+        return Err(rescued(op.explain(error), rescue, host).await);
+    }
     let after = serialize(&op.read(host.look()).await?)?;
     let left = compare(&after, &serialize(want)?);
     if let Some(first) = left.first() {
@@ -115,7 +141,7 @@ pub(super) async fn apply<O: Operation>(
         return Err(Error::host(format!("applied, but the host still differs: {}{rest}", first.summary()))
             .hint("something on the host puts it back, or the command that should change it did nothing"));
     }
-    Ok((output, after))
+    Ok((said, after))
 }
 
 type Plan<S> = (Refresh, S, S, Vec<Change>);
@@ -129,7 +155,9 @@ async fn plan<O: Operation>(
     op.prepare(host.look()).await?;
     let refresh = op.refresh(host.look()).await?;
     match mode {
-        Mode::Apply => drop(take(host, &refresh.steps).await.map_err(|error| op.explain(error))?),
+        Mode::Apply => {
+            take(host, &refresh.steps, &mut Vec::new()).await.map_err(|error| op.explain(error))?;
+        }
         Mode::Check { .. } => *doubt = refresh.instead.clone().or(doubt.take()),
     }
     let now = op.read(host.look()).await?;
@@ -149,14 +177,16 @@ pub async fn act<A: Action>(mut action: A, host: &dyn Host, mode: Mode, any_code
     match ready.await {
         Ok(Need::Run) => {}
         Ok(Need::Skip(reason)) => return Ok(Outcome::skipped(reason)),
-        Err(error) if mode == (Mode::Check { pending: true }) && error.kind == super::Kind::Host => {
+        Err(error) if mode == (Mode::Check { pending: true }) && error.kind == Kind::Host => {
             return Ok(Outcome::unknown(format!("depends on changes above: {}", error.message)));
         }
         Err(error) => return Err(error),
     }
     let steps = action.steps()?;
     if matches!(mode, Mode::Check { .. }) {
-        return Ok(Outcome { steps, sensitive, ..Outcome::unknown(action.foretold()) });
+        let status = if action.harmless() { Status::Skipped } else { Status::Unknown };
+        let reason = Some(action.foretold().to_owned());
+        return Ok(Outcome { steps, sensitive, reason, ..Outcome::new(status) });
     }
     let output = if any_code {
         let mut last = None;
@@ -165,15 +195,31 @@ pub async fn act<A: Action>(mut action: A, host: &dyn Host, mode: Mode, any_code
         }
         last
     } else {
-        take(host, &steps).await.map_err(|error| action.explain(error))?
+        let mut said = Vec::new();
+        take(host, &steps, &mut said).await.map_err(|error| action.explain(error))?;
+        said.pop()
     };
-    let changed = output.as_ref().is_none_or(|output| action.changed(output));
+    let changed = !action.harmless() && output.as_ref().is_none_or(|output| action.changed(output));
     let status = if changed { Status::Changed } else { Status::Ok };
     Ok(Outcome { steps, output, sensitive, ..Outcome::new(status) })
 }
 
-async fn take(host: &dyn Host, steps: &[Step]) -> Result<Option<Output>> {
-    let mut last = None;
+/// Save what can be saved after a failure: its error, which says so. Where the host does not answer, nothing can.
+async fn rescued(error: Error, rescue: Option<Rescue>, host: &dyn Host) -> Error {
+    let Some(rescue) = rescue.filter(|_| matches!(error.kind, Kind::Host | Kind::Timeout)) else { return error };
+    let mut error = error;
+    match take(host, &rescue.steps, &mut Vec::new()).await {
+        Ok(_) => error.message += &format!("; {}", rescue.done),
+        Err(second) => {
+            error.message += &format!("; and the way back failed: {}", second.message);
+            error.hints.extend(second.hints.clone());
+        }
+    }
+    error
+}
+
+/// Take the steps, one after the other; `said` is what those printed that succeeded.
+async fn take(host: &dyn Host, steps: &[Step], said: &mut Vec<Output>) -> Result<()> {
     for step in steps {
         let output = host.change(step).await?;
         match step {
@@ -185,10 +231,10 @@ async fn take(host: &dyn Host, steps: &[Step]) -> Result<Option<Output>> {
                 error.message += &format!(" ({} s after {})", wait.timeout.as_secs(), wait.after);
                 return Err(error);
             }
-            _ => last = Some(output),
+            _ => said.push(output),
         }
     }
-    Ok(last)
+    Ok(())
 }
 
 pub(super) fn serialize<T: Serialize>(state: &T) -> Result<Value> {
@@ -265,5 +311,48 @@ mod tests {
         assert_eq!(failed.message, "explained");
         let idle = conducted("2", "! fetch\n? show\n= 1\n! set 2\n? show\n= 1\n", Mode::Apply).unwrap_err();
         assert!(idle.message.contains("still differs"), "{idle}");
+    }
+
+    /// A number whose way back is known.
+    #[derive(Deserialize, JsonSchema)]
+    struct Careful {
+        wanted: String,
+    }
+
+    impl Operation for Careful {
+        type State = String;
+        async fn read(&self, host: &dyn Look) -> Result<String> {
+            host.text(&Command::new("show")).await
+        }
+        fn want(&self, _now: &String) -> Result<String> {
+            Ok(self.wanted.clone())
+        }
+        fn steps(&self, _now: &String, want: &String) -> Result<Vec<Step>> {
+            Ok(vec![Command::new("fetch").into(), Command::new("set").arg(want).into()])
+        }
+        fn rescue(&self, now: &String, _want: &String, failed: &Step) -> Option<Rescue> {
+            let begun = failed.line().starts_with("set");
+            begun.then(|| Rescue { steps: Command::new("set").arg(now).into(), done: format!("{now} is back") })
+        }
+        fn remark(&self) -> Option<String> {
+            Some("by the way".to_owned())
+        }
+    }
+
+    #[test]
+    fn a_way_that_fails_is_gone_back_if_it_was_begun() {
+        let told = |transcript: &str| {
+            let host = Replay::new(transcript).unwrap();
+            let careful = Careful { wanted: "2".to_owned() };
+            let told = conduct(careful, &host, Mode::Apply).now_or_never().unwrap();
+            assert!(host.unmade().is_empty(), "{:?}", host.unmade());
+            told.map(|outcome| outcome.reason.unwrap()).unwrap_or_else(|error| error.message.clone())
+        };
+        let begun = "? show\n= 1\n! fetch\n! set 2\n- no\n* 1\n";
+        assert_eq!(told("? show\n= 1\n! fetch\n! set 2\n? show\n= 2\n"), "by the way");
+        assert_eq!(told("? show\n= 1\n! fetch\n- no\n* 1\n"), "fetch exited with 1: no");
+        assert_eq!(told(&format!("{begun}! set 1\n")), "set exited with 1: no; 1 is back");
+        let stuck = told(&format!("{begun}! set 1\n- stuck\n* 1\n"));
+        assert_eq!(stuck, "set exited with 1: no; and the way back failed: set exited with 1: stuck");
     }
 }

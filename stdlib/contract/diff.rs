@@ -122,7 +122,7 @@ fn short(value: &Value) -> String {
         Value::String(s) if s.is_empty() => "''".to_owned(),
         Value::String(s) if s.len() == 64 && s.chars().all(|c| c.is_ascii_hexdigit()) => format!("sha256:{}", &s[..12]),
         Value::String(s) if s.contains('\n') => format!("{} lines", s.lines().count()),
-        Value::String(s) => s.clone(),
+        Value::String(s) => abridged(s),
         Value::Object(_) if digest(value).is_some() => {
             let size = value.get("size").and_then(Value::as_u64).unwrap_or_default();
             format!("{size} bytes sha256:{}", &digest(value).unwrap_or_default().chars().take(12).collect::<String>())
@@ -133,6 +133,18 @@ fn short(value: &Value) -> String {
         Value::Array(items) => items.iter().map(short).collect::<Vec<_>>().join(", "),
         other => other.to_string(),
     }
+}
+
+/// A text with the first twelve digits of each digest in it, as docker shows them.
+fn abridged(text: &str) -> String {
+    let mut parts = text.split("sha256:");
+    let mut short = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let digits = part.bytes().take_while(u8::is_ascii_hexdigit).count();
+        let (kept, rest) = if digits == 64 { (&part[..12], &part[64..]) } else { (part, "") };
+        short += &format!("sha256:{kept}{rest}");
+    }
+    short
 }
 
 /// Differences as lines for a person: one line per plain value, a unified diff per text. `title` names
@@ -190,6 +202,14 @@ mod tests {
         let want = json!({ "mode": "0600", "owner": "root", "packages": { "curl": "8.1", "jq": "1.7" } });
         assert_eq!(render(&diff(&now, &want), "x"), ["~ mode 0644 -> 0600", "+ packages.jq 1.7"]);
         assert!(diff(&want, &want).is_empty());
+    }
+
+    #[test]
+    fn digests_are_abridged_as_docker_does_it() {
+        let image = |digit: &str| json!({ "image": format!("r:5000/web@sha256:{} (1)", digit.repeat(64)) });
+        let lines = render(&diff(&image("a"), &image("b")), "x");
+        assert_eq!(lines, ["~ image r:5000/web@sha256:aaaaaaaaaaaa (1) -> r:5000/web@sha256:bbbbbbbbbbbb (1)"]);
+        assert_eq!(short(&"sha256:ab".into()), "sha256:ab");
     }
 
     #[test]

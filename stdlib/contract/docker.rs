@@ -114,6 +114,8 @@ pub enum Verb {
     Version,
     /// All about the engine.
     Info,
+    /// What builds keep for the next one, and how large it is.
+    BuilderUsage,
     /// One thing, by name or id.
     Inspect {
         /// What it is.
@@ -316,11 +318,12 @@ impl From<Call> for Step {
 impl Call {
     /// Whether it changes nothing.
     pub fn reads(&self) -> bool {
-        use Verb::{Await, Distribution, Info, Inspect, List, Login, Logs, Version};
+        use Verb::{Await, BuilderUsage, Distribution, Info, Inspect, List, Login, Logs, Version};
         matches!(
             self.verb,
             Version
                 | Info
+                | BuilderUsage
                 | Inspect { .. }
                 | List { .. }
                 | Distribution { .. }
@@ -335,7 +338,12 @@ impl Call {
     }
     /// Whether an answer means success. What is already so (304) is as good.
     pub fn accepts(&self, code: i32) -> bool {
-        code == 0 || code == 304 && !matches!(self.verb, Verb::Exec(_))
+        match self.verb {
+            Verb::Exec(_) => code == 0,
+            // What is gone is removed.
+            Verb::Remove { .. } => [0, 304, 404].contains(&code),
+            _ => code == 0 || code == 304,
+        }
     }
     /// How long it may take by itself, beyond what any answer may.
     pub fn patience(&self) -> Option<Duration> {
@@ -366,9 +374,10 @@ pub fn refused(call: &Call, output: &Output) -> Error {
     let stderr = output.stderr_text();
     let said = stderr.lines().map(str::trim).rfind(|line| !line.is_empty()).unwrap_or_default();
     let message = match (&call.verb, said) {
-        (Verb::Exec(exec), "") => format!("{} in {} exited with {}", exec.program(), exec.name, output.code),
-        (Verb::Exec(exec), said) => {
-            format!("{} in {} exited with {}: {said}", exec.program(), exec.name, output.code)
+        // What is larger is no exit code, but a status of the engine.
+        (Verb::Exec(exec), said) if output.code < 300 => {
+            let said = if said.is_empty() { String::new() } else { format!(": {said}") };
+            format!("{} in {} exited with {}{said}", exec.program(), exec.name, output.code)
         }
         (_, "") => format!("docker answered {}", output.code),
         (_, said) => said.to_owned(),
@@ -380,6 +389,12 @@ pub fn refused(call: &Call, output: &Output) -> Error {
     }
     if has("unauthorized") || has("denied: ") || has("no basic auth credentials") || has("pull access denied") {
         return error.hint("if it is a private image: docker::login(registry, #{ user, password }) before it");
+    }
+    if has("network ") && has("not found") {
+        return error.hint("docker::network(name) before it makes the network");
+    }
+    if has("No such container") {
+        return error.hint("docker::containers(#{ all: true }) lists those that there are");
     }
     if has("toomanyrequests") {
         return error.hint("the registry counts pulls: docker::login(...) raises its limit, or wait");

@@ -1,6 +1,6 @@
 //! A host as modules see it: something to look at, and a stronger handle that changes it.
 
-use super::{Command, Error, Keepsake, Request, Result, Step, docker};
+use super::{Command, Dial, Error, Keepsake, Request, Result, Step, docker};
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -77,12 +77,21 @@ pub trait Look: Send + Sync {
     /// The answer to a request that only reads (GET, HEAD, OPTIONS), made from the host's point of view. Any
     /// status is an answer.
     async fn http(&self, request: &Request) -> Result<Output>;
+    /// The answer to a question over TCP that only reads, asked from the host's point of view.
+    async fn dial(&self, dial: &Dial) -> Result<Output>;
+    /// How the project reaches people by a channel of this name, all that is to be filled in filled in; its secrets
+    /// are hidden from then on.
+    async fn channel(&self, name: &str) -> Result<Value>;
     /// The answer of the host's Docker engine to a call that only reads. Any code is an answer.
     async fn docker(&self, call: &docker::Call) -> Result<Output>;
     /// A Jinja template rendered with the host's variables and these.
     async fn render(&self, name: &str, template: &str, vars: &BTreeMap<String, Value>) -> Result<String>;
     /// From now on, this is hidden in every report and in the journal.
     fn hide(&self, _secret: &str) {}
+    /// A text without what is hidden.
+    fn redacted(&self, text: &str) -> String {
+        text.to_owned()
+    }
 }
 
 impl dyn Look + '_ {
@@ -144,6 +153,10 @@ pub trait Host: Look {
     /// Keep something that the next steps take away. Where that cannot be done, undo says so: it is no reason
     /// not to take the steps.
     async fn keep(&self, _keepsake: &Keepsake) {}
+    /// Whether a change above, at this path or below or above it, was only predicted.
+    fn foretold(&self, _path: &str) -> bool {
+        false
+    }
     /// The same host, to look at.
     fn look(&self) -> &dyn Look;
 }

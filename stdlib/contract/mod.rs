@@ -2,6 +2,8 @@
 
 mod bytes;
 mod conduct;
+mod delivery;
+mod dial;
 mod diff;
 pub mod docker;
 mod error;
@@ -15,12 +17,14 @@ mod restore;
 mod step;
 
 pub use conduct::{Mode, Outcome, act, conduct};
+pub use delivery::{By, Delivery, Mail, Tls};
+pub use dial::{Ask, Dial};
 pub use diff::{Change, Content, diff, diff_back, render};
 pub use error::{Details, Error, Kind, Result, Site, nearest};
 pub use host::{Asset, Host, Look, Output, refusal, refused};
 pub use http::{Body, Download, REDIRECTS, Request};
-pub use module::{Entry, Module, Parameter, Role, Typed};
-pub use operation::{Action, Fact, Need, Operation, Reboot, Refresh};
+pub use module::{CHANNEL, Entry, Module, Parameter, Role, Typed, parameters};
+pub use operation::{Action, Fact, Need, Operation, Reboot, Refresh, Rescue};
 pub use record::{Record, Status};
 pub use restore::{Back, KEPT, Keepsake, Past, Restored, restore};
 pub use step::{Await, Command, Fetch, Source, Step, Upload, Write, quote};

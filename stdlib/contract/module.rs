@@ -10,6 +10,9 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use std::marker::PhantomData;
 
+/// The format, in a schema, of a parameter that names a channel of the project.
+pub const CHANNEL: &str = "channel";
+
 /// A module: one file, one namespace in playbooks.
 pub struct Module {
     /// Its name, such as `zfs`.
@@ -144,6 +147,10 @@ impl Entry {
     pub fn path(&self) -> String {
         format!("{}::{}", self.module, self.name)
     }
+    /// Whether it speaks by a channel of the project, from the controller, so that it needs no host.
+    pub fn sends(&self) -> bool {
+        self.subject().is_some_and(|subject| self.schema.as_value()["properties"][&subject.name]["format"] == CHANNEL)
+    }
     /// The parameter that comes first in a call.
     pub fn subject(&self) -> Option<&Parameter> {
         self.parameters.iter().find(|p| p.required)
@@ -267,7 +274,8 @@ fn parse<T: DeserializeOwned>(args: &Value) -> Result<T> {
     })
 }
 
-fn parameters(schema: &Schema) -> Vec<Parameter> {
+/// The parameters that a schema describes.
+pub fn parameters(schema: &Schema) -> Vec<Parameter> {
     let root = schema.as_value();
     let required: Vec<&str> = root["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     let properties = root["properties"].as_object().into_iter().flatten();

@@ -87,10 +87,37 @@ pub trait Operation: DeserializeOwned + JsonSchema + Send + Sync + 'static {
     fn sensitive(&self) -> bool {
         false
     }
+    /// What a person should know that no difference tells, such as packages that are held. `said` is what the steps
+    /// printed, if they were taken. Pure.
+    fn notes(&self, _said: &[Output]) -> Vec<String> {
+        Vec::new()
+    }
     /// The error of a step that failed, in this operation's own words. Pure.
     fn explain(&self, error: Error) -> Error {
         error
     }
+    /// What to do when a step has failed, so that the host is not left worse than it was. Pure.
+    fn rescue(&self, _now: &Self::State, _want: &Self::State, _failed: &Step) -> Option<Rescue> {
+        None
+    }
+    /// Paths on the host whose content decides what it does, as a stack's files do: where a change above was only
+    /// predicted of one of them, or of what is below or above it, check mode does not know what this would do. Pure.
+    fn depends(&self) -> Vec<&str> {
+        Vec::new()
+    }
+    /// What is worth telling whatever comes of it, such as a variable that nobody set.
+    fn remark(&self) -> Option<String> {
+        None
+    }
+}
+
+/// The way back from steps that were begun and failed.
+#[derive(Debug, Clone)]
+pub struct Rescue {
+    /// What is done.
+    pub steps: Vec<Step>,
+    /// What the error says then, such as `rolled back: web has nginx@sha256:... back`.
+    pub done: String,
 }
 
 /// What brings a host's own knowledge up to date. It is no change in itself: check mode leaves it out and
@@ -132,6 +159,11 @@ pub trait Action: DeserializeOwned + JsonSchema + Send + Sync + 'static {
     /// What check mode says of it.
     fn foretold(&self) -> &str {
         "it runs, and what it does is not known before it has run"
+    }
+    /// Whether it leaves everything as it is, as a message does: then it is no change, and check mode leaves it out
+    /// and says so, instead of calling it unknown.
+    fn harmless(&self) -> bool {
+        false
     }
     /// Whether what it did changed the host.
     fn changed(&self, _output: &Output) -> bool {

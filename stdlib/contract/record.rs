@@ -80,6 +80,9 @@ pub struct Record {
     /// Why it was skipped or is unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// What a person should know besides, such as packages that are held.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
     /// What went wrong.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<Error>,
@@ -116,7 +119,7 @@ fn withheld(step: Step) -> Step {
 impl Record {
     /// A record of what `outcome` says; the engine fills in where and when.
     pub fn new(host: &str, operation: &str, subject: &str, outcome: Outcome) -> Record {
-        let Outcome { status, diff, steps, before, output, reason, sensitive, .. } = outcome;
+        let Outcome { status, diff, steps, before, output, reason, notes, sensitive, .. } = outcome;
         let (rc, stdout, stderr) = match &output {
             Some(output) if !sensitive => (Some(output.code), output.text(), output.stderr_text()),
             Some(output) => (Some(output.code), String::new(), String::new()),
@@ -137,6 +140,7 @@ impl Record {
             stderr,
             headers: output.and_then(|output| output.headers).filter(|_| !sensitive),
             reason,
+            notes: if sensitive { Vec::new() } else { notes },
             error: None,
             ignored: false,
             at: Site::default(),

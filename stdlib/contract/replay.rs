@@ -13,7 +13,7 @@
 //! Reads between two changes may come in any order and more than once. A text that does not end in a
 //! newline ends with a line `\`.
 
-use super::{Asset, Command, Content, Error, Host, Look, Output, Request, Result, Source, Step, docker};
+use super::{Asset, Command, Content, Dial, Error, Host, Look, Output, Request, Result, Source, Step, docker};
 use async_trait::async_trait;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -106,6 +106,7 @@ pub fn written(step: &Step) -> Vec<String> {
         },
         Step::Upload(upload) => upload.files.iter().map(|(below, mode)| format!("{mode} {below}")).collect(),
         Step::Fetch(fetch) => fetch.files.clone(),
+        Step::Send(delivery) => delivery.lines(),
         Step::Docker(call) => call.written(),
         Step::Run(_) | Step::Http(_) | Step::Download(_) | Step::Await(_) => Vec::new(),
     }
@@ -146,11 +147,7 @@ impl Replay {
         let answer = phase.filter_map(|e| if let Exchange::Read(a, o) = e { Some((a, o)) } else { None });
         let answer = answer.filter(|(a, _)| *a == asked).map(|(_, o)| o.clone()).next();
         let answer = answer.or_else(|| {
-            if CONTROLLER.iter().any(|word| asked.starts_with(word)) {
-                earlier(&self.script[..next], asked)
-            } else {
-                None
-            }
+            if LASTING.iter().any(|word| asked.starts_with(word)) { earlier(&self.script[..next], asked) } else { None }
         });
         let answer = answer.ok_or_else(|| Error::bug(format!("the transcript has no answer here to: ? {asked}")))?;
         let exchange = Exchange::Read(asked.to_owned(), answer.clone());
@@ -163,9 +160,9 @@ impl Replay {
     }
 }
 
-/// What is asked of the controller, and not changed by what is done to the host: an answer holds until
-/// the transcript gives another.
-const CONTROLLER: [&str; 3] = ["asset ", "tree ", "get "];
+/// What is asked of the controller, or about what a host is at all (`which of ...`), and not changed by what is done to
+/// the host: an answer holds until the transcript gives another.
+const LASTING: [&str; 5] = ["asset ", "tree ", "get ", "channel ", "sh -c '(which of "];
 
 fn earlier(script: &[Exchange], asked: &str) -> Option<Output> {
     script.iter().rev().find_map(|e| match e {
@@ -221,6 +218,13 @@ impl Look for Replay {
     }
     async fn http(&self, request: &Request) -> Result<Output> {
         self.read(&request.line())
+    }
+    async fn dial(&self, dial: &Dial) -> Result<Output> {
+        self.read(&dial.line())
+    }
+    async fn channel(&self, name: &str) -> Result<Value> {
+        let text = self.read(&format!("channel {name}"))?.text();
+        serde_json::from_str(&text).map_err(|e| Error::bug(format!("a channel is JSON in a transcript: {e}")))
     }
     async fn docker(&self, call: &docker::Call) -> Result<Output> {
         self.read(&call.line())

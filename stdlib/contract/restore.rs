@@ -92,7 +92,8 @@ pub async fn restore<O: Operation>(mut op: O, past: &Past, host: &dyn Host, back
         Back::Apply | Back::Force => {}
     }
     let steps = op.steps(&now, &want)?;
-    let (output, after) = apply(&op, host, &now, &want, &steps, diff_back).await?;
+    let (mut said, after) = apply(&op, host, &now, &want, &steps, diff_back).await?;
+    let output = said.pop();
     let done = Outcome::new(Status::Changed);
     let outcome = Outcome { diff: changes, steps, before: current, after, output, sensitive, ..done };
     Ok(Restored { outcome, drift, expected, refused: None, leaves })

@@ -1,6 +1,6 @@
 //! Commands and steps: what is asked of a machine, as data.
 
-use super::{Download, Request, docker};
+use super::{Delivery, Download, Request, docker};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -229,6 +229,8 @@ pub enum Step {
     Docker(docker::Call),
     /// Wait until the host answers again, and as it should.
     Await(Await),
+    /// Tell people something, or a service that watches: from the controller.
+    Send(Delivery),
 }
 
 impl Step {
@@ -272,6 +274,7 @@ impl Step {
             }
             Step::Http(request) => request.line(),
             Step::Download(download) => download.line(),
+            Step::Send(delivery) => delivery.line(),
             Step::Docker(call) => call.line(),
             Step::Fetch(fetch) => format!("fetch {} to={}", quote(&fetch.path), quote(&fetch.dest)),
             Step::Await(wait) => format!("await within={}s {}", wait.timeout.as_secs(), wait.until.line()),

@@ -1,9 +1,12 @@
 //! What several modules need. Modules use these; they never use each other.
 
 pub mod account;
+mod bound;
 mod bundle;
 pub mod chance;
+pub mod channel;
 pub mod crypt;
+pub mod docker;
 mod duration;
 pub mod facts;
 mod given;
@@ -12,6 +15,7 @@ mod id;
 mod many;
 mod mode;
 pub mod mountinfo;
+pub mod packages;
 mod path;
 mod relic;
 pub mod stat;
@@ -22,6 +26,7 @@ mod words;
 pub mod yaml;
 
 pub use account::AccountName;
+pub use bound::{Bound, size};
 pub use bundle::Bundle;
 pub use duration::Span;
 pub use given::{Given, Loaded};

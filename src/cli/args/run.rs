@@ -57,6 +57,9 @@ pub struct RunArgs {
     /// With --resume or --only-owed: of the hosts that have something left to do, only these
     #[arg(long, env = "HLRUN_ONLY_HOSTS", value_name = "HOSTS", value_delimiter = ',')]
     pub only_hosts: Vec<String>,
+    /// Send the messages that earlier runs owe by the channels of --only-hosts, and run nothing
+    #[arg(long, env = "HLRUN_ONLY_MESSAGES", value_parser = FalseyValueParser::new())]
+    pub only_messages: bool,
     #[command(flatten)]
     pub connection: ConnectionArgs,
     #[command(flatten)]

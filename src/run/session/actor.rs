@@ -26,8 +26,8 @@ impl Actor for Session {
         self.run.inventory.groups_of(&self.host)
     }
     fn variable(&self, name: &str) -> Result<Value> {
-        if let Some((frame, value)) = self.run.replay.as_ref().and_then(|replay| replay.variable(&self.key(), name)) {
-            self.run.note(|| frame);
+        if let Some((frame, value)) = self.replay().and_then(|replay| replay.variable(&self.key(), name)) {
+            self.note(|| frame);
             return Ok(value);
         }
         let text = format!("{{{{ {name} }}}}");
@@ -36,7 +36,7 @@ impl Actor for Session {
         // What the host itself has a say in may be another the next time.
         if learned {
             let (origin, host) = self.key();
-            self.run.note(|| Frame::Variable { origin, host, name: name.to_owned(), value: value.clone() });
+            self.note(|| Frame::Variable { origin, host, name: name.to_owned(), value: value.clone() });
         }
         Ok(value)
     }
@@ -106,11 +106,20 @@ impl Actor for Session {
         if self.play.stopped() {
             return Err(Error::new(Kind::Interrupted, "stopped: another host failed, and any_errors_fatal is set"));
         }
-        if let Some(reason) = self.run.left_out(self.origin(), &self.tags()) {
+        // What is no part of the work is chosen by no tag, and told when the work is done.
+        self.now().sending = entry.sends();
+        let aside = self.aside();
+        if aside && self.run.options.only_owed {
+            return Ok(Some("--only-owed".to_owned()));
+        }
+        if let Some(reason) = self.run.left_out(self.origin(), &self.tags()).filter(|_| !aside) {
             return Ok(Some(reason));
         }
         let (task, again) = (self.task(), self.again());
-        if !again && let Some(reason) = self.run.step(task.as_deref(), &entry.path(), subject, at)? {
+        if !again
+            && !aside
+            && let Some(reason) = self.run.step(task.as_deref(), &entry.path(), subject, at)?
+        {
             return Ok(Some(reason));
         }
         {
@@ -143,7 +152,7 @@ impl Actor for Session {
             now.sensitive = args.get("sensitive") == Some(&Value::Bool(true));
             (now.at.clone(), now.attempts.len())
         };
-        if let Some(replay) = &self.run.replay {
+        if let Some(replay) = self.replay() {
             let seen = replay.attempt(&self.key(), &entry.path(), args, &at, tries);
             if let Some(outcome) = seen.map_err(|error| self.run.diverge(error))? {
                 self.now().attempts.push(outcome.clone());
@@ -166,7 +175,8 @@ impl Actor for Session {
             self.ahead().keep();
         }
         if matches!(outcome.status, Status::WouldChange | Status::Unknown) {
-            self.run.set_pending(&self.host);
+            let subject = self.now().subject.clone();
+            self.run.set_pending(&self.host, &subject);
         }
         Ok(outcome)
     }
@@ -179,17 +189,17 @@ impl Actor for Session {
             now.args = args.clone();
             now.attempts.clear();
         }
-        if let Some(replay) = &self.run.replay {
+        if let Some(replay) = self.replay() {
             let seen = replay.answer(&self.key(), &entry.path(), args).map_err(|error| self.run.diverge(error))?;
             if let Some((frame, answer)) = seen {
-                self.run.note(|| frame);
+                self.note(|| frame);
                 return answer;
             }
             self.goes_on();
         }
         let answer = self.run.wait(entry.typed.ask(args.clone(), self));
         let ((origin, host), operation) = (self.key(), entry.path());
-        self.run.note(|| Frame::Fact { origin, host, operation, args: args.clone(), answer: answer.clone() });
+        self.note(|| Frame::Fact { origin, host, operation, args: args.clone(), answer: answer.clone() });
         match (entry.reboot, &answer) {
             (Reboot::Suspected, _) => self.now().reboot = true,
             (Reboot::Told, Ok(due)) => self.run.due(&self.play.spec.name, &self.host, due),
@@ -236,7 +246,7 @@ impl Actor for Session {
         let ignored = error.as_ref().is_some_and(|e| e.kind == Kind::Host || e.kind == Kind::Timeout)
             && self.said(|s| s.ignore_errors).unwrap_or(false);
         record.ignored = ignored;
-        let again = match &self.run.replay {
+        let again = match self.replay() {
             Some(replay) => {
                 let seen = replay.settle(&self.key(), &record.operation, &record.at);
                 seen.map_err(|error| self.run.diverge(error))?
@@ -255,7 +265,7 @@ impl Actor for Session {
             _ => {}
         }
         self.remember(Record { ignored, ..whole }, again);
-        self.run.count(&self.host, |stats| match record.status {
+        self.count(|stats| match record.status {
             Status::Ok => stats.ok += 1,
             Status::Changed if !made => stats.ok += 1,
             Status::Changed | Status::WouldChange => {
@@ -279,14 +289,19 @@ impl Actor for Session {
             told.stdout.clear();
             told.stderr.clear();
             told.reason = None;
+            told.notes.clear();
         }
         if made && matches!(told.status, Status::Changed | Status::WouldChange) {
             self.run.story(|story| story.changed(&self.host, &told.operation, &told.subject));
+        }
+        if made && !told.notes.is_empty() {
+            self.run.story(|story| story.noted(&self.host, &told.notes));
         }
         // What a tag leaves out is no news.
         if made && !(told.status == Status::Skipped && self.run.left_out(self.origin(), &self.tags()).is_some()) {
             self.run.bus.emit(Event::TaskEnd { record: Box::new(told) });
         }
+        self.now().sending = false;
         match error {
             Some(error) if !ignored => {
                 self.now().thrown += 1;
@@ -331,7 +346,7 @@ impl Actor for Session {
             Err(error) if error.kind == Kind::Interrupted => ("interrupted", None),
             Err(error) => ("failed", Some(Box::new(error.clone()))),
         };
-        self.run.count(&self.host, |stats| match word {
+        self.count(|stats| match word {
             _ if nested => {}
             "ok" => stats.rescued += thrown,
             "unreachable" => {
@@ -356,7 +371,7 @@ impl Actor for Session {
         }
         let (origin, ended) = (self.origin().to_owned(), word.to_owned());
         let (play, host) = (self.play.spec.name.clone(), self.host.clone());
-        self.run.note(|| Frame::End { origin, host, play, result: ended });
+        self.note(|| Frame::End { origin, host, play, result: ended });
         let (play, host, result) = (self.play.spec.name.clone(), self.host.clone(), word.to_owned());
         self.run.bus.emit(Event::HostEnd { play, host, result, error });
     }

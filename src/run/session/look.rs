@@ -3,6 +3,7 @@
 use super::super::lines::Lines;
 use super::super::link::interrupted;
 use super::super::resume::tree_digest;
+use super::super::tell;
 use super::Session;
 use crate::report::Event;
 use crate::transport::{Stream, asset, asset_tree, find, http_get};
@@ -10,7 +11,7 @@ use async_trait::async_trait;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use stdlib::contract::{
-    Asset, Await, Command, Content, Error, Host, KEPT, Keepsake, Look, Output, Request, Result, Step, docker,
+    Asset, Await, Command, Content, Dial, Error, Host, KEPT, Keepsake, Look, Output, Request, Result, Step, docker,
 };
 
 #[async_trait]
@@ -104,19 +105,55 @@ impl Look for Session {
             found.as_deref().map(|path| path.strip_prefix(&here).unwrap_or(path).to_string_lossy().into_owned());
         self.run.templates.render(shown.as_deref().unwrap_or(name), template, context)
     }
+    async fn dial(&self, dial: &Dial) -> Result<Output> {
+        if self.run.cancel.is_cancelled() {
+            return Err(interrupted());
+        }
+        let output = self.link()?.dial(dial, &self.manner(None)?).await?;
+        if let Some(recorder) = &self.run.recorder {
+            recorder.dialled(dial, &output);
+        }
+        Ok(output)
+    }
+    async fn channel(&self, name: &str) -> Result<Value> {
+        let (config, channel) = tell::channel(&self.run.inventory, &self.run.options, name)?;
+        for secret in channel.secrets() {
+            self.run.bus.hide(&secret);
+            if let Some(recorder) = &self.run.recorder {
+                recorder.hide(&secret);
+            }
+        }
+        if let Some(recorder) = &self.run.recorder {
+            recorder.channel(name, &config);
+        }
+        Ok(config)
+    }
     fn hide(&self, secret: &str) {
         self.run.bus.hide(secret);
+    }
+    fn redacted(&self, text: &str) -> String {
+        self.run.bus.redacted(text)
     }
 }
 
 #[async_trait]
 impl Host for Session {
+    fn foretold(&self, path: &str) -> bool {
+        self.run.foretold(&self.host, path)
+    }
     async fn change(&self, step: &Step) -> Result<Output> {
         if self.run.options.check {
             return Err(Error::bug(format!("a change in check mode: {}", step.line())));
         }
         if self.run.cancel.is_cancelled() {
             return Err(interrupted());
+        }
+        if let Step::Send(delivery) = step {
+            let output = self.run.deliver(delivery).await;
+            if let Some(recorder) = &self.run.recorder {
+                recorder.changed(step, &Ok(output.clone()), self.withheld());
+            }
+            return Ok(output);
         }
         self.ahead().change();
         let manner = self.manner(None)?;
@@ -134,6 +171,7 @@ impl Host for Session {
                 self.hide_all(&download.request);
                 step.clone()
             }
+            Step::Send(_) => step.clone(),
             Step::Docker(call) => {
                 self.hide_secrets(call);
                 step.clone()

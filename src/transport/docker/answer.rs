@@ -30,6 +30,7 @@ impl Engine {
         match verb {
             Verb::Version => told(docker.version().await?),
             Verb::Info => told(docker.info().await?),
+            Verb::BuilderUsage => self.raw("system/df?type=build-cache", None).await,
             Verb::Inspect { kind, name } => self.inspect(*kind, named(name)?).await,
             Verb::List { kind, all, filters } => self.list(*kind, *all, map(filters)).await,
             Verb::Distribution { image, auth } => {
@@ -49,7 +50,15 @@ impl Engine {
                 printed(Box::pin(docker.logs(named(name)?, Some(options))), sink).await
             }
             Verb::Await { name, until, timeout } => self.wait(named(name)?, *until, *timeout, sink).await,
-            Verb::Create { kind, name, body, platform } => self.create(*kind, name, body, platform.as_ref()).await,
+            Verb::Create { kind, name, body, platform } => {
+                let made = self.create(*kind, name, body, platform.as_ref()).await?;
+                // What the engine leaves out, such as a limit that its kernel does not know.
+                let answer: Value = serde_json::from_slice(&made.stdout).unwrap_or_default();
+                for warning in answer["Warnings"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+                    sink(Stream::Stderr, format!("{warning}\n").as_bytes());
+                }
+                Ok(made)
+            }
             Verb::Remove { kind, name, force, volumes } => self.remove(*kind, named(name)?, *force, *volumes).await,
             Verb::Start { name } => done(docker.start_container(named(name)?, None).await),
             Verb::Stop { name, timeout, signal } => {
@@ -208,7 +217,12 @@ impl Engine {
         };
         let (output, _) = tokio::join!(printed(output, sink), feed);
         let mut output = output?;
-        let code = self.docker.inspect_exec(&id).await?.exit_code;
+        let ended = self.docker.inspect_exec(&id).await.map_err(|error| match Trouble::from(error) {
+            // An engine that was restarted meanwhile knows nothing of it.
+            Trouble::Refused(404, _) => Trouble::Silent("it does not know the command any more".to_owned()),
+            other => other,
+        })?;
+        let code = ended.exit_code;
         output.code = code.and_then(|code| i32::try_from(code).ok()).unwrap_or_default();
         Ok(output)
     }
@@ -245,12 +259,20 @@ impl Engine {
         }
     }
 
-    /// bollard does not know this call.
     async fn login(&self, auth: &Auth) -> Answer<Output> {
+        let body = serde_json::to_string(&credentials(auth)).map_err(|e| no_such_call(&e.to_string()))?;
+        self.raw("auth", Some(body)).await
+    }
+
+    /// A call that bollard does not know, or of which it understands the newest engine's answer only.
+    async fn raw(&self, path: &str, body: Option<String>) -> Answer<Output> {
         let silent = |e: reqwest::Error| Trouble::Silent(e.without_url().to_string());
         let client = reqwest::Client::builder().unix_socket(self.here()).build().map_err(silent)?;
-        let body = serde_json::to_string(&credentials(auth)).map_err(|e| no_such_call(&e.to_string()))?;
-        let sent = client.post("http://docker/auth").header("content-type", "application/json").body(body);
+        let url = format!("http://docker/{path}");
+        let sent = match body {
+            Some(body) => client.post(url).header("content-type", "application/json").body(body),
+            None => client.get(url),
+        };
         let answer = sent.send().await.map_err(silent)?;
         let status = answer.status();
         let text = answer.bytes().await.map_err(silent)?;

@@ -117,5 +117,5 @@ async fn carry(connection: &dyn Connection, whom: Option<&Become>, socket: &str,
     while stderr.fill().await.is_ok_and(|n| n > 0) {}
     let said = String::from_utf8_lossy(stderr.ahead()).trim().to_owned();
     Err(Error::host(format!("docker does not answer at {socket}: {said}"))
-        .hint("`systemctl status docker` on the host tells whether it runs"))
+        .hint("systemd::running(\"docker\") starts it; `journalctl -u docker` on the host tells why it does not run"))
 }

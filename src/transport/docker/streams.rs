@@ -77,7 +77,8 @@ impl Progress {
                 // More layers may become known, and with them the share be smaller.
                 let more = tenth > self.told;
                 self.told = self.told.max(tenth);
-                more.then(|| format!("{} of {} loaded", size(loaded), size(all)))
+                // What is small is here before it can be read.
+                (more && all >= 1_000_000).then(|| format!("{} of {} loaded", size(loaded), size(all)))
             }
             ("Download complete", ..) => {
                 if let Some((current, total)) = self.layers.get_mut(layer) {

@@ -28,8 +28,9 @@ impl Trouble {
     pub fn told(self, socket: &str) -> Error {
         match self {
             Trouble::Refused(status, said) => Error::host(format!("docker answered {status}: {said}")),
-            Trouble::Silent(why) => Error::host(format!("docker does not answer at {socket}: {why}"))
-                .hint("`systemctl status docker` on the host tells whether it runs"),
+            Trouble::Silent(why) => Error::host(format!("docker does not answer at {socket}: {why}")).hint(
+                "systemd::running(\"docker\") starts it; `journalctl -u docker` on the host tells why it does not run",
+            ),
             Trouble::Ours(error) => error,
         }
     }

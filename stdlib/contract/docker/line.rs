@@ -58,6 +58,7 @@ impl Line {
         match verb {
             Verb::Version => self.words(["version"]),
             Verb::Info => self.words(["info"]),
+            Verb::BuilderUsage => self.words(["builder", "du"]),
             Verb::Inspect { kind, name } => self.words([word(*kind), "inspect", name]),
             Verb::List { kind, all, filters } => {
                 self.words([word(*kind), "ls"]);

@@ -13,7 +13,7 @@ pub use machine::{
     boot_id, cores, date_time, env, fqdn, hostname, kernel, machine_id, memory, service_manager, uptime_seconds, user,
     virtualization,
 };
-pub use mounts::{Mount, mounts};
+pub use mounts::{Mount, mounts, used_percent};
 pub use network::{Ipv4, Network, network};
 pub use os::{Os, os};
 

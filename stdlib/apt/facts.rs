@@ -1,45 +1,33 @@
 //! Questions about packages.
 
-use super::minutes;
-use super::names;
-use super::transaction::{self, Transaction};
-use crate::contract::{Fact, Look, Result};
-use crate::shared::Many;
+use crate::contract::{Command, Fact, Look, Result};
+use crate::shared::packages::apt::{names, transaction};
+use crate::shared::packages::{self, Tool, Upgrade};
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 /// Ask which packages could be upgraded, according to the lists that the host has.
 ///
-/// The answer is a list of maps with `name`, `from` and `to`; `from` is `()` for a package that an upgrade
-/// would bring along. Held packages are not among them.
+/// The answer is a list of maps with `name`, `from`, `to` and `security`, whether it comes from an archive of
+/// security updates; `from` is `()` for a package that an upgrade would bring along. Held packages are not among
+/// them: `apt::holds` tells them.
 ///
 /// ```rhai
 /// apt::upgradable();
 /// ```
 /// ```transcript
-/// ? LC_ALL=C.UTF-8 apt-get -qsy dist-upgrade
+/// ? LC_ALL=C.UTF-8 apt-get -qsyV dist-upgrade
 /// = Inst openssl [3.5.1-1] (3.5.4-1 Debian:13.2/stable [amd64])
 /// ```
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Upgradable {}
 
-/// A package that could be upgraded.
-#[derive(Debug, Serialize)]
-pub struct Upgrade {
-    name: String,
-    from: Option<String>,
-    to: String,
-}
-
 impl Fact for Upgradable {
     type Answer = Vec<Upgrade>;
 
     async fn ask(&self, host: &dyn Look) -> Result<Vec<Upgrade>> {
-        let transaction = Transaction { args: vec!["dist-upgrade".to_owned()], lock: minutes() };
-        let (from, mut to) = transaction.simulate(host).await?;
-        let upgrade = |(name, from): (String, Option<String>)| Some(Upgrade { to: to.remove(&name)??, name, from });
-        Ok(from.into_iter().filter_map(upgrade).collect())
+        packages::upgradable(host, Tool::Apt).await
     }
 }
 
@@ -63,9 +51,30 @@ impl Fact for Version {
     type Answer = Option<String>;
 
     async fn ask(&self, host: &dyn Look) -> Result<Option<String>> {
-        names::parse(&Many::One(self.name.clone()))?;
+        names::plain("apt::version", std::slice::from_ref(&self.name))?;
         let name = || std::iter::once(self.name.as_str());
         let found = transaction::versions(name(), &host.run(&transaction::query(name())).await?)?;
         Ok(found.into_values().next().flatten().filter(|version| version != transaction::CONFIGURATION))
+    }
+}
+
+/// Ask which packages are held at the version they have: a list of names.
+///
+/// ```rhai
+/// apt::holds();
+/// ```
+/// ```transcript
+/// ? apt-mark showhold
+/// = docker-ce
+/// ```
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Holds {}
+
+impl Fact for Holds {
+    type Answer = Vec<String>;
+
+    async fn ask(&self, host: &dyn Look) -> Result<Vec<String>> {
+        Ok(host.expect(&Command::new("apt-mark").arg("showhold")).await?.lines())
     }
 }

@@ -1,14 +1,16 @@
-//! `apt::held`: packages that stay as they are.
+//! `apt::held` and `apt::unheld`: packages that stay as they are.
 
-use super::names;
-use crate::bail;
 use crate::contract::{Command, Look, Operation, Result, Step};
 use crate::shared::Many;
+use crate::shared::packages::apt::names;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
-/// Make sure packages are held at the version they have, or are not.
+/// Which packages are held.
+type Holds = BTreeMap<String, bool>;
+
+/// Make sure packages are held at the version they have: no upgrade touches them.
 ///
 /// ```rhai
 /// apt::held(["docker-ce", "docker-ce-cli"]);
@@ -26,40 +28,70 @@ use std::collections::BTreeMap;
 pub struct Held {
     /// The packages: one or a list.
     pub name: Many<String>,
-    /// Whether they should be held; with false, they are released.
-    #[serde(default = "yes")]
-    pub held: bool,
 }
 
-fn yes() -> bool {
-    true
+/// Make sure packages are not held.
+///
+/// ```rhai
+/// apt::unheld("docker-ce");
+/// ```
+/// ```transcript
+/// ? apt-mark showhold
+/// = docker-ce
+/// ! apt-mark unhold docker-ce
+/// ? apt-mark showhold
+/// ```
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Unheld {
+    /// The packages: one or a list.
+    pub name: Many<String>,
+}
+
+async fn holds(host: &dyn Look, names: &[String]) -> Result<Holds> {
+    let held = host.expect(&Command::new("apt-mark").arg("showhold")).await?.lines();
+    Ok(names.iter().map(|name| (name.clone(), held.contains(name))).collect())
+}
+
+fn steps(now: &Holds, want: &Holds) -> Vec<Step> {
+    let step = |(verb, held): (&str, bool)| {
+        let differ = want.iter().filter(|(name, wanted)| **wanted == held && now.get(*name) != Some(*wanted));
+        let names: Vec<&String> = differ.map(|(name, _)| name).collect();
+        (!names.is_empty()).then(|| Command::new("apt-mark").arg(verb).args(names).into())
+    };
+    [("hold", true), ("unhold", false)].into_iter().filter_map(step).collect()
 }
 
 impl Operation for Held {
-    type State = BTreeMap<String, bool>;
+    type State = Holds;
 
     async fn prepare(&mut self, _host: &dyn Look) -> Result<()> {
-        match names::parse(&self.name)?.iter().find(|named| named.name != named.arg) {
-            Some(named) => bail!(playbook: "apt::held takes names of packages only, not `{}`", named.arg),
-            None => Ok(()),
-        }
+        names::plain("apt::held", self.name.as_slice()).map(drop)
     }
-    async fn read(&self, host: &dyn Look) -> Result<Self::State> {
-        let held = host.expect(&Command::new("apt-mark").arg("showhold")).await?.lines();
-        Ok(self.name.as_slice().iter().map(|name| (name.clone(), held.contains(name))).collect())
+    async fn read(&self, host: &dyn Look) -> Result<Holds> {
+        holds(host, self.name.as_slice()).await
     }
-    fn want(&self, now: &Self::State) -> Result<Self::State> {
-        Ok(now.keys().map(|name| (name.clone(), self.held)).collect())
+    fn want(&self, now: &Holds) -> Result<Holds> {
+        Ok(now.keys().map(|name| (name.clone(), true)).collect())
     }
-    fn steps(&self, now: &Self::State, want: &Self::State) -> Result<Vec<Step>> {
-        let mut steps = Vec::new();
-        for (verb, held) in [("hold", true), ("unhold", false)] {
-            let differ = want.iter().filter(|(name, wanted)| **wanted == held && now.get(*name) != Some(*wanted));
-            let names: Vec<&String> = differ.map(|(name, _)| name).collect();
-            if !names.is_empty() {
-                steps.push(Command::new("apt-mark").arg(verb).args(names).into());
-            }
-        }
-        Ok(steps)
+    fn steps(&self, now: &Holds, want: &Holds) -> Result<Vec<Step>> {
+        Ok(steps(now, want))
+    }
+}
+
+impl Operation for Unheld {
+    type State = Holds;
+
+    async fn prepare(&mut self, _host: &dyn Look) -> Result<()> {
+        names::plain("apt::unheld", self.name.as_slice()).map(drop)
+    }
+    async fn read(&self, host: &dyn Look) -> Result<Holds> {
+        holds(host, self.name.as_slice()).await
+    }
+    fn want(&self, now: &Holds) -> Result<Holds> {
+        Ok(now.keys().map(|name| (name.clone(), false)).collect())
+    }
+    fn steps(&self, now: &Holds, want: &Holds) -> Result<Vec<Step>> {
+        Ok(steps(now, want))
     }
 }

@@ -1,8 +1,10 @@
 //! `apt::repository`: a source of packages, in deb822 format, with its key.
 
-use super::{minutes, oneline, transaction};
+use super::oneline;
 use crate::bail;
 use crate::contract::{Command, Content, Error, Keepsake, Look, Operation, Result, Source, Step};
+use crate::shared::packages::apt::{complaints, lists};
+use crate::shared::packages::minutes;
 use crate::shared::{Attributes, FileState, HostPath, Keep, Loaded, Many, Mode, Reading, Span};
 use futures_util::try_join;
 use schemars::JsonSchema;
@@ -332,7 +334,7 @@ impl Operation for Repository {
             Ok::<bool, Error>(written)
         };
         let keyed = want.armored.content.is_some() || want.binary.content.is_some();
-        let checked = Keep { validate: fetch.then(|| transaction::validation(self.lock_timeout)), ..Keep::default() };
+        let checked = Keep { validate: fetch.then(|| lists::validation(self.lock_timeout)), ..Keep::default() };
         let plain = Keep::default();
         // A key that is still in use goes after the file that names it.
         let keys = [(&files.armored, &now.armored, &want.armored), (&files.binary, &now.binary, &want.binary)];
@@ -348,7 +350,7 @@ impl Operation for Repository {
             steps.insert(0, Command::new("mkdir").args(["-p", "-m", "0755", "--", "/etc/apt/keyrings"]).into());
         }
         if fetch && !fetched && want.sources.content.is_some() {
-            steps.push(transaction::update_one(path, self.lock_timeout).into());
+            steps.push(lists::update_one(path, self.lock_timeout).into());
         }
         Ok(steps)
     }
@@ -383,7 +385,7 @@ impl Operation for Repository {
         let unsigned = ["NO_PUBKEY", "is not signed", "couldn't be verified", "verification failed", "Missing key"].iter().any(|w| error.stderr.contains(w));
         let missing = ["does not have a Release file", "404 ", "Could not resolve", "Failed to fetch"];
         let missing = missing.iter().any(|word| error.stderr.contains(word));
-        let mut error = transaction::explain(error);
+        let mut error = complaints::explain(error);
         if unsigned {
             error.message = format!("the repository {} is not signed by its key", self.name);
             error.hint("give the key of its maker with `key_url`; `trusted: true` takes it unsigned")

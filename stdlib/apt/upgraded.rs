@@ -1,31 +1,37 @@
 //! `apt::upgraded`, `apt::autoremoved` and `apt::updated`: all packages at once.
 
-use super::transaction::{self, Packages, Transaction};
-use super::{Memory, goes_back, minutes, names, refresh};
-use crate::contract::{Action, Command, Error, Look, Need, Operation, Refresh, Reboot, Result, Step};
+use crate::contract::{Action, Command, Error, Look, Need, Result, Step};
+use crate::shared::packages::apt::{complaints, lists};
+use crate::shared::packages::{Goal, Order, Tool, Work, manages, minutes};
 use crate::shared::{Many, Span};
-use futures_util::try_join;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 /// Make sure every package is at the newest version that the lists know.
 ///
-/// Packages that are held stay as they are. New packages come where an upgrade needs them, and others go
-/// where it cannot do otherwise; with `full: false` none goes.
+/// Packages that are held stay as they are, and so do those whose upgrade is phased in and not yet this host's turn:
+/// both are reported. New packages come where an upgrade needs them, and others go where it cannot do otherwise; with
+/// `full: false` none goes. With `security: true`, packages get the newest version of the archives that end in `-security`.
 ///
 /// ```rhai
 /// apt::upgraded(#{ autoremove: true });
 /// ```
 /// ```transcript
-/// ? LC_ALL=C.UTF-8 apt-get -qsy dist-upgrade --auto-remove
+/// ? LC_ALL=C.UTF-8 apt-get -qsyV dist-upgrade --auto-remove
+/// = The following packages have been kept back:
+/// =    docker-ce (5:28.3.3-1 => 5:28.5.0-1)
 /// = Remv linux-image-6.12.41 [6.12.41-1]
 /// = Inst openssl [3.5.1-1] (3.5.4-1 Debian:13.2/stable [amd64])
 /// = Conf openssl (3.5.4-1 Debian:13.2/stable [amd64])
+/// ? apt-mark showhold
+/// = docker-ce
 /// ! APT_LISTCHANGES_FRONTEND=none DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8 NEEDRESTART_MODE=l apt-get -qy -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold -o DPkg::Lock::Timeout=300 dist-upgrade --auto-remove
 /// ? dpkg-query -W -f '${Package} ${Architecture} ${db:Status-Status} ${Version}\n' -- linux-image-6.12.41 openssl
 /// = linux-image-6.12.41 amd64 config-files 6.12.41-1
 /// = openssl amd64 installed 3.5.4-1
-/// ? LC_ALL=C.UTF-8 apt-get -qsy dist-upgrade --auto-remove
+/// ? LC_ALL=C.UTF-8 apt-get -qsyV dist-upgrade --auto-remove
+/// ? apt-mark showhold
+/// = docker-ce
 /// ```
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -33,6 +39,12 @@ pub struct Upgraded {
     /// Remove packages where an upgrade needs that (`dist-upgrade`); with false, such upgrades wait.
     #[serde(default = "yes")]
     pub full: bool,
+    /// Only upgrade what comes from an archive of security updates.
+    #[serde(default)]
+    pub security: bool,
+    /// Only upgrade these packages, `*` standing for anything, such as `["docker-*"]`.
+    #[serde(default)]
+    pub only: Many<String>,
     /// Packages that stay as they are, `*` standing for anything, such as `["docker-ce*", "linux-*"]`.
     #[serde(default)]
     pub except: Many<String>,
@@ -50,14 +62,8 @@ pub struct Upgraded {
     /// How long to wait for another apt or dpkg.
     #[serde(default = "minutes")]
     pub lock_timeout: Span,
-    /// First finish what an interrupted dpkg left half-done.
-    #[serde(default)]
-    pub repair: bool,
     #[serde(skip)]
-    memory: Memory,
-    /// The packages to upgrade, if some are excepted.
-    #[serde(skip)]
-    only: std::sync::OnceLock<Vec<String>>,
+    work: Work,
 }
 
 fn yes() -> bool {
@@ -65,59 +71,21 @@ fn yes() -> bool {
 }
 
 impl Upgraded {
-    fn transaction(&self) -> Transaction {
-        let args = match (self.only.get(), self.full) {
-            (Some(_), _) => vec!["install", "--only-upgrade"],
-            (None, true) => vec!["dist-upgrade"],
-            (None, false) => vec!["upgrade", "--with-new-pkgs"],
-        };
-        let args = args.into_iter().chain(self.autoremove.then_some("--auto-remove")).map(str::to_owned);
-        let only = self.only.get().into_iter().flat_map(|only| std::iter::once("--".to_owned()).chain(only.clone()));
-        Transaction { args: args.chain(only).collect(), lock: self.lock_timeout }
-    }
-    fn forward(&self, _now: &Packages) -> Result<Vec<Step>> {
-        let mut steps: Vec<Step> = self.transaction().command().into();
-        steps.extend(self.autoclean.then(|| transaction::apt_get().args(["-qy", "autoclean"]).into()));
-        Ok(steps)
-    }
-    fn excepted(&self, name: &str) -> bool {
-        self.except.as_slice().iter().any(|pattern| names::glob(pattern, name))
+    fn order(&self) -> Order {
+        Order {
+            except: self.except.as_slice().to_vec(),
+            security: self.security,
+            safe: !self.full,
+            autoremove: self.autoremove,
+            autoclean: self.autoclean,
+            update: self.update_cache,
+            valid: self.cache_valid_time,
+            ..Order::new(Some(Tool::Apt), Goal::Upgraded, &self.only, self.lock_timeout)
+        }
     }
 }
 
-impl Operation for Upgraded {
-    type State = Packages;
-    const REBOOT: Reboot = Reboot::Suspected;
-
-    async fn refresh(&self, host: &dyn Look) -> Result<Refresh> {
-        refresh(host, self.update_cache, self.cache_valid_time, self.lock_timeout, self.repair).await
-    }
-    async fn read(&self, host: &dyn Look) -> Result<Packages> {
-        if self.memory.back {
-            return self.memory.installed(host, &[]).await;
-        }
-        let transaction = self.transaction();
-        let (now, mut touched) = try_join!(self.memory.installed(host, &[]), transaction.simulate(host))?;
-        if self.memory.decided() {
-            return Ok(now);
-        }
-        if touched.0.keys().any(|name| self.excepted(name)) {
-            let upgrades = touched.0.iter().filter(|(name, version)| version.is_some() && touched.1[*name].is_some() && !self.excepted(name));
-            let only: Vec<String> = upgrades.map(|(name, _)| name.clone()).collect();
-            let none = only.is_empty() && !self.autoremove;
-            let _ = self.only.set(only);
-            touched = if none { Default::default() } else { self.transaction().simulate(host).await? };
-        }
-        Ok(self.memory.decide(now, touched))
-    }
-    fn want(&self, now: &Packages) -> Result<Packages> {
-        Ok(self.memory.want(now))
-    }
-    goes_back!(|_, _| Vec::new(), |_| false);
-    fn explain(&self, error: Error) -> Error {
-        transaction::explain(error)
-    }
-}
+manages!(Upgraded, Suspected);
 
 /// Make sure no package is left that nothing needs any longer.
 ///
@@ -125,13 +93,13 @@ impl Operation for Upgraded {
 /// apt::autoremoved(#{ purge: true });
 /// ```
 /// ```transcript
-/// ? LC_ALL=C.UTF-8 apt-get -qsy autoremove --purge
+/// ? LC_ALL=C.UTF-8 apt-get -qsyV autoremove --purge
 /// = Purg linux-image-6.12.41 [6.12.41-1]
 /// ! APT_LISTCHANGES_FRONTEND=none DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8 NEEDRESTART_MODE=l apt-get -qy -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold -o DPkg::Lock::Timeout=300 autoremove --purge
 /// ? dpkg-query -W -f '${Package} ${Architecture} ${db:Status-Status} ${Version}\n' -- linux-image-6.12.41
 /// - dpkg-query: no packages found matching linux-image-6.12.41
 /// * 1
-/// ? LC_ALL=C.UTF-8 apt-get -qsy autoremove --purge
+/// ? LC_ALL=C.UTF-8 apt-get -qsyV autoremove --purge
 /// ```
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -143,38 +111,17 @@ pub struct Autoremoved {
     #[serde(default = "minutes")]
     pub lock_timeout: Span,
     #[serde(skip)]
-    memory: Memory,
+    work: Work,
 }
 
 impl Autoremoved {
-    fn forward(&self, _now: &Packages) -> Result<Vec<Step>> {
-        Ok(self.transaction().command().into())
-    }
-    fn transaction(&self) -> Transaction {
-        let args = std::iter::once("autoremove").chain(self.purge.then_some("--purge"));
-        Transaction { args: args.map(str::to_owned).collect(), lock: self.lock_timeout }
+    fn order(&self) -> Order {
+        let none = Many::default();
+        Order { purge: self.purge, ..Order::new(Some(Tool::Apt), Goal::Autoremoved, &none, self.lock_timeout) }
     }
 }
 
-impl Operation for Autoremoved {
-    type State = Packages;
-
-    async fn read(&self, host: &dyn Look) -> Result<Packages> {
-        if self.memory.back {
-            return self.memory.installed(host, &[]).await;
-        }
-        let transaction = self.transaction();
-        let (now, touched) = try_join!(self.memory.installed(host, &[]), transaction.simulate(host))?;
-        Ok(if self.memory.decided() { now } else { self.memory.decide(now, touched) })
-    }
-    fn want(&self, now: &Packages) -> Result<Packages> {
-        Ok(self.memory.want(now))
-    }
-    goes_back!(|_, _| Vec::new(), |autoremoved| autoremoved.purge);
-    fn explain(&self, error: Error) -> Error {
-        transaction::explain(error)
-    }
-}
+manages!(Autoremoved, Unrelated);
 
 /// Fetch the lists of packages.
 ///
@@ -199,17 +146,17 @@ pub struct Updated {
 impl Action for Updated {
     async fn need(&self, host: &dyn Look) -> Result<Need> {
         let Some(valid) = self.cache_valid_time else { return Ok(Need::Run) };
-        let old = transaction::aged(&host.run(&transaction::age()).await?);
+        let old = lists::aged(&host.run(&lists::age()).await?);
         Ok(match old {
             Some(old) if old < valid.0 => Need::Skip("the lists are young enough".to_owned()),
             _ => Need::Run,
         })
     }
     fn steps(&self) -> Result<Vec<Step>> {
-        let command: Command = transaction::update(self.lock_timeout);
+        let command: Command = lists::update(self.lock_timeout);
         Ok(command.into())
     }
     fn explain(&self, error: Error) -> Error {
-        transaction::explain(error)
+        complaints::explain(error)
     }
 }

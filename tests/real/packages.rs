@@ -1,13 +1,21 @@
-//! apt when it does not go well.
+//! apt and dnf when it does not go well.
 
-use super::lab::{Promise, Room, Undo, inside, toys, until};
+use super::lab::{DNF, Promise, Room, Undo, flavoured, inside, toys, until};
 use std::time::Duration;
 
 pub const PROMISES: &[Promise] = &[
     ("packages: a lock that is held is waited for, and its holder named", locked),
-    ("packages: one that cannot be configured fails, and repair mends it", broken),
+    ("packages: one that cannot be configured fails, and is repaired only when asked", broken),
+    ("packages: an interrupted dpkg is named by every operation, and repaired only when asked", interrupted),
+    ("packages: a mirror that is down is one line", mirror),
+    ("packages: a disk that fills up in the middle of an upgrade", full),
+    ("packages: what is held or phased in is reported, and what wants a restart is known", reported),
     ("packages: a changed conffile is kept, without a question", conffile),
     ("packages: a name that there is not", unknown),
+    ("packages: dnf waits for a lock, and names its holder", dnf_locked),
+    ("packages: dnf's failures are told in a line, and nothing is called done that is not", dnf_fails),
+    ("packages: dnf's mirror that is down is one line", dnf_mirror),
+    ("packages: dnf reports what is held, kept beside, or wants a restart", dnf_reported),
 ];
 
 const HOST: [&str; 1] = ["host07"];
@@ -18,39 +26,165 @@ fn room() -> (Room, Undo<impl FnMut()>) {
     (room, Undo(|| toys(&HOST)))
 }
 
+/// A playbook of these calls.
+fn play(calls: &str) -> String {
+    format!(r#"play("p", "all", |host| {{ {calls} }});"#)
+}
+
 fn locked() {
     let (room, _clean) = room();
     let hold =
         "TOYSLOW=6 DEBIAN_FRONTEND=noninteractive setsid apt-get install -qy toyslow=2.0 >/dev/null 2>&1 </dev/null &";
     inside("host07", hold);
     until("host07", "pgrep -f 'toyslow.postins[t]'");
-    let call = |timeout: &str| {
-        format!(r#"play("p", "all", |host| {{ apt::installed("toydep", #{{ lock_timeout: "{timeout}" }}); }});"#)
-    };
-    room.play(&call("1s"), &[]).exits(2).says("lock").says("apt-get").within(Duration::from_secs(6));
+    let call = |timeout: &str| play(&format!(r#"apt::installed("toydep", #{{ lock_timeout: "{timeout}" }});"#));
+    let pid = inside("host07", "pgrep -x apt-get");
+    let holder = format!("apt is locked by process {} (apt-get", pid.trim());
+    room.play(&call("1s"), &[]).exits(2).says(&holder).within(Duration::from_secs(6));
     room.play(&call("60s"), &[]).exits(0);
     inside("host07", "dpkg -s toydep | grep -q 'ok installed'");
 }
 
 fn broken() {
     let (room, _clean) = room();
-    let call = |options: &str| format!(r#"play("p", "all", |host| {{ apt::installed("toyfail=2.0"{options}); }});"#);
-    room.play(&call(""), &[]).exits(2).says("toyfail: cannot configure");
+    let installed = play(r#"apt::installed("toyfail=2.0");"#);
+    room.play(&installed, &[]).exits(2).says("toyfail: cannot configure").says("apt::repaired()");
     inside("host07", "touch /etc/toyfail-ok");
-    room.play(&call(", #{ repair: true }"), &[]).exits(0);
-    assert_eq!(room.play(&call(", #{ repair: true }"), &["--json"]).exits(0).stat("host07", "changed"), 0);
+    room.play(&installed, &[]).exits(2).says("left toyfail 2.0 (not configured)");
+    room.play(&play("apt::repaired();"), &[]).exits(0).says("2.0 (half-configured) -> 2.0");
+    assert_eq!(room.play(&installed, &["--json"]).exits(0).stat("host07", "changed"), 0);
+}
+
+fn interrupted() {
+    let (room, _clean) = room();
+    let begin = "echo 60 >/etc/toyslow; DEBIAN_FRONTEND=noninteractive setsid apt-get install -qy toyslow=2.0 >/dev/null 2>&1 </dev/null &";
+    inside("host07", begin);
+    until("host07", "pgrep -f 'toyslow.postins[t]'");
+    inside(
+        "host07",
+        "kill -9 $(pgrep -x apt-get) $(pgrep -x dpkg); pkill -f 'toyslow.postins[t]'; echo 0 >/etc/toyslow",
+    );
+    for call in ["apt::installed(\"toydep\");", "apt::upgraded();", "apt::absent(\"toy\");", "apt::upgradable();"] {
+        let told = room.play(&play(call), &[]).exits(2).says("left toyslow 2.0").says("apt::repaired()");
+        assert!(told.stdout.contains("changed=0"), "{}", told.stdout);
+    }
+    let repaired = play(r#"apt::repaired(); apt::installed("toydep");"#);
+    room.play(&repaired, &["--check"]).exits(0).says("toyslow");
+    room.play(&repaired, &[]).exits(0);
+    assert_eq!(room.play(&repaired, &["--json"]).exits(0).stat("host07", "changed"), 0);
+}
+
+fn mirror() {
+    let (room, _clean) = room();
+    let _proxy = Undo(|| drop(inside("host07", "rm -f /etc/apt/apt.conf.d/99real")));
+    inside("host07", "apt-get clean");
+    inside("host07", r#"echo 'Acquire::http::Proxy "http://172.30.0.1:9";' >/etc/apt/apt.conf.d/99real"#);
+    for call in [r#"apt::installed("toydep");"#, "apt::updated();", "apt::upgraded(#{ update_cache: true });"] {
+        let told = room.play(&play(call), &[]).exits(2).says("on host07: unreachable mirror http://172.30.0.1:8099: ");
+        assert!(!told.stdout.contains("Err:") && !told.stdout.contains("E: "), "a wall of text:\n{}", told.stdout);
+    }
+    assert_eq!(inside("host07", "dpkg-query -W -f '${Version}' toy"), "1.0");
+}
+
+fn full() {
+    let (room, _clean) = room();
+    let _mount = Undo(|| drop(inside("host07", "umount -q /usr/share/toy; true")));
+    inside(
+        "host07",
+        "cp -a /usr/share/toy /run/toy; mount -t tmpfs -o size=64k none /usr/share/toy; cp -a /run/toy/. /usr/share/toy; rm -r /run/toy; dd if=/dev/zero of=/usr/share/toy/full bs=4k 2>/dev/null; touch /etc/toyfail-ok; echo 0 >/etc/toyslow",
+    );
+    room.play(&play("apt::upgraded();"), &[]).exits(2).says("the disk is full").says("No space left on device");
+    inside("host07", "rm /usr/share/toy/full");
+    room.play(&play("apt::repaired(); apt::upgraded();"), &[]).exits(0);
+    let versions = inside("host07", "dpkg-query -W -f '${Version} ${db:Status-Abbrev}\n' toy toyd toynew | sort -u");
+    assert_eq!(versions, "2.0 ii \n");
+}
+
+fn reported() {
+    let (room, _clean) = room();
+    inside("host07", "touch /etc/toyfail-ok; echo 0 >/etc/toyslow; apt-mark -qq hold toyhold >/dev/null");
+    let upgraded = play("apt::upgraded(); print(packages::restarts_needed()); print(apt::holds());");
+    for mode in [&["--check"][..], &[]] {
+        room.play(&upgraded, mode)
+            .exits(0)
+            .says("toy 1.0 -> 2.0")
+            .says("held: toyhold (1.0 => 2.0)")
+            .says("deferred: toyphase (1.0 => 2.0)");
+    }
+    // Told again, although there is nothing left to do.
+    let again = room.play(&upgraded, &[]).exits(0).says("held: toyhold").says(r#"["toyd.service"]"#);
+    assert!(again.stdout.contains(r#"["toyhold"]"#) && again.stdout.contains("changed=0"), "{}", again.stdout);
+    inside("host07", "systemctl restart toyd");
+    assert_eq!(room.play(&play("print(packages::restarts_needed());"), &["--json"]).exits(0).prints(), ["[]"]);
 }
 
 fn conffile() {
     let (room, _clean) = room();
     inside("host07", "echo mine >/etc/toyconf.conf");
-    room.play(r#"play("p", "all", |host| { apt::latest("toyconf"); });"#, &[]).exits(0).says("1.0").says("2.0");
+    let done = room.play(&play(r#"apt::latest("toyconf");"#), &[]).exits(0).says("1.0").says("2.0");
+    done.says("/etc/toyconf.conf is kept as it was changed here");
     assert_eq!(inside("host07", "cat /etc/toyconf.conf /etc/toyconf.conf.dpkg-dist"), "mine\nsetting = 2.0\n");
 }
 
 fn unknown() {
     let (room, _clean) = room();
-    let play = r#"play("p", "all", |host| { apt::installed(["toy", "no-such-package"]); });"#;
-    room.play(play, &[]).exits(2).says("no-such-package").says("hint:");
-    room.play(play, &["--check"]).exits(2).says("no-such-package");
+    let play = play(r#"apt::installed(["toy", "no-such-package"]);"#);
+    room.play(&play, &[]).exits(2).says("no-such-package").says("hint:");
+    room.play(&play, &["--check"]).exits(2).says("no-such-package");
+}
+
+const FEDORA: &str = DNF[0];
+
+fn dnf_room() -> (Room, Undo<impl FnMut()>) {
+    flavoured(FEDORA, "dnf");
+    let room = Room::with(&DNF);
+    toys(&DNF);
+    (room, Undo(|| toys(&DNF)))
+}
+
+fn dnf_locked() {
+    let (room, _clean) = dnf_room();
+    inside(FEDORA, "echo 8 >/etc/toyslow; setsid dnf -y upgrade toyslow >/dev/null 2>&1 </dev/null &");
+    until(FEDORA, "pgrep -f 'slee[p] 8'");
+    let call = |timeout: &str| play(&format!(r#"dnf::installed("toydep", #{{ lock_timeout: "{timeout}" }});"#));
+    room.play(&call("1s"), &[]).exits(2).says("dnf is locked by process ").says("dnf -y upgrade toyslow");
+    room.play(&call("60s"), &[]).exits(0);
+    assert_eq!(inside(FEDORA, "rpm -q toydep toyslow"), "toydep-2-1.noarch\ntoyslow-2-1.noarch\n");
+}
+
+fn dnf_fails() {
+    let (room, _clean) = dnf_room();
+    room.play(&play(r#"dnf::latest("toyfail");"#), &[])
+        .exits(2)
+        .says("the transaction failed at toyfail: toyfail: refused");
+    assert_eq!(inside(FEDORA, "rpm -q toyfail"), "toyfail-1-1.noarch\n");
+    room.play(&play(r#"packages::installed(["toy", "no-such-package"]);"#), &["--check"])
+        .exits(2)
+        .says("no package no-such-package in any repository");
+    room.play(&play(r#"dnf::latest("toypost");"#), &[])
+        .exits(0)
+        .says("installed, but %post(toypost-2-1.noarch) scriptlet failed");
+}
+
+fn dnf_mirror() {
+    let (room, _clean) = dnf_room();
+    let down = "sed -i 's#file:///srv/rpm/cur#http://127.0.0.1:9/x#' /etc/yum.repos.d/toy.repo";
+    inside(FEDORA, down);
+    for call in [r#"dnf::installed("toydep");"#, "dnf::updated();", "dnf::upgraded(#{ update_cache: true });"] {
+        let told = room.play(&play(call), &[]).exits(2).says("on host-dnf01: unreachable mirror http://127.0.0.1:9: ");
+        assert!(!told.stdout.contains("Curl error"), "a wall of text:\n{}", told.stdout);
+    }
+}
+
+fn dnf_reported() {
+    let (room, _clean) = dnf_room();
+    inside(
+        FEDORA,
+        "touch /etc/toyfail-ok; echo 0 >/etc/toyslow; echo mine >>/etc/toyconf-rpm.conf; dnf -q versionlock add toyhold",
+    );
+    let upgraded = play("packages::upgraded(); print(packages::restarts_needed()); print(system::reboot_required());");
+    let told = room.play(&upgraded, &[]).exits(0).says("toy 1-1 -> 2-1").says("kernel-core 1-1 -> 1-1, 2-1");
+    let told = told.says("held: toyhold").says("the new one is /etc/toyconf-rpm.conf.rpmnew");
+    assert!(told.stdout.contains(r#"["toyd.service"]"#) && told.stdout.contains("true"), "{}", told.stdout);
+    room.play(&upgraded, &[]).exits(0).says("changed=0");
 }

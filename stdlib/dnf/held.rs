@@ -1,0 +1,115 @@
+//! `dnf::held` and `dnf::unheld`: packages whose version is locked.
+
+use crate::contract::{Error, Look, Operation, Result, Step};
+use crate::shared::packages::dnf::{complaints, dnf, holds};
+use crate::shared::packages::minutes;
+use crate::shared::{Many, Span};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+
+/// Which packages are held.
+type Holds = BTreeMap<String, bool>;
+
+/// Make sure packages are held at the version they have: no upgrade touches them.
+///
+/// It takes dnf's plugin versionlock.
+///
+/// ```rhai
+/// dnf::held(["docker-ce", "docker-ce-cli"]);
+/// ```
+/// ```transcript
+/// ? sh -c 'cat /etc/dnf/plugins/versionlock.list 2>/dev/null || :' sh
+/// = # Added lock on Sat Nov 21 04:05:51 2026
+/// = docker-ce-cli-1:28.3.3-1.*
+/// ! LC_ALL=C.UTF-8 sh -c '(dnf, again when its lock is free)' sh 300 dnf -y --setopt=exit_on_lock=1 versionlock add docker-ce
+/// ? sh -c 'cat /etc/dnf/plugins/versionlock.list 2>/dev/null || :' sh
+/// = # Added lock on Sat Nov 21 04:05:51 2026
+/// = docker-ce-cli-1:28.3.3-1.*
+/// = docker-ce-3:28.3.3-1.*
+/// ```
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Held {
+    /// The packages: one or a list.
+    pub name: Many<String>,
+    /// How long to wait for another dnf.
+    #[serde(default = "minutes")]
+    pub lock_timeout: Span,
+}
+
+/// Make sure packages are not held.
+///
+/// ```rhai
+/// dnf::unheld("docker-ce");
+/// ```
+/// ```transcript
+/// ? sh -c 'cat /etc/dnf/plugins/versionlock.list 2>/dev/null || :' sh
+/// = docker-ce-3:28.3.3-1.*
+/// ! LC_ALL=C.UTF-8 sh -c '(dnf, again when its lock is free)' sh 300 dnf -y --setopt=exit_on_lock=1 versionlock delete docker-ce
+/// ? sh -c 'cat /etc/dnf/plugins/versionlock.list 2>/dev/null || :' sh
+/// ```
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Unheld {
+    /// The packages: one or a list.
+    pub name: Many<String>,
+    /// How long to wait for another dnf.
+    #[serde(default = "minutes")]
+    pub lock_timeout: Span,
+}
+
+async fn read(host: &dyn Look, names: &[String]) -> Result<Holds> {
+    let held = holds(host).await?;
+    Ok(names.iter().map(|name| (name.clone(), held.contains(name))).collect())
+}
+
+fn steps(now: &Holds, want: &Holds, lock: Span) -> Vec<Step> {
+    let step = |(verb, held): (&str, bool)| {
+        let differ = want.iter().filter(|(name, wanted)| **wanted == held && now.get(*name) != Some(*wanted));
+        let names: Vec<&str> = differ.map(|(name, _)| name.as_str()).collect();
+        (!names.is_empty()).then(|| dnf(lock, ["versionlock", verb].into_iter().chain(names)).into())
+    };
+    [("add", true), ("delete", false)].into_iter().filter_map(step).collect()
+}
+
+fn explain(error: Error) -> Error {
+    if format!("{}{}", error.stdout, error.stderr).contains("No such command: versionlock") {
+        return error.hint("dnf::installed(\"python3-dnf-plugin-versionlock\") brings the plugin");
+    }
+    complaints::explain(error)
+}
+
+impl Operation for Held {
+    type State = Holds;
+
+    async fn read(&self, host: &dyn Look) -> Result<Holds> {
+        read(host, self.name.as_slice()).await
+    }
+    fn want(&self, now: &Holds) -> Result<Holds> {
+        Ok(now.keys().map(|name| (name.clone(), true)).collect())
+    }
+    fn steps(&self, now: &Holds, want: &Holds) -> Result<Vec<Step>> {
+        Ok(steps(now, want, self.lock_timeout))
+    }
+    fn explain(&self, error: Error) -> Error {
+        explain(error)
+    }
+}
+
+impl Operation for Unheld {
+    type State = Holds;
+
+    async fn read(&self, host: &dyn Look) -> Result<Holds> {
+        read(host, self.name.as_slice()).await
+    }
+    fn want(&self, now: &Holds) -> Result<Holds> {
+        Ok(now.keys().map(|name| (name.clone(), false)).collect())
+    }
+    fn steps(&self, now: &Holds, want: &Holds) -> Result<Vec<Step>> {
+        Ok(steps(now, want, self.lock_timeout))
+    }
+    fn explain(&self, error: Error) -> Error {
+        explain(error)
+    }
+}

@@ -1,0 +1,404 @@
+//! dnf: what it is asked for, and what it would do about it.
+
+pub mod complaints;
+mod specs;
+mod table;
+
+use super::{Goal, Manager, Order, Packages, Plan, Upgrade, glob};
+use crate::contract::{Command, Error, Look, Output, Refresh, Result, Step, refusal};
+use crate::shared::Span;
+use async_trait::async_trait;
+use futures_util::try_join;
+use specs::{Row, fits, key};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::OnceLock;
+use std::time::Duration;
+use table::Table;
+
+/// Runs dnf, and again when who holds its lock has ended; in vain, it names who that is. `dnf` itself would wait for ever.
+const WAITING: &str = r#"left=$1; shift
+while :; do
+  "$@"; code=$?; [ $code = 200 ] || exit $code
+  holder=; for f in /var/lib/dnf/*.pid /var/cache/dnf/*.pid; do p=$(cat "$f" 2>/dev/null) && [ -d "/proc/$p" ] && holder=$p; done
+  if [ "$left" -le 0 ]; then
+    [ -n "$holder" ] || { echo "dnf is locked by a process that has ended meanwhile" >&2; exit 200; }
+    echo "dnf is locked by process $holder: $(tr '\0' ' ' <"/proc/$holder/cmdline" 2>/dev/null)" >&2; exit 200
+  fi
+  while [ "$left" -gt 0 ]; do sleep 1; left=$((left - 1)); [ -n "$holder" ] && [ -d "/proc/$holder" ] || break; done
+done"#;
+
+/// How long ago the lists of packages were fetched, in seconds; `never` if there are none.
+const AGE: &str = r#"s=$(stat -c %Y /var/cache/dnf/*/repodata/* /var/cache/libdnf5/*/repodata/* 2>/dev/null | sort -n | tail -n 1); [ -n "$s" ] && echo $(($(date +%s) - s)) || echo never"#;
+
+/// The file in which dnf's plugin keeps which versions are locked.
+const LOCKED: &str = "cat /etc/dnf/plugins/versionlock.list 2>/dev/null || :";
+
+/// A command of dnf that changes something.
+pub fn dnf<S: Into<String>>(lock: Span, args: impl IntoIterator<Item = S>) -> Command {
+    let waiting = Command::gist("dnf, again when its lock is free", WAITING).arg(lock.0.as_secs().to_string());
+    waiting.args(["dnf", "-y", "--setopt=exit_on_lock=1"]).args(args).env("LC_ALL", "C.UTF-8").long()
+}
+
+/// The command that fetches the lists of packages; every list that cannot be had is an error.
+pub fn update(lock: Span) -> Command {
+    dnf(lock, ["--setopt=skip_if_unavailable=0", "makecache", "--refresh"])
+}
+
+/// Asks how old the lists are.
+pub fn age() -> Command {
+    Command::sh(AGE)
+}
+
+/// The answer to [`age`].
+pub fn aged(output: &Output) -> Option<Duration> {
+    output.text().trim().parse().ok().map(Duration::from_secs)
+}
+
+/// Asks dnf what a transaction would do: it says so, and then gets no for an answer.
+async fn simulate(host: &dyn Look, args: &[String]) -> Result<(Table, Vec<String>)> {
+    let command = Command::new("dnf").arg("--assumeno").args(args).env("LC_ALL", "C.UTF-8");
+    let output = host.run(&command).await?;
+    let said = format!("{}\n{}", output.text(), output.stderr_text());
+    let aborted = said.lines().any(|line| line.trim() == "Operation aborted.");
+    if !output.success() && !aborted {
+        return Err(complaints::explain(refusal(&command, &output)));
+    }
+    let ignored = said.lines().find_map(|line| line.strip_prefix("Ignoring repositories: "));
+    let ignored = ignored.map(|names| match complaints::mirror(&said) {
+        Some((url, why)) => format!("ignored: the repository {names}, for its mirror {url} is unreachable: {why}"),
+        None => format!("ignored: the repository {names}"),
+    });
+    let table = table::read(&output.text());
+    let skipped = table.skipped.iter().map(|package| format!("skipped: {package}")).collect::<Vec<_>>();
+    Ok((table, ignored.into_iter().chain(skipped).collect()))
+}
+
+/// Asks for the names of packages whose version is locked.
+pub async fn holds(host: &dyn Look) -> Result<Vec<String>> {
+    let lines = host.expect(&Command::sh(LOCKED)).await?.lines();
+    // A line is `toy-0:1-1.*`, or a pattern somebody wrote.
+    let name = |line: &String| {
+        let line = line.trim().trim_start_matches('!');
+        let named = line.find(':').and_then(|at| line.get(..at)?.rsplit_once('-')).map(|(name, _)| name);
+        (!line.is_empty() && !line.starts_with('#')).then(|| named.unwrap_or(line).to_owned())
+    };
+    Ok(BTreeSet::from_iter(lines.iter().filter_map(name)).into_iter().collect())
+}
+
+/// dnf with an order.
+#[derive(Debug)]
+pub struct Dnf {
+    order: Order,
+    /// The transactions to make, one after the other.
+    transactions: OnceLock<Vec<Vec<String>>>,
+    /// Packages that would take part in an upgrade, and are held.
+    held: OnceLock<Vec<String>>,
+    /// What a person should know before.
+    notes: OnceLock<Vec<String>>,
+}
+
+impl Dnf {
+    /// dnf with this order.
+    pub fn new(order: Order) -> Dnf {
+        Dnf { order, transactions: OnceLock::new(), held: OnceLock::new(), notes: OnceLock::new() }
+    }
+
+    fn options(&self) -> Vec<String> {
+        let order = &self.order;
+        let weak = order.recommends.map(|weak| format!("--setopt=install_weak_deps={}", u8::from(weak)));
+        let flags =
+            [("--nogpgcheck", order.unsigned), ("--allowerasing", order.allowerasing), ("--security", order.security)];
+        let flags = flags.into_iter().filter(|(_, given)| *given).map(|(flag, _)| flag.to_owned());
+        let except = order.except.iter().map(|pattern| format!("--exclude={pattern}"));
+        flags.chain(weak).chain(except).collect()
+    }
+    fn transaction<'a>(&self, verb: &str, specs: impl IntoIterator<Item = &'a String>) -> Vec<String> {
+        self.options().into_iter().chain([verb.to_owned()]).chain(specs.into_iter().cloned()).collect()
+    }
+    /// Removing takes along what nothing needs any longer only if it is asked to.
+    fn remove<'a>(&self, specs: impl IntoIterator<Item = &'a String>) -> Vec<String> {
+        let clean = format!("--setopt=clean_requirements_on_remove={}", u8::from(self.order.autoremove));
+        [clean, "remove".to_owned()].into_iter().chain(specs.into_iter().cloned()).collect()
+    }
+
+    async fn rows(&self, host: &dyn Look, specs: &[String]) -> Result<Vec<Row>> {
+        let plain: Vec<&str> = specs.iter().map(String::as_str).filter(|spec| specs::plain(spec)).collect();
+        if plain.is_empty() { Ok(Vec::new()) } else { specs::rows(&host.run(&specs::query(plain)).await?) }
+    }
+
+    /// What these transactions would do, all together.
+    async fn plan(
+        &self,
+        host: &dyn Look,
+        now: Packages,
+        transactions: Vec<Vec<String>>,
+        decided: bool,
+    ) -> Result<Plan> {
+        let mut tables = Vec::new();
+        let mut notes =
+            self.held.get().map(|held| format!("held: {}", held.join(", "))).into_iter().collect::<Vec<_>>();
+        for transaction in &transactions {
+            let (table, said) = simulate(host, transaction).await?;
+            notes.extend(said);
+            tables.push(table);
+        }
+        if decided {
+            return Ok(Plan { now, ..Plan::default() });
+        }
+        let names: BTreeSet<String> = tables.iter().flat_map(Table::names).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let from = self.versions(host, &names).await?;
+        let mut to = from.clone();
+        for table in &tables {
+            let after = table.after(&to);
+            to.extend(after);
+        }
+        // What dnf would do nothing about is not asked for again.
+        let due = transactions.into_iter().zip(&tables).filter(|(_, table)| !table.names().is_empty());
+        let due = due.map(|(transaction, table)| match transaction.last().map(String::as_str) {
+            // Exactly what was foretold: an upgrade before it may leave over more.
+            Some("autoremove") if self.order.goal == Goal::Upgraded => self.exactly(&table.removed()),
+            _ => transaction,
+        });
+        let _ = self.transactions.set(due.collect());
+        let _ = self.notes.set(notes);
+        Ok(Plan { now, from, to })
+    }
+    fn exactly(&self, labels: &[String]) -> Vec<String> {
+        let keep = "--setopt=clean_requirements_on_remove=0".to_owned();
+        [keep, "remove".to_owned()].into_iter().chain(labels.iter().cloned()).collect()
+    }
+
+    async fn plan_upgrade(&self, host: &dyn Look, decided: bool) -> Result<Plan> {
+        let (there, held) = try_join!(self.rows(host, &self.order.names), holds(host))?;
+        let fits_one = |spec: &&String| there.iter().any(|row| fits(spec, row));
+        let only: Vec<&String> = self.order.names.iter().filter(fits_one).collect();
+        if only.is_empty() && !self.order.names.is_empty() {
+            return Ok(Plan::default());
+        }
+        let mut transactions = vec![self.transaction("upgrade", only)];
+        transactions.extend(self.order.autoremove.then(|| vec!["autoremove".to_owned()]));
+        let chosen = |name: &String| {
+            let within = |patterns: &[String]| patterns.iter().any(|pattern| glob(pattern, name));
+            (self.order.names.is_empty() || within(&self.order.names)) && !within(&self.order.except)
+        };
+        let held: Vec<String> = held.into_iter().filter(chosen).collect();
+        if !held.is_empty() {
+            let _ = self.held.set(held);
+        }
+        self.plan(host, Packages::new(), transactions, decided).await
+    }
+}
+
+#[async_trait]
+impl Manager for Dnf {
+    async fn prepare(&mut self, _host: &dyn Look) -> Result<()> {
+        specs::check(&self.order.names)
+    }
+    async fn refresh(&self, host: &dyn Look) -> Result<Refresh> {
+        if !self.order.update && self.order.valid.is_none() {
+            return Ok(Refresh::default());
+        }
+        let old = aged(&host.run(&age()).await?);
+        Ok(super::refresh(&self.order, old, || update(self.order.lock)))
+    }
+    async fn look(&self, host: &dyn Look, decided: bool) -> Result<Plan> {
+        let names = &self.order.names;
+        match self.order.goal {
+            Goal::Upgraded => return self.plan_upgrade(host, decided).await,
+            Goal::Autoremoved => {
+                return self.plan(host, Packages::new(), vec![vec!["autoremove".to_owned()]], decided).await;
+            }
+            _ if names.is_empty() => return Ok(Plan::default()),
+            Goal::Installed | Goal::Latest | Goal::Absent => {}
+        }
+        let rows = self.rows(host, names).await?;
+        let there = |spec: &&String| specs::plain(spec) && rows.iter().any(|row| fits(spec, row));
+        let now = specs::versions(&rows);
+        let (known, missing): (Vec<&String>, Vec<&String>) = names.iter().partition(there);
+        let missing = if self.order.only_upgrade { Vec::new() } else { missing };
+        let mut transactions = Vec::new();
+        match self.order.goal {
+            Goal::Absent if !rows.is_empty() => transactions.push(self.remove(known)),
+            Goal::Absent => {}
+            goal => {
+                if goal == Goal::Latest && !known.is_empty() {
+                    transactions.push(self.transaction("upgrade", known));
+                }
+                if !missing.is_empty() {
+                    transactions.push(self.transaction("install", missing));
+                }
+            }
+        }
+        self.plan(host, now, transactions, decided).await
+    }
+    async fn versions(&self, host: &dyn Look, names: &[&str]) -> Result<Packages> {
+        if names.is_empty() {
+            return Ok(Packages::new());
+        }
+        let rows = specs::rows(&host.run(&specs::query(names.iter().copied())).await?)?;
+        let mut found = specs::versions(&rows);
+        Ok(names.iter().map(|name| ((*name).to_owned(), found.remove(*name).flatten())).collect())
+    }
+    fn steps(&self, _now: &Packages) -> Vec<Step> {
+        let transactions = self.transactions.get().into_iter().flatten();
+        transactions.map(|args| dnf(self.order.lock, args.clone()).into()).collect()
+    }
+    fn back(&self, now: &Packages, want: &Packages) -> Vec<Step> {
+        let mut steps: Vec<Step> =
+            Way::between(now, want).transactions().map(|args| dnf(self.order.lock, args).into()).collect();
+        let asked = |name: &String| match self.order.goal {
+            Goal::Installed | Goal::Latest => self.order.names.iter().any(|spec| fits(spec, &Row::new(name, "", ""))),
+            Goal::Absent => true,
+            Goal::Upgraded | Goal::Autoremoved => false,
+        };
+        let new = want.iter().filter(|(name, version)| version.is_some() && now.get(*name).is_none_or(Option::is_none));
+        let automatic: Vec<String> = new.map(|(name, _)| name.clone()).filter(|name| !asked(name)).collect();
+        if !automatic.is_empty() {
+            steps.push(dnf(self.order.lock, ["mark", "remove"].map(str::to_owned).into_iter().chain(automatic)).into());
+        }
+        steps
+    }
+    async fn returnable(&self, host: &dyn Look, now: &Packages, want: &Packages) -> Result<()> {
+        for transaction in Way::between(now, want).transactions() {
+            simulate(host, &transaction).await?;
+        }
+        Ok(())
+    }
+    fn notes(&self, said: &[Output]) -> Vec<String> {
+        let mut notes = self.notes.get().cloned().unwrap_or_default();
+        let text: String = said.iter().map(|output| output.text() + "\n" + &output.stderr_text()).collect();
+        for line in text.lines().map(str::trim).filter_map(|line| line.strip_prefix("warning: ")) {
+            if let Some((file, new)) = line.split_once(" created as ") {
+                notes.push(format!("{file} is kept as it was changed here; the new one is {new}"));
+            } else if let Some((file, old)) = line.split_once(" saved as ") {
+                notes.push(format!("{file} is the package's; what was changed here is in {old}"));
+            } else if line.contains("scriptlet failed") {
+                notes.push(format!("installed, but {line}"));
+            }
+        }
+        notes
+    }
+    fn explain(&self, error: Error) -> Error {
+        complaints::explain(error)
+    }
+}
+
+/// The way from some versions to others.
+#[derive(Debug, Default)]
+struct Way {
+    install: Vec<String>,
+    remove: Vec<String>,
+}
+
+impl Way {
+    fn between(now: &Packages, want: &Packages) -> Way {
+        let mut way = Way::default();
+        let set = |packages: &Packages, name: &str| -> BTreeSet<String> {
+            let versions = packages.get(name).cloned().flatten().unwrap_or_default();
+            versions.split(", ").filter(|evr| !evr.is_empty()).map(str::to_owned).collect()
+        };
+        for name in want.keys() {
+            // `name.i686` stands for the package of that architecture.
+            let (bare, arch) = name
+                .strip_suffix("86")
+                .and_then(|_| name.rsplit_once('.'))
+                .map_or((name.as_str(), String::new()), |(bare, arch)| (bare, format!(".{arch}")));
+            let label = |evr: &String| format!("{bare}-{evr}{arch}");
+            let (there, wanted) = (set(now, name), set(want, name));
+            way.install.extend(wanted.difference(&there).map(label));
+            // What another version takes the place of goes by itself.
+            if wanted.is_subset(&there) {
+                way.remove.extend(there.difference(&wanted).map(label));
+            }
+        }
+        way
+    }
+    fn transactions(self) -> impl Iterator<Item = Vec<String>> {
+        let part = |verb: &[&str], labels: Vec<String>| {
+            let verb = verb.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
+            (!labels.is_empty()).then(|| verb.into_iter().chain(labels).collect::<Vec<_>>())
+        };
+        let install = part(&["install"], self.install);
+        let remove = part(&["--setopt=clean_requirements_on_remove=0", "remove"], self.remove);
+        install.into_iter().chain(remove)
+    }
+}
+
+/// What could be upgraded, by `dnf check-update`, whose exit code 100 says that there is something.
+pub async fn upgradable(host: &dyn Look) -> Result<Vec<Upgrade>> {
+    let check = |security: bool| {
+        let args = ["-q"].into_iter().chain(security.then_some("--security")).chain(["check-update"]);
+        let command = Command::new("dnf").args(args).env("LC_ALL", "C.UTF-8").ok_codes([0, 100]);
+        async move {
+            let output = host.run(&command).await?;
+            if command.accepts(output.code) {
+                Ok(offered(&output.text()))
+            } else {
+                Err(complaints::explain(refusal(&command, &output)))
+            }
+        }
+    };
+    let all = check(false).await?;
+    if all.is_empty() {
+        return Ok(Vec::new());
+    }
+    let names: Vec<String> = all.keys().cloned().collect();
+    let query = specs::query(names);
+    let (secure, installed) = (check(true).await?, host.run(&query).await?);
+    let mut installed = specs::versions(&specs::rows(&installed)?);
+    let upgrade = |(name, to): (String, String)| {
+        let from = installed.remove(&name).flatten();
+        Upgrade { from, security: secure.get(&name) == Some(&to), to, name }
+    };
+    Ok(all.into_iter().map(upgrade).collect())
+}
+
+/// The answer of check-update: three words a package, wherever lines are broken; what obsoletes what comes after it.
+fn offered(text: &str) -> BTreeMap<String, String> {
+    let text = text.split("Obsoleting Packages").next().unwrap_or_default();
+    let text = text.split("\nSecurity: ").next().unwrap_or_default();
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let row = |words: &[&str]| match words {
+        [package, evr, _] => package.rsplit_once('.').map(|(name, arch)| Row::new(name, arch, evr)),
+        _ => None,
+    };
+    words.chunks(3).filter_map(row).map(|row| (key(&row), row.evr)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_way_back_installs_what_was_there_and_removes_what_came() {
+        let packages = |all: &[(&str, Option<&str>)]| -> Packages {
+            all.iter().map(|(name, evr)| ((*name).to_owned(), evr.map(str::to_owned))).collect()
+        };
+        let now = packages(&[
+            ("toy", Some("2-1")),
+            ("toydep", Some("2-1")),
+            ("kernel", Some("1-1, 2-1")),
+            ("gone", None),
+            ("x.i686", Some("1-1")),
+        ]);
+        let want = packages(&[
+            ("toy", Some("1-1")),
+            ("toydep", None),
+            ("kernel", Some("1-1")),
+            ("gone", Some("3-1")),
+            ("x.i686", None),
+        ]);
+        let way: Vec<String> = Way::between(&now, &want).transactions().map(|args| args.join(" ")).collect();
+        let remove = "--setopt=clean_requirements_on_remove=0 remove kernel-2-1 toydep-2-1 x-1-1.i686";
+        assert_eq!(way, ["install gone-3-1 toy-1-1", remove]);
+    }
+
+    #[test]
+    fn check_update_is_read_whatever_its_columns() {
+        let text = "\ntoy.noarch   2-1   toy\na-very-long-name-that-wraps.x86_64\n      1:2-1.el9\n    updates\nObsoleting Packages\nnew.noarch 1-1 toy\n";
+        let found = offered(text);
+        assert_eq!(found["a-very-long-name-that-wraps"], "1:2-1.el9");
+        assert_eq!(found.keys().collect::<Vec<_>>(), ["a-very-long-name-that-wraps", "toy"]);
+    }
+}

@@ -1,0 +1,100 @@
+//! What an operation on packages remembers from its first look to its second.
+
+use super::{Manager, Order, Packages, Plan, manager};
+use crate::contract::{Error, Look, Output, Refresh, Result, Step};
+use futures_util::try_join;
+use std::sync::OnceLock;
+
+/// An order in the hands of a manager, with the versions it is after, so that both looks are about the same packages.
+#[derive(Debug, Default)]
+pub struct Work {
+    manager: Option<Box<dyn Manager>>,
+    /// What the order itself names.
+    named: OnceLock<Packages>,
+    want: OnceLock<Packages>,
+    /// Whether it is on the way back to earlier versions.
+    back: bool,
+}
+
+impl Work {
+    /// Hands an order to its manager.
+    pub async fn begin(host: &dyn Look, order: Order) -> Result<Work> {
+        let mut manager = manager(host, order).await?;
+        manager.prepare(host).await?;
+        Ok(Work { manager: Some(manager), ..Work::default() })
+    }
+    /// The way back: what matters are the packages that the change touched.
+    pub async fn back(host: &dyn Look, order: Order, before: &Packages, after: &Packages) -> Result<Work> {
+        let mut all = after.clone();
+        all.extend(before.clone());
+        Ok(Work {
+            manager: Some(manager(host, order).await?),
+            want: OnceLock::from(all),
+            back: true,
+            ..Work::default()
+        })
+    }
+    fn manager(&self) -> Result<&dyn Manager> {
+        self.manager.as_deref().ok_or_else(|| Error::bug("an order for packages was not prepared"))
+    }
+    /// What is due before versions are compared.
+    pub async fn refresh(&self, host: &dyn Look) -> Result<Refresh> {
+        self.manager()?.refresh(host).await
+    }
+    /// The versions of all packages that matter.
+    pub async fn read(&self, host: &dyn Look) -> Result<Packages> {
+        let manager = self.manager()?;
+        let Some(want) = self.want.get() else {
+            return Ok(self.decide(manager.look(host, false).await?));
+        };
+        let names: Vec<&str> = want.keys().map(String::as_str).collect();
+        if self.back {
+            return manager.versions(host, &names).await;
+        }
+        let named = |name: &&str| self.named.get().is_some_and(|named| named.contains_key(*name));
+        let others: Vec<&str> = names.into_iter().filter(|name| !named(name)).collect();
+        let (plan, mut now) = try_join!(manager.look(host, true), manager.versions(host, &others))?;
+        now.extend(plan.now);
+        Ok(now)
+    }
+    /// Remembers what is wanted, and completes the versions that there are.
+    fn decide(&self, plan: Plan) -> Packages {
+        let Plan { now, from, to } = plan;
+        let _ = self.named.set(now.clone());
+        let (mut complete, mut want) = (from, now.clone());
+        complete.extend(now.into_iter().filter(|(_, version)| version.is_some()).collect::<Packages>());
+        for name in want.keys() {
+            complete.entry(name.clone()).or_default();
+        }
+        want.extend(to);
+        // The first look is the only one that decides.
+        let _ = self.want.set(want);
+        complete
+    }
+    /// The versions that should be there.
+    pub fn want(&self, now: &Packages) -> Packages {
+        self.want.get().unwrap_or(now).clone()
+    }
+    /// The way there, or back.
+    pub fn steps(&self, now: &Packages, want: &Packages) -> Result<Vec<Step>> {
+        let manager = self.manager()?;
+        // Earlier versions may be wanted, too.
+        let forward = !self.back && *want == self.want(now);
+        Ok(if forward { manager.steps(now) } else { manager.back(now, want) })
+    }
+    /// Whether the way back is open.
+    pub async fn returnable(&self, host: &dyn Look, now: &Packages, want: &Packages) -> Result<()> {
+        self.manager()?.returnable(host, now, want).await
+    }
+    /// What a person should know besides.
+    pub fn notes(&self, said: &[Output]) -> Vec<String> {
+        self.manager.iter().flat_map(|manager| manager.notes(said)).collect()
+    }
+    /// What the manager's complaints mean.
+    pub fn explain(&self, error: Error) -> Error {
+        match &self.manager {
+            Some(manager) => manager.explain(error),
+            None => error,
+        }
+    }
+}

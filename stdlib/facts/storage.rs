@@ -8,8 +8,9 @@ use serde::{Deserialize, Serialize};
 fact! {
     /// Ask what is mounted: devices, pools and servers, not the kernel's own file systems.
     ///
-    /// Each has `path`, `device`, `fstype`, `options`, and `size` and `free` in bytes. One whose server or disk does not
-    /// answer within two seconds has `hangs`; its `size` and `free` are `()`. All are asked at the same time.
+    /// Each has `path`, `device`, `fstype`, `options`, `size` and `free` in bytes, `used_percent` as `df` has it, `inodes` and
+    /// `inodes_free`. One whose
+    /// server or disk does not answer within two seconds has `hangs`, and these are `()`. All are asked at the same time.
     ///
     /// ```rhai
     /// for mount in facts::mounts() {
@@ -19,8 +20,8 @@ fact! {
     /// ```
     /// ```transcript
     /// ? sh -c '(stat -f of each mount in /proc/mounts, two seconds each)' sh
-    /// = 1 /dev/sda1 / ext4 rw,relatime 0 4096 7738464 5120000
-    /// = 2 tank/media /tank/media zfs rw,xattr 0 131072 29000000 11000000
+    /// = 1 /dev/sda1 / ext4 rw,relatime 0 4096 7738464 5520000 5120000 1966080 1700000
+    /// = 2 tank/media /tank/media zfs rw,xattr 0 131072 29000000 11000000 11000000 2900000 2800000
     /// = 3 nas:/export /mnt/nas nfs4 rw,hard 137
     /// ```
     Mounts -> Vec<Mount>: |host| mounts(host).await?

@@ -82,8 +82,28 @@ fn listed_after(words: Vec<String>) -> Vec<String> {
 }
 
 /// `$1` the pip, `$2` the virtual environment, `$3` the command that makes one, `$4` `plan` or `list`, then what to
-/// install. A plan for an environment that is not there yet is made in one that goes afterwards.
-const ASKED: &str = r#"e=$1 v=$2 c=$3 m=$4; shift 4; if [ -n "$v" ] && [ ! -x "$v/bin/python" ]; then if [ -e "$v" ] && [ -n "$(ls -A "$v" 2>/dev/null)" ]; then echo full; exit; fi; echo new; [ "$m" = plan ] || exit 0; t=$(mktemp -d) || exit; trap "rm -rf $t" EXIT; $c "$t/v" >"$t/log" 2>&1 || { cat "$t/log" >&2; exit 1; }; v=$t/v; fi; export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1 LC_ALL=C.UTF-8; p=python3; [ -z "$v" ] || p=$v/bin/python; command -v "$p" >/dev/null || { echo "python3 is not installed" >&2; exit 1; }; if [ -n "$e" ]; then command -v "$e" >/dev/null || { echo "$e is not installed" >&2; exit 1; }; pip() { "$e" "$@"; }; else pip() { "$p" -m pip "$@"; }; fi; "$p" -c "import os, sys, sysconfig; sys.prefix == sys.base_prefix and os.path.exists(sysconfig.get_path(\"stdlib\") + \"/EXTERNALLY-MANAGED\") and print(\"managed\")"; l=$(pip list --format=freeze) || exit; printf "%s\n" "$l" | sed "s/^/has /"; [ "$m" = plan ] || exit 0; r=$(pip install -q --dry-run --report - "$@") || exit; printf "%s" "$r" | "$p" -c "import json, sys; [print(\"plan\", i[\"metadata\"][\"name\"] + \"==\" + i[\"metadata\"][\"version\"]) for i in json.load(sys.stdin)[\"install\"]]""#;
+/// install. `has` is what Python sees; where that is the system's packages, too, `own` is what lies in the environment
+/// itself. A plan for an environment that is not there yet is made in one that goes afterwards.
+const ASKED: &str = r#"e=$1 v=$2 c=$3 m=$4; shift 4
+export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1 LC_ALL=C.UTF-8
+if [ -n "$v" ] && [ ! -x "$v/bin/python" ]; then
+  if [ -e "$v" ] && [ -n "$(ls -A "$v" 2>/dev/null)" ]; then echo full; exit; fi
+  echo new; [ "$m" = plan ] || exit 0
+  t=$(mktemp -d) || exit; trap "rm -rf $t" EXIT
+  $c "$t/v" >"$t/log" 2>&1 || { cat "$t/log" >&2; exit 1; }
+  v=$t/v
+fi
+p=python3; [ -z "$v" ] || p=$v/bin/python
+for needed in "$p" ${e:+"$e"}; do command -v "$needed" >/dev/null || { echo "$needed is not installed" >&2; exit 1; }; done
+pip() { if [ -n "$e" ]; then "$e" "$@"; else "$p" -m pip "$@"; fi; }
+"$p" -c 'import os, sys, sysconfig
+sys.prefix == sys.base_prefix and os.path.exists(sysconfig.get_path("stdlib") + "/EXTERNALLY-MANAGED") and print("managed")'
+l=$(pip list --format=freeze) || exit; printf "%s\n" "$l" | sed "s/^/has /"
+case $c in *--system-site-packages*) l=$(pip list --local --format=freeze) || exit; printf "%s\n" "$l" | sed "s/^/own /" ;; esac
+[ "$m" = plan ] || exit 0
+r=$(pip install -q --dry-run --report - "$@") || exit
+printf "%s" "$r" | "$p" -c 'import json, sys
+for new in json.load(sys.stdin)["install"]: print("plan", new["metadata"]["name"] + "==" + new["metadata"]["version"])'"#;
 
 impl Environment<'_> {
     pub fn valid(&self) -> Result<()> {
@@ -157,7 +177,9 @@ impl Environment<'_> {
         if *self.memory.differs.get_or_init(|| new || !plan.is_empty() || removes()) && !new {
             let other = |(name, _): &(&String, &String)| !now.packages.contains_key(*name);
             if self.virtualenv.is_some() {
-                now.others = has.iter().filter(other).map(|(name, version)| (name.clone(), version.clone())).collect();
+                // What it sees of the system's packages stays without it.
+                let own = if self.site_packages { said("own ") } else { has.clone() };
+                now.others = own.iter().filter(other).map(|(name, version)| (name.clone(), version.clone())).collect();
             }
             now.files = self.files(host, &now).await?;
         }

@@ -200,7 +200,7 @@ pub struct Absent {
 
 /// What all four share: an environment, and how their parameters describe it.
 macro_rules! operation {
-    ($name:ident, $args:expr, $asked:expr, $present:literal) => {
+    ($name:ident, $args:expr, $asked:expr, $present:literal $(, $file:ident)?) => {
         impl $name {
             fn environment(&self) -> Environment<'_> {
                 Environment {
@@ -253,6 +253,9 @@ macro_rules! operation {
             async fn returnable(&self, host: &dyn Look, now: &PipState, want: &PipState) -> Result<()> {
                 self.environment().returnable(host, now, want).await
             }
+            fn depends(&self) -> Vec<&str> {
+                vec![$(&self.$file)?]
+            }
             fn sensitive(&self) -> bool {
                 self.environment().secret()
             }
@@ -277,6 +280,7 @@ operation!(
     Requirements,
     |op: &Requirements| vec!["-r".to_owned(), op.requirements.to_string()],
     |_: &Requirements| Vec::new(),
-    true
+    true,
+    requirements
 );
 operation!(Absent, |_: &Absent| Vec::new(), |op: &Absent| listed(&op.names), false);

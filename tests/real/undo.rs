@@ -1,6 +1,6 @@
 //! Going back, and going on after a failure.
 
-use super::lab::{Fault, Promise, Room, Undo, inside, on_all, until};
+use super::lab::{Fault, Promise, Room, Undo, inside, on_all, toys, until};
 
 pub const PROMISES: &[Promise] = &[
     ("undo: what somebody has changed since is left alone", drift),
@@ -14,6 +14,7 @@ pub const PROMISES: &[Promise] = &[
     ("resume: after Ctrl-C", || killed("-INT", 130)),
     ("resume: after hlrun was killed", || killed("-KILL", -1)),
     ("resume: what differs is said, and nothing is done", differs),
+    ("owed: a reboot that a run has left due is listed, and paid with proof", due),
 ];
 
 const CLEAN: &str = "rm -rf /srv/undo /srv/undo-flag";
@@ -219,4 +220,36 @@ fn differs() {
     assert!(said.stderr.contains("no host was touched"), "{}", said.stderr);
     room.write("play.rhai", play.replace("test", "true"));
     room.hlrun(&["resume"]).exits(1).says("play.rhai has changed");
+}
+
+const BOOT: &str = "cat /proc/sys/kernel/random/boot_id; cut -d' ' -f22 /proc/1/stat";
+
+fn due() {
+    let hosts = ["host07", "host08"];
+    let room = Room::with(&hosts);
+    toys(&hosts);
+    let _clean = Undo(|| {
+        drop(on_all(&hosts, |host| inside(host, "rm -f /run/reboot-required*")));
+        toys(&hosts);
+    });
+    on_all(&hosts, |host| inside(host, "touch /run/reboot-required; echo toy >/run/reboot-required.pkgs"));
+    let play = r#"play("p", "all", |host| { apt::latest("toyconf"); });"#;
+    room.play(play, &["--check"]).exits(0);
+    room.hlrun(&["owed"]).exits(0).says("nothing is owed");
+    room.play(play, &[]).exits(0).says("owed: a reboot on host07");
+    room.hlrun(&["owed"]).exits(0).says("host07 waits for a reboot: toy was updated (since run ").says("host08 waits");
+    room.hlrun(&["owed", "--pay"]).exits(1).says("nobody is there to ask").says("nothing was rebooted");
+
+    // One that was rebooted by hand meanwhile is not rebooted again.
+    let by_hand = r#"play("p", "host08", |host| { system::rebooted(#{ timeout: "60s" }); });"#;
+    // A state directory of its own; the hosts are ours already.
+    let other = Room::with(&[]);
+    other.inventory(&hosts.map(|host| (host, host, "root")));
+    other.play(by_hand, &[]).exits(0);
+    let before = hosts.map(|host| inside(host, BOOT));
+    room.hlrun(&["owed", "--pay", "--yes"]).exits(0).says("paid: a reboot on host07").says("paid: a reboot on host08");
+    let after = hosts.map(|host| inside(host, BOOT));
+    assert_ne!(before[0], after[0], "it was not rebooted");
+    assert_eq!(before[1], after[1], "it was rebooted again");
+    room.hlrun(&["owed"]).exits(0).says("nothing is owed");
 }

@@ -9,6 +9,10 @@
 
 #[path = "real/comforts.rs"]
 mod comforts;
+#[path = "real/compose.rs"]
+mod compose;
+#[path = "real/docker.rs"]
+mod docker;
 #[path = "real/faults.rs"]
 mod faults;
 #[path = "real/fleet.rs"]
@@ -19,6 +23,8 @@ mod hostile;
 mod lab;
 #[path = "real/machine.rs"]
 mod machine;
+#[path = "real/notify.rs"]
+mod notify;
 #[path = "real/operations.rs"]
 mod operations;
 #[path = "real/packages.rs"]
@@ -31,6 +37,8 @@ mod pty;
 mod semantics;
 #[path = "real/undo.rs"]
 mod undo;
+#[path = "real/weekly.rs"]
+mod weekly;
 
 use libtest_mimic::{Arguments, Trial};
 
@@ -51,7 +59,11 @@ fn main() {
         privilege::PROMISES,
         semantics::PROMISES,
         comforts::PROMISES,
+        compose::PROMISES,
+        docker::PROMISES,
+        notify::PROMISES,
         undo::PROMISES,
+        weekly::PROMISES,
     ];
     let trials = all.concat().into_iter().map(|(name, promise)| trial(name, promise));
     let trials = trials.chain(operations::promises().into_iter().map(|(name, promise)| trial(name, promise)));

@@ -352,6 +352,9 @@ impl Operation for Unpacked {
         }
     }
 
+    fn depends(&self) -> Vec<&str> {
+        self.remote_src.iter().map(HostPath::as_str).collect()
+    }
     async fn premise(&self, host: &dyn Look, _now: &UnpackedState) -> Result<()> {
         if host.succeeds(&Command::new("test").args(["-d", &self.dest])).await? {
             return Ok(());

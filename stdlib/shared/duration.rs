@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 /// A span of time: `"90s"`, `"5m"`, `"1h30m"`, `"250ms"`, or a number of seconds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct Span(pub Duration);
 
 impl Span {

@@ -10,18 +10,20 @@
 # toyslow  2.0 configures for 20 s, holding dpkg's lock (TOYSLOW=seconds, or /etc/toyslow)
 # toyfail  2.0 cannot be configured until /etc/toyfail-ok exists
 # toynew   2.0 needs the new package toydep (so a plain `upgrade` keeps it back)
+# toyphase 2.0 is phased in, and for no host yet
+# In /security, a repository of its own, toy 1.5.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 POOL=$WORK/apt-pool REPO=$WORK/apt-repo TREE=$WORK/apt-tree PID=$WORK/apt-repo.pid
 ADDRESS=172.30.0.1:8099
-NAMES='toy toyd toyconf toyboot toyslow toyfail toynew toyhold'
+NAMES='toy toyd toyconf toyboot toyslow toyfail toynew toyhold toyphase'
 
-# pkg NAME VERSION [DEPENDS]: pack $TREE.
+# pkg NAME VERSION [DEPENDS [FIELD]]: pack $TREE.
 pkg() {
   mkdir -p "$TREE/DEBIAN" "$TREE/usr/share/toy"; echo "$2" >"$TREE/usr/share/toy/$1"
   { printf '%s\n' "Package: $1" "Version: $2" 'Architecture: all' 'Maintainer: lab <lab@localhost>' \
       'Section: misc' 'Priority: optional' "Description: toy $1"
-    [ $# -lt 3 ] || echo "Depends: $3"; } >"$TREE/DEBIAN/control"
+    [ -z "${3:-}" ] || echo "Depends: $3"; [ $# -lt 4 ] || echo "$4"; } >"$TREE/DEBIAN/control"
   [ ! -f "$TREE/DEBIAN/postinst" ] || chmod 755 "$TREE/DEBIAN/postinst"
   dpkg-deb --root-owner-group -Znone --build "$TREE" "$POOL" >/dev/null; rm -rf "$TREE"
 }
@@ -48,14 +50,16 @@ make_all() {
       pkg $p $v
     done
   done
-  pkg toynew 1.0; pkg toydep 2.0; pkg toynew 2.0 toydep
+  pkg toynew 1.0; pkg toydep 2.0; pkg toynew 2.0 toydep; pkg toy 1.5
+  pkg toyphase 1.0; pkg toyphase 2.0 '' 'Phased-Update-Percentage: 0'
 }
+release() { rm -f Release; apt-ftparchive -o APT::FTPArchive::Release::Origin=Lab -o "APT::FTPArchive::Release::Label=$1" \
+    -o "APT::FTPArchive::Release::Suite=$2" release . >"$WORK/Release.new"; mv "$WORK/Release.new" Release; }
 publish() {
-  mkdir -p "$REPO"; rm -f "$REPO"/*.deb; cp "$POOL"/*_1.0_*.deb "$REPO/"
+  mkdir -p "$REPO"; rm -rf "$REPO"/*.deb "$REPO/security"; cp "$POOL"/*_1.0_*.deb "$REPO/"
   [ "$1" = 1 ] || cp "$POOL"/*_2.0_*.deb "$REPO/"
-  cd "$REPO"; apt-ftparchive packages . >Packages.new; mv Packages.new Packages
-  rm -f Release; apt-ftparchive -o APT::FTPArchive::Release::Origin=Lab -o APT::FTPArchive::Release::Label=Lab-Security \
-    -o APT::FTPArchive::Release::Suite=toy release . >../Release.new; mv ../Release.new Release
+  cd "$REPO"; apt-ftparchive packages . >Packages.new; mv Packages.new Packages; release Lab-Security toy
+  mkdir security; cd security; cp "$POOL"/*_1.5_*.deb .; apt-ftparchive packages . >Packages; release Lab-Security toy-security
 }
 serving() { [ -f "$PID" ] && kill -0 "$(cat "$PID")" 2>/dev/null; }
 serve() { lab_net; mkdir -p "$REPO"; ! serving || return 0
@@ -63,6 +67,7 @@ serve() { lab_net; mkdir -p "$REPO"; ! serving || return 0
   sleep 0.2; serving || die "cannot serve on $ADDRESS; see $WORK/apt-repo.log"; }
 host() {
   "$LAB/lab.sh" ssh "$1" "set -e; export DEBIAN_FRONTEND=noninteractive
+    touch /etc/toyfail-ok; echo 0 >/etc/toyslow; dpkg --configure -a --force-confold >/dev/null 2>&1 || true
     rm -rf /etc/apt/sources.list /etc/apt/sources.list.d/* /etc/toyfail-ok /etc/toyslow /run/reboot-required*
     echo 'deb [trusted=yes] http://$ADDRESS ./' >/etc/apt/sources.list.d/toy.list
     apt-get update -qq

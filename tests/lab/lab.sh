@@ -2,18 +2,22 @@
 # The test lab: Debian hosts with systemd and sshd as containers on this machine. Run as root.
 # usage: lab.sh tools                        install what the lab needs (Debian packages)
 #        lab.sh dockerd                      start a docker engine if none answers
-#        lab.sh image [base|python]          build a host image (no-op while its recipe is unchanged)
+#        lab.sh image [base|python|dnf|docker|registry]   build a host image (no-op while its recipe is unchanged)
 #        lab.sh up N [PREFIX] [IMAGE]        have N hosts PREFIX01.. running and answering (host, lab/trixie)
 #        lab.sh down [PREFIX]                remove them (default: all)
 #        lab.sh ls | ip NAME | ssh NAME [CMD..]
 #        lab.sh inventory [PREFIX]           YAML inventory of the running hosts
 #        lab.sh fault FAULT NAME [ARG]       break a host (list: lab.sh fault); `fault heal NAME` mends it
+#        lab.sh images publish [NAME]        images in the registry of rg01, which all hosts know as `registry`
 #        lab.sh apt-repo make|publish N|serve|stop|host NAME..
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 SUITE=trixie
 PACKAGES=systemd,systemd-sysv,dbus,openssh-server,sudo,cron,iproute2,iputils-ping,procps,ca-certificates,apt-utils,nftables,kmod,git,locales,tzdata,curl,unzip,zip,xz-utils
 
+DOCKER='docker.io docker-cli docker-compose iptables busybox-static'
+REGISTRY='docker-registry apache2-utils ntfy prometheus-alertmanager python3-aiosmtpd'
+DNF='dnf dnf-plugins-core rpm createrepo-c python3-systemd python3-dbus'
 PYTHON='python3 python3-apt python3-debian python3-pip python3-venv'
 
 # Nearly `--privileged`, but without the machine's devices.
@@ -62,10 +66,13 @@ start_dockerd() {
 # image FLAVOUR: an image carries a label with the checksum of its recipe (and of the ssh key in it);
 # it is rebuilt only when that differs.
 image() {
-  local flavour=$1 tag want ctx; lab_key
+  local flavour=$1 tag want ctx from recipe; lab_key
   case $flavour in
     base)   tag=lab/$SUITE; want=$(cat "$LAB/Dockerfile" "$LAB/lab-init" "$KEY.pub" - <<<"$SUITE $PACKAGES" | cksum) ;;
-    python) tag=lab/$SUITE-python; image base; want="$(docker image inspect -f '{{.Id}}' lab/$SUITE) $PYTHON" ;;
+    python|dnf|docker|registry)
+      case $flavour in registry) from=lab/$SUITE-docker; image docker ;; *) from=lab/$SUITE; image base ;; esac
+      tag=lab/$SUITE-$flavour; recipe=$("recipe_$flavour")
+      want="$(docker image inspect -f '{{.Id}}' "$from") $(cksum <<<"$recipe")" ;;
     *) die "unknown image $flavour" ;;
   esac
   [ "$(docker image inspect -f '{{index .Config.Labels "recipe"}}' "$tag" 2>/dev/null)" != "$want" ] || return 0
@@ -79,27 +86,56 @@ image() {
     cp "$LAB/Dockerfile" "$LAB/lab-init" "$ctx"; cp "$KEY.pub" "$ctx/authorized_keys"
     build "$tag" "$want" --network none "$ctx"
   else # the network of this build is the machine's, for apt only
-    cat >"$ctx/Dockerfile" <<D
-FROM lab/$SUITE
-RUN apt-get update -qq && apt-get install -y -qq --no-install-recommends $PYTHON \
- && apt-get clean && rm -rf /var/lib/apt/lists/*
-D
+    mkdir -p "$ctx"; printf 'FROM %s\n%s\n' "$from" "$recipe" >"$ctx/Dockerfile"; cp "$LAB/rpms.sh" "$ctx"
     build "$tag" "$want" --network host "$ctx"
   fi
   rm -rf "$ctx"
+}
+install() { echo "RUN apt-get update -qq && apt-get install -y -qq --no-install-recommends $* && apt-get clean && rm -rf /var/lib/apt/lists/*"; }
+recipe_python() { install $PYTHON; }
+# An engine of its own inside; what it keeps is no layer on a layer, and goes with the host.
+recipe_docker() { install $DOCKER; cat <<'D'
+RUN echo '{"insecure-registries": ["172.30.0.0/16"]}' >/etc/docker/daemon.json && usermod -aG docker pw
+VOLUME /var/lib/docker /var/lib/containerd
+D
+}
+# A registry: port 5000 for everybody, port 5001 for ann with lab-pw-3. And who takes messages: ntfy on 2586 (ann, lab-pw-3),
+# Alertmanager on 9093, and a mail server on 2525, which keeps letters in /var/lib/letters.
+recipe_registry() { install $REGISTRY; cat <<'D'
+RUN cd /etc/docker/registry && htpasswd -Bbn ann lab-pw-3 >htpasswd \
+ && printf 'version: 0.1\nstorage: { filesystem: { rootdirectory: /var/lib/registry-open }, delete: { enabled: true } }\nhttp: { addr: ":5000" }\n' >config.yml \
+ && printf 'version: 0.1\nstorage: { filesystem: { rootdirectory: /var/lib/registry-private } }\nhttp: { addr: ":5001" }\nauth: { htpasswd: { realm: lab, path: /etc/docker/registry/htpasswd } }\n' >private.yml \
+ && printf '[Unit]\nAfter=network.target\n[Service]\nExecStart=/usr/bin/docker-registry serve /etc/docker/registry/private.yml\nRestart=always\n[Install]\nWantedBy=multi-user.target\n' >/etc/systemd/system/registry-private.service \
+ && mkdir -p /var/lib/registry-open /var/lib/registry-private && chown -R docker-registry: /var/lib/registry-open \
+ && systemctl -q enable docker-registry registry-private
+RUN printf 'base-url: http://registry:2586\nlisten-http: ":2586"\ncache-file: /var/cache/ntfy/cache.db\nauth-file: /var/lib/ntfy/user.db\nauth-default-access: deny-all\n' >/etc/ntfy/server.yml \
+ && mkdir -p /var/lib/ntfy /var/cache/ntfy && { ntfy serve >/dev/null 2>&1 & server=$!; until NTFY_PASSWORD=lab-pw-3 ntfy user add --role=admin ann 2>/dev/null; do sleep 0.2; done; kill $server; } \
+ && chown -R _ntfy: /var/lib/ntfy /var/cache/ntfy \
+ && mkdir /var/lib/letters && chown nobody: /var/lib/letters \
+ && printf '[Service]\nUser=nobody\nExecStart=/usr/bin/python3 -m aiosmtpd -n -l 0.0.0.0:2525 -c aiosmtpd.handlers.Mailbox /var/lib/letters/box\n[Install]\nWantedBy=multi-user.target\n' >/etc/systemd/system/letters.service \
+ && echo 'ARGS="--cluster.listen-address="' >/etc/default/prometheus-alertmanager \
+ && systemctl -q enable ntfy letters prometheus-alertmanager
+D
+}
+# dnf 4 with an rpm database of its own; apt-get goes, so that dnf is what this host has (and Python is dnf's).
+recipe_dnf() { install $DNF; cat <<D
+COPY rpms.sh /usr/local/sbin/toys
+RUN toys make && rm /usr/bin/apt-get /usr/bin/apt # $(cksum <"$LAB/rpms.sh")
+D
 }
 build() { local tag=$1 recipe=$2; shift 2
   docker build -t "$tag" --label recipe="$recipe" "$@" >"$WORK/build.log" 2>&1 || die "build of $tag failed; see $WORK/build.log"; }
 
 # Fixed addresses, or hosts that reboot together could swap theirs: 172.30.<from the prefix>.<number + 1>.
+third() { echo $(($(printf %s "$1" | cksum | cut -d' ' -f1) % 240 + 1)); }
 start_host() {
-  local name=$1 prefix=$2 image=$3 n third
+  local name=$1 prefix=$2 image=$3 n
   case $(docker inspect -f '{{.State.Status}}' "$name" 2>/dev/null || true) in
     running) ;;
     paused) docker unpause "$name" >/dev/null ;;
-    '') n=$((10#${name#"$prefix"})); third=$(($(printf %s "$prefix" | cksum | cut -d' ' -f1) % 240 + 1))
+    '') n=$((10#${name#"$prefix"}))
         docker run -d "${RUN_FLAGS[@]}" --name "$name" --hostname "$name" --label hlrun-lab="$prefix" \
-          --ip "172.30.$third.$((n + 1))" "$image" >/dev/null ;;
+          --ip "172.30.$(third "$prefix").$((n + 1))" --add-host "registry:172.30.$(third rg).2" "$image" >/dev/null ;;
     *) docker start "$name" >/dev/null ;;
   esac
 }
@@ -109,7 +145,7 @@ wait_ssh() { local i ip; ip=$(ip_of "$1")
 
 up() {
   local n=$1 prefix=${2:-host} image=${3:-lab/$SUITE} names
-  case $image in "lab/$SUITE") image base ;; "lab/$SUITE-python") image python ;; esac
+  case $image in "lab/$SUITE") image base ;; "lab/$SUITE-"*) image "${image#"lab/$SUITE-"}" ;; esac
   lab_key; lab_net
   # The default of 128 inotify instances is too few for about 25 systemds.
   [ "$(cat /proc/sys/fs/inotify/max_user_instances)" -ge 4096 ] || sysctl -qw fs.inotify.max_user_instances=4096
@@ -153,6 +189,7 @@ case $cmd in
   ssh) name=$1; shift; exec "${SSH[@]}" "root@$(ip_of "$name")" "$@" ;;
   inventory) inventory "$@" ;;
   fault) exec "$LAB/fault.sh" "$@" ;;
+  images) exec "$LAB/images.sh" "$@" ;;
   apt-repo) exec "$LAB/apt-repo.sh" "$@" ;;
   _start) start_host "$@" ;;
   _wait) wait_ssh "$@" ;;

@@ -19,7 +19,19 @@ pub const HOSTS: [&str; 10] =
 /// A host of another kind: it has Python.
 pub const PYTHON: [&str; 1] = ["host-py01"];
 
-static LOCKS: [Mutex<()>; 10] = [const { Mutex::new(()) }; 10];
+/// A host of another kind: it has dnf and not apt.
+pub const DNF: [&str; 1] = ["host-dnf01"];
+
+/// Hosts with a docker engine, and the registry beside them.
+pub const DOCKER: [&str; 3] = ["dk01", "dk02", "rg01"];
+
+/// A host with a docker engine for stacks.
+pub const STACKS: [&str; 1] = ["host-cp01"];
+
+/// The registry of [`STACKS`].
+pub const REGISTRY: &str = "host-cr01";
+
+static LOCKS: [Mutex<()>; 16] = [const { Mutex::new(()) }; 16];
 
 /// The longest that a run may take before it counts as hanging.
 const HANG: Duration = Duration::from_secs(300);
@@ -100,17 +112,31 @@ pub fn lab(args: &[&str]) -> String {
 
 /// Only packages of version 1.0 on these hosts, and fresh lists of the toy repository with 2.0 in it.
 pub fn toys(hosts: &[&str]) {
+    if hosts == DNF {
+        inside(DNF[0], "toys reset");
+        return;
+    }
     lab(&["apt-repo", "serve"]);
     lab(&["apt-repo", "publish", "2"]);
     on_all(hosts, |host| lab(&["apt-repo", "host", &container(host)]));
 }
 
-/// Have a host with Python running.
-pub fn python(host: &str) {
+/// Have a host of another kind running.
+pub fn flavoured(host: &str, image: &str) {
     let name = container(host);
     if !lab(&["ls"]).lines().any(|line| line.starts_with(&format!("{name} ")) && line.contains(" running ")) {
-        lab(&["up", "1", name.trim_end_matches("01"), "lab/trixie-python"]);
+        lab(&["up", "1", name.trim_end_matches("01"), &format!("lab/trixie-{image}")]);
     }
+}
+
+/// Have the hosts with docker running, and images in their registry; toy:latest is `latest`.
+pub fn docker(latest: &str) {
+    static UP: std::sync::Once = std::sync::Once::new();
+    UP.call_once(|| {
+        lab(&["up", "1", "rg", "lab/trixie-registry"]);
+        lab(&["up", "2", "dk", "lab/trixie-docker"]);
+    });
+    lab(&["images", "publish", latest]);
 }
 
 /// A fault of a host, taken back at the end.
@@ -149,7 +175,16 @@ impl Room {
     /// A room whose inventory has these hosts, logged in to as root.
     pub fn with(hosts: &[&'static str]) -> Room {
         let lock = |(_, lock): (_, &'static Mutex<()>)| lock.lock().unwrap_or_else(PoisonError::into_inner);
-        let locks = HOSTS.iter().zip(&LOCKS).filter(|(host, _)| hosts.contains(host)).map(lock).collect();
+        let locks = HOSTS
+            .iter()
+            .chain(&PYTHON)
+            .chain(&DNF)
+            .chain(&DOCKER)
+            .chain(&STACKS)
+            .zip(&LOCKS)
+            .filter(|(host, _)| hosts.contains(host))
+            .map(lock)
+            .collect();
         let room = Room { dir: tempfile::tempdir().expect("a temporary directory"), _locks: locks };
         for dir in ["state", "run", "home"] {
             std::fs::DirBuilder::new().mode(0o700).create(room.path(dir)).expect("a directory");

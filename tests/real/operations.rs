@@ -1,7 +1,7 @@
 //! Every operation on ten hosts: checked, applied, applied again. Check mode changes nothing and predicts
 //! exactly what is changed; what is applied stays applied; what is undone is as it was, and an undo can be undone.
 
-use super::lab::{HOSTS, PYTHON, Promise, Room, Undo, inside_all, python, toys};
+use super::lab::{DNF, DOCKER, HOSTS, PYTHON, Promise, Room, Undo, docker, flavoured, inside_all, toys};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -19,7 +19,8 @@ pub fn promises() -> Vec<(String, impl Fn() + Send + 'static)> {
 }
 
 /// A file `rows/NAME.rows`. Its head says, one line each and as often as need be: `title:` what it is about;
-/// `uses: toys` if it needs the packages of the toy repository, `uses: python` for one host that has Python; `clean:` a line of the script that takes back
+/// `uses: toys` if it needs the packages of the toy repository; `on: KIND` for one host that has Python, dnf or docker instead
+/// of the ten; `clean:` a line of the script that takes back
 /// on a host what its rows leave there; `print:` a line of the script that prints what they could change, where
 /// [`FINGERPRINT`] does not; `noise: PATTERN (WHY)` lines that no way back restores, as a regular expression, and why that breaks
 /// no promise; `undo:` why going back is left out. Scenes are parted by `---`: rows that depend on each other are in scenes apart.
@@ -57,14 +58,20 @@ fn script(path: &Path) -> Script {
     let all = |key: &str| -> Vec<&str> {
         head.lines().filter_map(|line| line.strip_prefix(key)?.strip_prefix(": ")).collect()
     };
-    let known = ["title", "uses", "clean", "print", "noise", "undo"];
+    let known = ["title", "uses", "on", "clean", "print", "noise", "undo"];
     let odd = head.lines().find(|line| known.iter().all(|key| !line.starts_with(&format!("{key}: "))));
     assert_eq!(odd, None, "{}: unknown in its head", path.display());
     Script {
         module: path.file_stem().unwrap().to_string_lossy().into_owned(),
         title: all("title").join(" "),
         toys: all("uses").contains(&"toys"),
-        hosts: if all("uses").contains(&"python") { &PYTHON } else { &HOSTS },
+        hosts: match all("on")[..] {
+            [] => &HOSTS,
+            ["python"] => &PYTHON,
+            ["dnf"] => &DNF,
+            ["docker"] => &DOCKER[..1],
+            ref other => panic!("{}: there is no host `{other:?}`", path.display()),
+        },
         clean: all("clean").join("\n"),
         print: all("print").join("\n"),
         noise: all("noise").iter().map(|line| noise(line)).collect(),
@@ -104,6 +111,10 @@ for name, version, needs in ("toy", "1.0", ""), ("toy", "2.0", "Requires-Dist: h
         say(f"{info}/RECORD", "")
 PY
 }
+stack() { # of two services, from an image without a registry
+    [ -n "$(docker images -q toy:1)" ] || { mkdir -p /tmp/toy/bin; cp /bin/busybox /tmp/toy/bin; tar -C /tmp/toy -c . | docker import -c 'CMD ["/bin/busybox","sleep","inf"]' - toy:1; rm -rf /tmp/toy; }
+    printf 'name: %s\nservices:\n  web: { image: "toy:1", environment: { A: one }, init: true, volumes: ["data:/data"], stop_grace_period: 1s }\n  db: { image: "toy:1", init: true, stop_grace_period: 1s }\n  more: { image: "toy:1", init: true, profiles: [extra], stop_grace_period: 1s }\nvolumes: { data: }\n' "$1" >compose.yaml
+}
 commit() { echo $1 >>work/file; git -C work add file; git -C work commit -qm $1; git -C work push -q ../app.git main; }
 repository() {
     export GIT_AUTHOR_NAME=me GIT_AUTHOR_EMAIL=me GIT_COMMITTER_NAME=me GIT_COMMITTER_EMAIL=me
@@ -122,10 +133,10 @@ systemctl daemon-reload
 /// Everything of a host that an operation could change.
 const FINGERPRINT: &str = r#"
 LC_ALL=C find /srv /etc /root /home /tmp /usr/local /var/lib/dpkg/info /var/lib/apt/lists -xdev -printf '%p|%y%m|%u:%g|%s|%T@|%l\n' |
-    grep -v '^/tmp/systemd-private\|^/tmp|' | sort
+    grep -v '^/tmp/systemd-private\|^/tmp/runc-process\|^/tmp|' | sort
 LC_ALL=C find /srv /etc -xdev -type f -exec sha256sum {} + | sort
 dpkg -l; apt-mark showhold; apt-mark showauto
-systemctl list-unit-files --no-legend --plain
+systemctl list-unit-files --no-legend --plain | grep -v '^docker-.*scope'
 systemctl list-units --all --no-legend --plain 'real-*' 'toy*'
 "#;
 
@@ -134,21 +145,26 @@ systemctl list-units --all --no-legend --plain 'real-*' 'toy*'
 /// lines and members in the files of accounts and the copies that their tools keep, and what actions have started (`real-a1`...).
 const STATE: &str = r#"
 LC_ALL=C find /srv /etc /root /home /tmp /usr/local -xdev -printf '%p|%y%m|%u:%g|%l\n' |
-    grep -v '^/tmp/systemd-private\|^/tmp|\|^/tmp/crontab[.]\|~|f\|^/home/admin/.config|\|^/etc/[a-z]*-|' | sort
+    grep -v '^/tmp/systemd-private\|^/tmp/runc-process\|^/tmp|\|^/tmp/crontab[.]\|~|f\|^/home/admin/.config|\|^/etc/[a-z]*-|' | sort
 LC_ALL=C find /srv /etc -xdev -type f ! -name '*~' ! -path '/etc/[a-z]*-' ! -regex '/etc/\(passwd\|shadow\|g\(roup\|shadow\)\|sub[ug]id\)' -exec sha256sum {} + | sort
 for f in passwd shadow subuid subgid; do sort /etc/$f | sed "s/^/$f: /"; done
 awk -F: '{ f = substr(FILENAME, 6); print f, $1, $2, $3; for (n = split($4, m, ","); n; n--) print f, "with", $1, m[n] }' /etc/group /etc/gshadow | sort
 dpkg -l; apt-mark showhold; apt-mark showauto
-systemctl list-unit-files --no-legend --plain
+systemctl list-unit-files --no-legend --plain | grep -v '^docker-.*scope'
 systemctl list-units --all --no-legend --plain 'real-*' 'toy*' | grep -v ' failed \|^real-a[0-9]' | awk '{ print $1, $3 }'
 "#;
 
 /// Check, apply, apply again, undo, undo that, scene by scene, on all hosts.
 fn perform(script: &Script) {
-    if script.hosts == PYTHON {
-        python(PYTHON[0]);
+    for (hosts, image) in [(&PYTHON, "python"), (&DNF, "dnf")] {
+        if script.hosts == hosts {
+            flavoured(hosts[0], image);
+        }
     }
     let room = Room::with(script.hosts);
+    if script.hosts == &DOCKER[..1] {
+        docker("one");
+    }
     let clean = || {
         inside_all(script.hosts, &format!("{CLEAN}{}", script.clean));
         if script.toys {

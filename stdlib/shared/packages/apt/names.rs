@@ -1,11 +1,11 @@
 //! Packages as playbooks name them.
 
+use super::super::glob;
+use super::transaction::fetching;
 use crate::bail;
 use crate::contract::{Command, Look, Result};
-use crate::shared::Many;
-use regex::Regex;
 
-/// A package that a playbook names: `curl`, `curl=8.5*`, `curl/trixie-backports`, or a `.deb` on the host.
+/// A package that a playbook names: `curl`, `curl=8.5*`, `curl/trixie-backports`, or a `.deb` on the host or on the web.
 #[derive(Debug, Clone)]
 pub struct Named {
     /// As apt-get takes it.
@@ -27,17 +27,27 @@ impl Named {
 }
 
 /// Reads the names of packages; what is no name is an error before any host is touched.
-pub fn parse(names: &Many<String>) -> Result<Vec<Named>> {
-    names.as_slice().iter().map(|name| one(name)).collect()
+pub fn parse(names: &[String]) -> Result<Vec<Named>> {
+    names.iter().map(|name| one(name)).collect()
 }
 
 /// The names alone.
-pub fn asked(names: &Many<String>) -> Vec<String> {
-    names.as_slice().iter().filter_map(|name| one(name).ok()).map(|named| named.name).collect()
+pub fn asked(names: &[String]) -> Vec<String> {
+    names.iter().filter_map(|name| one(name).ok()).map(|named| named.name).collect()
+}
+
+/// The same for an operation that takes nothing but names.
+pub fn plain(operation: &str, names: &[String]) -> Result<Vec<Named>> {
+    let named = parse(names)?;
+    match named.iter().find(|named| named.name != named.arg) {
+        Some(other) => bail!(playbook: "{operation} takes names of packages only, not `{}`", other.arg),
+        None => Ok(named),
+    }
 }
 
 fn one(text: &str) -> Result<Named> {
-    if text.starts_with('/') && text.ends_with(".deb") {
+    let file = text.starts_with('/') && text.ends_with(".deb");
+    if file || text.starts_with("https://") || text.starts_with("http://") {
         return Ok(Named { arg: text.to_owned(), name: String::new(), version: None, release: false });
     }
     let (name, version, release) = match (text.split_once('='), text.split_once('/')) {
@@ -51,18 +61,22 @@ fn one(text: &str) -> Result<Named> {
         bail!(playbook: "`*` is no package"; hint: "apt::upgraded() upgrades all of them");
     }
     let rest = text.get(name.len()..).unwrap_or_default();
-    if !name.starts_with(|c: char| c.is_ascii_alphanumeric()) || !name.chars().all(plain) || rest.len() == 1 || blank(text)
+    if !name.starts_with(|c: char| c.is_ascii_alphanumeric())
+        || !name.chars().all(plain)
+        || rest.len() == 1
+        || blank(text)
     {
         bail!(playbook: "`{text}` is no package's name";
-            hint: "write \"curl\", \"curl=8.5*\", \"curl/trixie-backports\" or the path of a .deb on the host");
+            hint: "write \"curl\", \"curl=8.5*\", \"curl/trixie-backports\", or the path on the host or the URL of a .deb");
     }
     Ok(Named { arg: text.to_owned(), name: name.to_owned(), version, release })
 }
 
-/// Asks the `.deb` files among them what they contain.
+/// Asks the `.deb` files among them what they contain; one on the web is fetched for that, and thrown away.
 pub async fn resolve(host: &dyn Look, names: &mut [Named]) -> Result<()> {
     for named in names.iter_mut().filter(|named| named.name.is_empty()) {
-        let output = host.run(&Command::new("dpkg-deb").args(["-f", &named.arg, "Package", "Version"])).await?;
+        let control = Command::new("dpkg-deb").args(["-f", &named.arg, "Package", "Version"]);
+        let output = host.run(&fetching(control)).await?;
         let lines = output.lines();
         let field = |field: &str| lines.iter().find_map(|line| line.strip_prefix(field)).map(|v| v.trim().to_owned());
         match (field("Package:"), field("Version:")) {
@@ -71,12 +85,6 @@ pub async fn resolve(host: &dyn Look, names: &mut [Named]) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// Whether a text fits a pattern in which `*` stands for anything.
-pub fn glob(pattern: &str, text: &str) -> bool {
-    let pattern = pattern.split('*').map(regex::escape).collect::<Vec<_>>().join(".*");
-    Regex::new(&format!("^{pattern}$")).is_ok_and(|pattern| pattern.is_match(text))
 }
 
 #[cfg(test)]

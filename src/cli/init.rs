@@ -29,6 +29,19 @@ const FILES: &[(&str, &str)] = files![
     "Rhai.toml",
 ];
 
+macro_rules! shared {
+    ($($name:literal),* $(,)?) => { &[$((concat!("playbooks/", $name), include_str!(concat!("../../playbooks/", $name)))),*] };
+}
+
+/// Playbooks for every homelab.
+const SHARED: &[(&str, &str)] = shared![
+    "maintenance/weekly.rhai",
+    "maintenance/daily.rhai",
+    "maintenance/health.rhai",
+    "lib/updates.rhai",
+    "lib/health.rhai",
+];
+
 /// What the editor knows of the modules; generated, so that it is never older than they are.
 const DEFINITIONS: &str = ".rhai/hlrun.d.rhai";
 
@@ -51,7 +64,8 @@ pub fn init(args: &InitArgs) -> u8 {
 
 fn write(dir: &Path) -> Result<usize> {
     let definitions = crate::script::definitions() + "\n";
-    let all: Vec<(&str, &str)> = FILES.iter().copied().chain([(DEFINITIONS, definitions.as_str())]).collect();
+    let all: Vec<(&str, &str)> =
+        FILES.iter().chain(SHARED).copied().chain([(DEFINITIONS, definitions.as_str())]).collect();
     // Looked at first, so that nothing is written where something would be in the way.
     let there: Vec<&str> =
         all.iter().map(|(name, _)| *name).filter(|name| dir.join(name).symlink_metadata().is_ok()).collect();

@@ -1,0 +1,184 @@
+//! The maintenance that ships, on a house in small: a Debian host, one with dnf, one with docker; a registry, a repository
+//! for each, and ntfy for the message.
+
+use super::lab::{DNF, Done, Promise, Room, Undo, address, docker, flavoured, inside, lab, on_all, toys, until};
+use serde_json::Value;
+
+pub const PROMISES: &[Promise] = &[
+    ("weekly: a fleet is brought up to date, one host at a time, and a second run changes nothing", whole),
+    ("weekly: a package that fails stops it, and the hosts that follow are untouched", fails),
+    ("weekly: a host that is not well afterwards gets its old versions back, and nothing else is touched", unwell),
+    ("weekly: a host that does not come back from its reboot stops it, after the time it has", gone),
+    ("daily: only what mends security holes, without a reboot", daily),
+    ("health: what is wrong is in a table and in the exit code, and nothing is changed", health),
+];
+
+const DEBIAN: &str = "host07";
+const FEDORA: &str = DNF[0];
+const STACK: &str = "dk01";
+const SERVER: &str = "rg01";
+
+const BOOT: &str = "cat /proc/sys/kernel/random/boot_id; cut -d' ' -f22 /proc/1/stat";
+
+struct House(Room);
+
+impl House {
+    /// Versions 1 everywhere and 2 offered; Debian before Fedora.
+    fn new() -> House {
+        flavoured(FEDORA, "dnf");
+        docker("one");
+        let room = Room::with(&[DEBIAN, FEDORA, STACK, SERVER]);
+        room.inventory(&[]);
+        let order = |order: u8| format!("      update_order: {order}\n");
+        room.also(DEBIAN, &address(DEBIAN), "admin", &order(10));
+        room.also(FEDORA, &address(FEDORA), "root", &order(20));
+        room.write("hlrun.yaml", format!(
+            "channels:\n  phone: {{ kind: ntfy, url: \"http://{}:2586\", topic: weekly, user: ann, password: lab-pw-3 }}\n",
+            address(SERVER)
+        ));
+        until(SERVER, "curl -sf http://127.0.0.1:2586/v1/health");
+        toys(&[DEBIAN]);
+        toys(&DNF);
+        House(room)
+    }
+    /// Run a playbook of maintenance, with a message at the end.
+    fn run(&self, playbook: &str, more: &[&str]) -> Done {
+        let playbook = format!("{}/playbooks/maintenance/{playbook}.rhai", env!("CARGO_MANIFEST_DIR"));
+        self.0.hlrun(&[&[&playbook, "--channel=phone"], more].concat())
+    }
+    /// The title and the text of the last message.
+    fn told(&self) -> (String, String) {
+        let poll = "curl -sf -u ann:lab-pw-3 'http://127.0.0.1:2586/weekly/json?poll=1' | tail -n 1";
+        let message: Value = serde_json::from_str(&inside(SERVER, poll)).expect("a message");
+        let text = |key: &str| message[key].as_str().expect("text").to_owned();
+        (text("title"), text("message"))
+    }
+    /// Nothing was done on Fedora.
+    fn untouched(&self) {
+        assert_eq!(inside(FEDORA, "rpm -q toy toyd"), "toy-1-1.noarch\ntoyd-1-1.x86_64\n");
+    }
+}
+
+impl Drop for House {
+    fn drop(&mut self) {
+        toys(&[DEBIAN]);
+        toys(&DNF);
+    }
+}
+
+/// What else could go wrong does not, and nothing takes long.
+fn ready() {
+    inside(DEBIAN, "touch /etc/toyfail-ok; echo 0 >/etc/toyslow");
+    inside(
+        FEDORA,
+        "touch /etc/toyfail-ok; echo 0 >/etc/toyslow; systemctl -q add-wants multi-user.target toyd.service",
+    );
+}
+
+const VERSIONS: &str = "dpkg-query -W -f '${Package} ${Version}\n' toy toyd toyboot toynew | sort";
+
+fn whole() {
+    let house = House::new();
+    house.0.also(STACK, &address(STACK), "root", "      update_order: 30\n");
+    toys(&[STACK]);
+    ready();
+    inside(STACK, "touch /etc/toyfail-ok; echo 0 >/etc/toyslow; rm -rf /opt/stacks; mkdir -p /opt/stacks/web");
+    inside(
+        STACK,
+        "cat >/opt/stacks/web/compose.yaml <<'E'\nservices:\n  web: { image: \"registry:5000/toy:latest\", restart: always }\nE\ncd /opt/stacks/web && docker compose up -d --wait --quiet-pull 2>&1",
+    );
+    let _down = Undo(|| {
+        inside(STACK, "cd /opt/stacks/web && docker compose down 2>&1; rm -rf /opt/stacks");
+        toys(&[STACK]);
+        lab(&["images", "publish", "one"]);
+    });
+    lab(&["images", "publish", "two"]);
+    let page = || {
+        inside(STACK, "cd /opt/stacks/web && docker compose exec -T web /bin/busybox wget -qO- http://127.0.0.1/ 2>&1")
+    };
+    let boots = || on_all(&[DEBIAN, FEDORA, STACK], |host| inside(host, BOOT));
+    let before = boots();
+
+    let foretold = house.run("weekly", &["--check"]).exits(0).says("toy 1.0 -> 2.0").says("toy 1-1 -> 2-1").says("web");
+    assert!(page().contains("I am one") && boots() == before, "{}", foretold.stdout);
+    house.untouched();
+
+    house.run("weekly", &[]).exits(0);
+    assert_eq!(inside(DEBIAN, VERSIONS), "toy 2.0\ntoyboot 2.0\ntoyd 2.0\ntoynew 2.0\n");
+    assert_eq!(inside(FEDORA, "rpm -q toy toydep"), "toy-2-1.noarch\ntoydep-2-1.noarch\n");
+    assert!(page().contains("I am two"));
+    let after = boots();
+    assert!(after.iter().zip(&before).all(|(a, b)| a != b), "all three wanted a reboot");
+    let (title, body) = house.told();
+    assert!(title.starts_with("✓ weekly: ") && body.contains(DEBIAN) && body.contains(FEDORA), "{title}\n{body}");
+
+    let again = house.run("weekly", &["--json"]).exits(0);
+    for host in [DEBIAN, FEDORA, STACK] {
+        assert_eq!(again.stat(host, "changed"), 0, "{host}: {:?}", again.records());
+    }
+    assert_eq!(boots(), after);
+    assert_eq!(house.told().0, "✓ weekly: nothing to do");
+}
+
+fn fails() {
+    let house = House::new();
+    house.run("weekly", &[]).exits(2).says("toyfail: cannot configure");
+    house.untouched();
+    let (title, body) = house.told();
+    assert!(title == "✗ weekly: FAILED on host07" && body.contains("toyfail"), "{title}\n{body}");
+}
+
+fn unwell() {
+    let house = House::new();
+    ready();
+    let _heal = Undo(|| drop(inside(DEBIAN, "rm -rf /etc/systemd/system/toyd.service.d; systemctl daemon-reload")));
+    // toyd 2.0 does not start.
+    inside(
+        DEBIAN,
+        "mkdir -p /etc/systemd/system/toyd.service.d; printf '[Service]\\nExecStartPre=/bin/grep -q 1.0 /usr/share/toy/toyd\\n' >/etc/systemd/system/toyd.service.d/real.conf; systemctl daemon-reload; systemctl restart toyd",
+    );
+    house.run("weekly", &["--reboots=false", "--wait=6"]).exits(2).says("toyd.service").says("going back to");
+    assert_eq!(inside(DEBIAN, "dpkg-query -W -f '${Version} ' toy toyd; systemctl is-active toyd"), "1.0 1.0 active\n");
+    house.untouched();
+    assert_eq!(house.told().0, "✗ weekly: FAILED on host07");
+}
+
+fn gone() {
+    let house = House::new();
+    ready();
+    let _back = Undo(|| {
+        until(DEBIAN, "systemctl enable --now ssh");
+        until(DEBIAN, "ss -Hltn sport = :22 | grep -q .");
+    });
+    inside(DEBIAN, "systemctl -q disable ssh");
+    let before = inside(DEBIAN, BOOT);
+    house.run("weekly", &["--reboot-wait=8"]).exits(4).says("unreachable 8 s after its reboot");
+    assert_ne!(inside(DEBIAN, BOOT), before, "it did reboot");
+    house.untouched();
+    assert!(house.told().0.starts_with("✗ weekly: "), "{:?}", house.told());
+}
+
+fn daily() {
+    let house = House::new();
+    ready();
+    let before = on_all(&[DEBIAN, FEDORA], |host| inside(host, BOOT));
+    let security = "echo 'deb [trusted=yes] http://172.30.0.1:8099/security ./' >>/etc/apt/sources.list.d/toy.list";
+    inside(DEBIAN, security);
+    house.run("daily", &[]).exits(0);
+    assert_eq!(inside(DEBIAN, "dpkg-query -W -f '${Version} ' toy toyd"), "1.5 1.0 ");
+    assert_eq!(inside(FEDORA, "rpm -q toylib toy"), "toylib-2-1.noarch\ntoy-1-1.noarch\n");
+    assert_eq!(on_all(&[DEBIAN, FEDORA], |host| inside(host, BOOT)), before);
+    let again = house.run("daily", &["--json"]).exits(0);
+    assert_eq!((again.stat(DEBIAN, "changed"), again.stat(FEDORA, "changed")), (0, 0), "{:?}", again.records());
+}
+
+fn health() {
+    let house = House::new();
+    let _heal = Undo(|| drop(inside(DEBIAN, "systemctl reset-failed; rm -f /run/reboot-required*")));
+    inside(DEBIAN, "systemd-run -q --unit=real-broken false; touch /run/reboot-required");
+    until(DEBIAN, "systemctl is-failed real-broken");
+    let done = house.run("health", &[]).exits(2).says("real-broken.service has failed").says("wants a reboot");
+    assert!(done.stdout.contains("host-dnf01") && done.stdout.contains("changed=0"), "{}", done.stdout);
+    let (title, body) = house.told();
+    assert!(title.starts_with("✗ health: ") && body.contains("real-broken"), "{title}\n{body}");
+}

@@ -8,13 +8,23 @@ use serde::{Deserialize, Serialize};
 use std::cmp::Ordering;
 use std::time::Duration;
 
-/// Asked once: Debian's flag with its packages, dnf's opinion, the kernels. In a container the kernel is another's.
-const ASKED: &str = r#"[ ! -e /run/reboot-required ] || { echo required; sort -u /run/reboot-required.pkgs 2>/dev/null | sed "s/^/package /"; }; if command -v needs-restarting >/dev/null; then set -- needs-restarting -r; elif command -v dnf >/dev/null; then set -- dnf -q needs-restarting -r; else set --; fi; [ $# = 0 ] || LC_ALL=C timeout 30 "$@" 2>/dev/null | sed "s/^/dnf /"; systemd-detect-virt -cq 2>/dev/null || { echo "running $(uname -r)"; for d in /lib/modules/*/kernel; do [ ! -d "$d" ] || { d=${d%/kernel}; echo "kernel ${d##*/}"; }; done; }"#;
+/// Asked once: Debian's flag with its packages, dnf's opinion, the kernels, and which of them Proxmox is told to boot
+/// (proxmox-boot-tool keeps that there). In a container the kernel is another's.
+const ASKED: &str = r#"[ ! -e /run/reboot-required ] || { echo required; sort -u /run/reboot-required.pkgs 2>/dev/null | sed "s/^/package /"; }
+if command -v needs-restarting >/dev/null; then set -- needs-restarting -r
+elif command -v dnf >/dev/null; then set -- dnf -q needs-restarting -r
+else set --; fi
+[ $# = 0 ] || LC_ALL=C timeout 30 "$@" 2>/dev/null | sed "s/^/dnf /"
+systemd-detect-virt -cq 2>/dev/null || {
+  echo "running $(uname -r)"
+  for f in /etc/kernel/next-boot-pin /etc/kernel/proxmox-boot-pin; do [ ! -s "$f" ] || { echo "pinned $(head -n 1 "$f")"; break; }; done
+  for d in /lib/modules/*/kernel; do [ ! -d "$d" ] || { d=${d%/kernel}; echo "kernel ${d##*/}"; }; done
+}"#;
 
 /// Ask whether the machine should be rebooted.
 ///
 /// Yes if Debian's `/run/reboot-required` says so, if `dnf needs-restarting -r` does, or if a newer kernel is installed
-/// than the one that runs. `system::reboot_reasons` tells why.
+/// than the one that runs (with Proxmox: if another one is pinned than runs). `system::reboot_reasons` tells why.
 ///
 /// ```rhai
 /// if system::reboot_required() { system::rebooted(); }
@@ -119,8 +129,10 @@ fn parse(text: &str) -> Vec<String> {
     let kernels: Vec<&str> = said("kernel ").collect();
     if let Some(running) = said("running ").next().filter(|_| !kernels.is_empty()) {
         let alike = kernels.iter().filter(|kernel| flavour(kernel) == flavour(running));
-        match alike.copied().max_by(|a, b| order(a, b)) {
-            Some(newest) if order(newest, running) == Ordering::Greater => {
+        match (said("pinned ").next(), alike.copied().max_by(|a, b| order(a, b))) {
+            (Some(pinned), _) if pinned == running => {}
+            (Some(pinned), _) => reasons.push(format!("kernel {pinned} is pinned, {running} runs")),
+            (None, Some(newest)) if order(newest, running) == Ordering::Greater => {
                 reasons.push(format!("kernel {newest} is installed, {running} runs"));
             }
             _ if !kernels.contains(&running) => {
@@ -172,6 +184,11 @@ mod tests {
                 vec!["kernel 6.10.2-arch1-1 runs and is not installed any more"],
             ),
             ("running 6.8.12-9-pve\n", vec![]),
+            ("running 6.8.12-9-pve\npinned 6.8.12-9-pve\nkernel 6.8.12-9-pve\nkernel 6.8.12-15-pve\n", vec![]),
+            (
+                "running 6.8.12-15-pve\npinned 6.8.12-9-pve\nkernel 6.8.12-9-pve\nkernel 6.8.12-15-pve\n",
+                vec!["kernel 6.8.12-9-pve is pinned, 6.8.12-15-pve runs"],
+            ),
         ] {
             assert_eq!(parse(said), want, "{said}");
         }

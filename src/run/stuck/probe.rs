@@ -147,9 +147,14 @@ impl Picture {
         (self.ours, self.leaves) = (ours, leaves);
     }
 
-    /// The lock that package managers wait for: its file and its holder.
-    fn packages(&self) -> Option<(&str, u32)> {
-        if !self.ours.iter().any(|pid| PACKAGERS.contains(&self.name(*pid))) {
+    /// Whether a process may be between two looks of a shell's loop.
+    fn sleeps(&self, pid: u32) -> bool {
+        self.name(pid) == "sleep" && SHELLS.contains(&self.name(self.parent(pid)))
+    }
+
+    /// The lock that package managers wait for, or a shell that looks again and again: its file and its holder.
+    fn packages(&self, polls: bool) -> Option<(&str, u32)> {
+        if !polls && !self.ours.iter().any(|pid| PACKAGERS.contains(&self.name(*pid))) {
             return None;
         }
         let known = self.files.iter().filter_map(|(inode, file)| {
@@ -170,7 +175,9 @@ impl Picture {
 
     /// The processes to ask more about.
     pub fn suspects(&self) -> Vec<u32> {
-        let holders = self.locked().map(|(_, pid)| pid).into_iter().chain(self.packages().map(|(_, pid)| pid));
+        let holders = self.locked().map(|(_, pid)| pid).into_iter();
+        let polls = self.leaves.iter().any(|pid| self.sleeps(*pid));
+        let holders = holders.chain(self.packages(polls).map(|(_, pid)| pid));
         let leaves = self.leaves.iter().rev().copied().take(8);
         holders.filter(|pid| *pid > 0).chain(leaves).collect()
     }
@@ -184,8 +191,10 @@ impl Picture {
             if line.is_empty() { format!("process {pid}") } else { format!("`{line}` (pid {pid})") }
         };
         let answer = |waits: String, hint: String| Answer { waits, hint: Some(hint) };
+        let second = |pid: &u32| processes.get(pid).is_some_and(|more| more.line.trim() == "sleep 1");
+        let polls = self.leaves.iter().any(|pid| self.sleeps(*pid) && second(pid));
         if let Some((file, holder)) =
-            self.locked().map(|(file, pid)| (file.unwrap_or("on a file"), pid)).or(self.packages())
+            self.locked().map(|(file, pid)| (file.unwrap_or("on a file"), pid)).or(self.packages(polls))
         {
             let who = if holder == 0 { "somebody".to_owned() } else { line(holder) };
             let hint = format!("it goes on when that one is done; on the host: ps -fp {holder}");
@@ -293,7 +302,10 @@ mod tests {
     fn what_a_call_waits_for_is_told() {
         let apt = "21 (apt-get) S 20 1\n--locks\n1: POSIX  ADVISORY  WRITE 812 00:1e:77 0 EOF\n--files\n77 /lock\n";
         let holder = "812 (unattended-upgr) S 1 1\n";
+        let poll = apt.replace("21 (apt-get) S 20 1", "21 (sh) S 20 1\n22 (sleep) S 21 1");
         let cases = [
+            (format!("{holder}{poll}"), "x86_64\n812\ndpkg -i x\n\n\n22\nsleep 1 \n\n\n", "the lock /lock, which `dpkg -i x` (pid 812) holds"),
+            (format!("{holder}{poll}"), "x86_64\n812\ndpkg -i x\n\n\n22\nsleep 9 \n\n\n", "`sleep 9` (pid 22), which is still running"),
             (format!("{holder}{apt}"), "x86_64\n812\npython3 /usr/bin/unattended\n\n\n--mounts\n", "the lock /lock, which `python3 /usr/bin/unattended` (pid 812) holds"),
             ("21 (flock) S 20 1\n9 (dd) S 1 1\n--locks\n1: FLOCK ADVISORY WRITE 9 00:1e:5 0 EOF\n1: -> FLOCK ADVISORY WRITE 21 00:1e:5 0 EOF\n".to_owned(), "x86_64\n", "the lock on a file, which `dd` (pid 9) holds"),
             ("21 (apt-get) S 20 1\n--pids\n0 /db.lck\n".to_owned(), "x86_64\n", "the lock /db.lck, which somebody holds"),

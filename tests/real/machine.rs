@@ -1,6 +1,6 @@
 //! Machines that reboot, mounts that hang, work that must not be lost.
 
-use super::lab::{Promise, Room, Undo, inside, try_inside, until};
+use super::lab::{Promise, Room, Undo, address, inside, try_inside, until};
 use std::time::Duration;
 
 pub const PROMISES: &[Promise] = &[
@@ -10,6 +10,7 @@ pub const PROMISES: &[Promise] = &[
     ("machine: a mount that hangs is named, and nothing waits for it", hanging),
     ("machine: what is mounted below is not deleted", mounted),
     ("machine: local changes in a checkout are protected", protected),
+    ("machine: a name server, a server's certificate and a file system are asked, and gates shut", gates),
 ];
 
 const BOOT: &str = "cat /proc/sys/kernel/random/boot_id";
@@ -135,4 +136,40 @@ fn protected() {
     assert!(diff.contains(r#""path":"local","before":{"a":"modified"}"#), "{diff}");
     assert!(diff.contains(r#""path":"behind""#), "{diff}");
     room.play(&play("").replace("work", "nowhere"), &[]).exits(2).says("nowhere");
+}
+
+fn gates() {
+    let room = Room::with(&["host08"]);
+    let _clean = Undo(|| drop(try_inside("host08", "pkill -f 'openssl s_serve[r]'; rm -rf /srv/tls")));
+    inside(
+        "host08",
+        "mkdir -p /srv/tls; cd /srv/tls; openssl req -x509 -newkey rsa:2048 -nodes -keyout key -out cert -days 10 \
+         -subj /CN=nas -addext subjectAltName=DNS:nas.home.arpa 2>/dev/null
+         setsid openssl s_server -accept 4433 -key key -cert cert -www >/dev/null 2>&1 </dev/null &",
+    );
+    until("host08", "ss -Hltn sport = :4433 | grep -q .");
+    // The engine of the lab resolves the names of its hosts.
+    let told = room.play(
+        r#"play("p", "all", |host| {
+            print(dns::resolves("host09"));
+            let shown = certificate::info("127.0.0.1:4433", #{ name: "nas.home.arpa" });
+            print(`${shown.subject} ${shown.names} ${shown.days} ${shown.sha256 == certificate::info("/srv/tls/cert").sha256}`);
+            print(disk::usage("/").used_percent);
+            for gate in [
+                || dns::resolves("host09", #{ expect: "192.0.2.1" }), || dns::resolves("no-such.home.arpa", #{ server: "127.0.0.11" }),
+                || certificate::valid("127.0.0.1:4433", #{ name: "nas.home.arpa", days: 30 }), || disk::free("/", #{ at_least: "100%" }),
+            ] {
+                try { gate.call(); print("open"); } catch (e) { print(`shut: ${e.message}`); }
+            }
+        });"#,
+        &["--json"],
+    );
+    let told = told.exits(0).named("print");
+    let told: Vec<&str> = told.iter().map(|print| print["text"].as_str().expect("text")).collect();
+    assert_eq!(told[0], format!("[\"{}\"]", address("host09")));
+    assert_eq!(told[1], r#"nas ["nas.home.arpa"] 9 true"#);
+    let df = inside("host08", "df --output=pcent / | tail -n 1");
+    assert_eq!(told[2], df.trim().trim_end_matches('%'));
+    let shut = told[3..].iter().filter(|text| text.starts_with("shut: ")).count();
+    assert_eq!((shut, told.len()), (4, 7), "{told:?}");
 }

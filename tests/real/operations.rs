@@ -19,8 +19,8 @@ pub fn promises() -> Vec<(String, impl Fn() + Send + 'static)> {
 }
 
 /// A file `rows/NAME.rows`. Its head says, one line each and as often as need be: `title:` what it is about;
-/// `uses: toys` if it needs the packages of the toy repository; `on: KIND` for one host that has Python, dnf or docker instead
-/// of the ten; `clean:` a line of the script that takes back
+/// `uses: toys` if it needs the packages of the toy repository; `on: KIND` for one host that has python, dnf or docker instead
+/// of the ten, or `on: four` of them where the work is the hosts' own and slow; `clean:` a line of the script that takes back
 /// on a host what its rows leave there; `print:` a line of the script that prints what they could change, where
 /// [`FINGERPRINT`] does not; `noise: PATTERN (WHY)` lines that no way back restores, as a regular expression, and why that breaks
 /// no promise; `undo:` why going back is left out. Scenes are parted by `---`: rows that depend on each other are in scenes apart.
@@ -70,6 +70,7 @@ fn script(path: &Path) -> Script {
             ["python"] => &PYTHON,
             ["dnf"] => &DNF,
             ["docker"] => &DOCKER[..1],
+            ["four"] => &HOSTS[..4],
             ref other => panic!("{}: there is no host `{other:?}`", path.display()),
         },
         clean: all("clean").join("\n"),

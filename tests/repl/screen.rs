@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 /// The longest that anything may take to appear.
@@ -16,7 +17,10 @@ pub struct Screen {
 impl Screen {
     /// Begin a session. A folder given twice is the same home, with its history.
     pub fn open(dir: &Path, args: &str) -> Screen {
-        let screen = Screen { dir: dir.to_owned(), socket: dir.join("tmux") };
+        // A server that is about to end must not be taken for the next one.
+        static SERVERS: AtomicU32 = AtomicU32::new(0);
+        let socket = dir.join(format!("tmux{}", SERVERS.fetch_add(1, Ordering::Relaxed)));
+        let screen = Screen { dir: dir.to_owned(), socket };
         let home = dir.display();
         let line = format!(
             "env HOME={home} XDG_STATE_HOME={home}/state XDG_CONFIG_HOME={home} {} repl {args}",

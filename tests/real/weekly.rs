@@ -132,12 +132,20 @@ fn unwell() {
     let house = House::new();
     ready();
     let _heal = Undo(|| drop(inside(DEBIAN, "rm -rf /etc/systemd/system/toyd.service.d; systemctl daemon-reload")));
+    // A version that no repository has.
+    let local = "d=$(mktemp -d); mkdir $d/DEBIAN; printf 'Package: toyhold\\nVersion: 0.9\\nArchitecture: all\\nMaintainer: me <me@localhost>\\nDescription: x\\n' >$d/DEBIAN/control; dpkg-deb -b $d $d.deb; dpkg -i --force-downgrade $d.deb; rm -r $d $d.deb";
+    inside(DEBIAN, local);
     // toyd 2.0 does not start.
     inside(
         DEBIAN,
         "mkdir -p /etc/systemd/system/toyd.service.d; printf '[Service]\\nExecStartPre=/bin/grep -q 1.0 /usr/share/toy/toyd\\n' >/etc/systemd/system/toyd.service.d/real.conf; systemctl daemon-reload; systemctl restart toyd",
     );
-    house.run("weekly", &["--reboots=false", "--wait=6"]).exits(2).says("toyd.service").says("going back to");
+    house
+        .run("weekly", &["--reboots=false", "--wait=6"])
+        .exits(2)
+        .says("toyd.service")
+        .says("going back to")
+        .says("toyhold stays at 2.0: no repository has 0.9 any more");
     assert_eq!(inside(DEBIAN, "dpkg-query -W -f '${Version} ' toy toyd; systemctl is-active toyd"), "1.0 1.0 active\n");
     house.untouched();
     assert_eq!(house.told().0, "✗ weekly: FAILED on host07");

@@ -47,11 +47,15 @@ impl Place<'_> {
         if self.of.starts_with('/') {
             return Ok(None);
         }
-        let wrong = || Error::playbook(format!("`{}` is neither a path on the host nor a server", self.of))
-            .hint("write \"/etc/ssl/nas.pem\", \"nas.example.com\" or \"nas.example.com:8443\"");
+        let wrong = || {
+            Error::playbook(format!("`{}` is neither a path on the host nor a server", self.of))
+                .hint("write \"/etc/ssl/nas.pem\", \"nas.example.com\" or \"nas.example.com:8443\"")
+        };
         let (host, port) = match self.of.rsplit_once(':') {
             // An IPv6 address has colons of its own.
-            Some((host, port)) if !host.contains(':') || host.ends_with(']') => (host, port.parse().map_err(|_| wrong())?),
+            Some((host, port)) if !host.contains(':') || host.ends_with(']') => {
+                (host, port.parse().map_err(|_| wrong())?)
+            }
             _ => (self.of, 443),
         };
         let host = host.trim_matches(['[', ']']).to_owned();
@@ -227,7 +231,9 @@ impl Fact for Valid {
         let (from, until, days) = (&found.not_before, &found.not_after, found.days);
         match (found.valid, days) {
             (false, ..0) => bail!("the certificate of {of} is over since {until}"),
-            (false, _) => bail!("the certificate of {of} is not valid before {from}"; hint: "is the host's clock right?"),
+            (false, _) => {
+                bail!("the certificate of {of} is not valid before {from}"; hint: "is the host's clock right?")
+            }
             _ if days < self.days => {
                 bail!("the certificate of {of} lasts {days} days more, until {until}: less than {}", self.days)
             }
@@ -268,7 +274,10 @@ mod tests {
     #[test]
     fn a_certificate_says_what_is_in_it() {
         let found = asked(json!({ "of": "/c.pem", "days": 9 }), "cat -- /c.pem", NOW).unwrap();
-        assert_eq!((found.subject.as_str(), found.issuer.as_str(), found.serial.as_str()), ("nas.example.com", "Home CA", "12:67"));
+        assert_eq!(
+            (found.subject.as_str(), found.issuer.as_str(), found.serial.as_str()),
+            ("nas.example.com", "Home CA", "12:67")
+        );
         assert_eq!(found.names, ["nas.example.com", "*.lab.example.com", "192.0.2.7"]);
         assert_eq!((found.not_after.as_str(), found.days), ("2026-11-30T00:00:00Z", 9));
     }
@@ -303,7 +312,11 @@ mod tests {
         assert_eq!(server("2001:db8::1"), is("2001:db8::1", 443));
         assert_eq!(server("/etc/x.pem"), Ok(None));
         assert!(server("nas:https").is_err() && server("https://nas").is_err());
-        let found = asked(json!({ "of": "nas:1", "days": 1, "name": "x.lab.example.com" }), "tls nas:1 name=x.lab.example.com", NOW);
+        let found = asked(
+            json!({ "of": "nas:1", "days": 1, "name": "x.lab.example.com" }),
+            "tls nas:1 name=x.lab.example.com",
+            NOW,
+        );
         assert!(found.is_ok(), "{found:?}");
         let other = asked(json!({ "of": "nas:1", "days": 1 }), "tls nas:1 name=nas", NOW).unwrap_err();
         assert_eq!(other, "the certificate of nas:1 is not for nas");

@@ -66,7 +66,8 @@ mod tests {
 
     fn transcripts() -> Vec<(String, String)> {
         let entries = &crate::modules().iter().find(|m| m.name == "facts").unwrap().entries;
-        let transcript = |docs: &str| docs.split("```transcript\n").nth(1).unwrap().split("```").next().unwrap().to_owned();
+        let transcript =
+            |docs: &str| docs.split("```transcript\n").nth(1).unwrap().split("```").next().unwrap().to_owned();
         entries.iter().map(|entry| (entry.name.clone(), transcript(&entry.docs))).collect()
     }
 
@@ -120,6 +121,9 @@ mod tests {
         assert_eq!(used.as_object().unwrap().len(), 2);
         assert_eq!(host.heard().len(), 2);
         assert_eq!(facts(&["ansible_facts.kernel"])["ansible_facts"], json!({"kernel": "6.1.0-38-amd64"}));
-        assert_eq!(facts(&["ansible_facts"])["ansible_facts"].as_object().unwrap().len(), crate::shared::facts::NAMES.len());
+        assert_eq!(
+            facts(&["ansible_facts"])["ansible_facts"].as_object().unwrap().len(),
+            crate::shared::facts::NAMES.len()
+        );
     }
 }

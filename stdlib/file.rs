@@ -155,7 +155,8 @@ impl File {
 
 /// A copy beside the place with the old file's attributes, then a rename: as whole and at once as a
 /// content that comes from the controller.
-const COPY: &str = r#"{ [ ! -e "$2" ] || cp -p -- "$2" "$2.hlrun"; } && cat -- "$1" >"$2.hlrun" && mv -f -- "$2.hlrun" "$2""#;
+const COPY: &str =
+    r#"{ [ ! -e "$2" ] || cp -p -- "$2" "$2.hlrun"; } && cat -- "$1" >"$2.hlrun" && mv -f -- "$2.hlrun" "$2""#;
 
 impl Operation for File {
     type State = FileState;

@@ -58,7 +58,12 @@ impl Fact for Head {
     type Answer = Option<HeadAnswer>;
 
     async fn ask(&self, host: &dyn Look) -> Result<Option<HeadAnswer>> {
-        let text = host.text(&Command::gist("git rev-parse, symbolic-ref, describe, remote get-url, status", ASKED).arg(self.dest.as_str())).await?;
+        let text = host
+            .text(
+                &Command::gist("git rev-parse, symbolic-ref, describe, remote get-url, status", ASKED)
+                    .arg(self.dest.as_str()),
+            )
+            .await?;
         let mut lines = text.lines();
         let mut line = || lines.next().unwrap_or_default().to_owned();
         let (commit, branch, describe, repo) = (line(), line(), line(), line());

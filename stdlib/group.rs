@@ -68,7 +68,8 @@ impl GroupState {
                 bail!("the group {name} had a password, which was not kept")
             }
             (false, true) => {
-                let mut steps: Vec<Step> = numbered(Command::new("groupadd").args(flags.iter().copied())).arg(name).into();
+                let mut steps: Vec<Step> =
+                    numbered(Command::new("groupadd").args(flags.iter().copied())).arg(name).into();
                 let mut put = |flag: &str, names: &[String]| {
                     if !names.is_empty() {
                         steps.push(Command::new("gpasswd").args([flag, &names.join(","), name]).into());
@@ -188,7 +189,9 @@ impl Operation for Present {
             return Err(explain(Error::host(format!("{program} is not installed"))));
         }
         match taken.map(|taken| groups(&taken)).transpose()?.unwrap_or_default().first() {
-            Some(other) => bail!("the gid {} is {}'s already", other.gid, other.name; hint: "non_unique: true shares it"),
+            Some(other) => {
+                bail!("the gid {} is {}'s already", other.gid, other.name; hint: "non_unique: true shares it")
+            }
             None => Ok(()),
         }
     }
@@ -317,7 +320,10 @@ mod tests {
         };
         let none = || json!({ "exists": false });
         let full = || json!({ "exists": true, "gid": 1500, "$$was": { "gid": 1500, "members": ["b", "a"], "admins": ["c"], "password": false } });
-        assert_eq!(lines(none(), full(), &["-r"]), ["groupadd -r -g 1500 media", "gpasswd -A c media", "gpasswd -M b,a media"]);
+        assert_eq!(
+            lines(none(), full(), &["-r"]),
+            ["groupadd -r -g 1500 media", "gpasswd -A c media", "gpasswd -M b,a media"]
+        );
         assert_eq!(lines(full(), none(), &["-f"]), ["groupdel -f media"]);
         assert_eq!(
             lines(json!({ "exists": true, "gid": 7 }), json!({ "exists": true, "gid": 8 }), &["-r", "-o"]),

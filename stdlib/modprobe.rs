@@ -347,7 +347,11 @@ mod tests {
         };
         assert_eq!(
             lines(&before, &after),
-            ["modprobe -- dummy numdummies=2", "write /etc/modprobe.d/dummy.conf", "write /etc/modules-load.d/dummy.conf"]
+            [
+                "modprobe -- dummy numdummies=2",
+                "write /etc/modprobe.d/dummy.conf",
+                "write /etc/modules-load.d/dummy.conf"
+            ]
         );
         let files = Files::of(&after.files);
         assert_eq!(

@@ -174,10 +174,7 @@ pub struct Absent {
 
 impl Absent {
     fn order(&self) -> Order {
-        Order {
-            autoremove: self.autoremove,
-            ..Order::new(self.r#use, Goal::Absent, &self.name, self.lock_timeout)
-        }
+        Order { autoremove: self.autoremove, ..Order::new(self.r#use, Goal::Absent, &self.name, self.lock_timeout) }
     }
 }
 

@@ -112,7 +112,9 @@ impl Operation for Generated {
 
     async fn read(&self, host: &dyn Look) -> Result<GeneratedState> {
         let stat = stat::following(stat::command(&self.path));
-        let Some(found) = stat::answer(&self.path, &host.run(&stat).await?)? else { return Ok(GeneratedState::default()) };
+        let Some(found) = stat::answer(&self.path, &host.run(&stat).await?)? else {
+            return Ok(GeneratedState::default());
+        };
         if found.kind != Kind::File || found.size == 0 {
             let is = if found.kind == Kind::File { "empty" } else { found.kind.words() };
             bail!("{} is {is}, and no password", self.path; hint: "remove it first with file::absent");

@@ -209,9 +209,7 @@ fn reject_empty(operation: &str, command: &Many<String>) -> Result<()> {
 fn command(command: &Many<String>, executable: &str) -> Command {
     match command {
         Many::One(line) => Command::new(executable).arg("-c").arg(line),
-        Many::Several(words) => {
-            Command::new(words.first().cloned().unwrap_or_default()).args(words.iter().skip(1))
-        }
+        Many::Several(words) => Command::new(words.first().cloned().unwrap_or_default()).args(words.iter().skip(1)),
     }
 }
 

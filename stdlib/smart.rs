@@ -84,7 +84,8 @@ fn disk(name: &str, told: &Value) -> Disk {
         media_errors: nvme("media_errors"),
         wear: number("/endurance_used/current_percent").or_else(|| nvme("percentage_used")).or_else(life),
         spare: nvme("available_spare"),
-        error: failed.then(|| texts.first().map_or_else(|| "smartctl cannot ask it".to_owned(), |text| (*text).to_owned())),
+        error: failed
+            .then(|| texts.first().map_or_else(|| "smartctl cannot ask it".to_owned(), |text| (*text).to_owned())),
     }
 }
 
@@ -224,7 +225,8 @@ impl Healthy {
         let above = counts.iter().filter_map(|(what, count, fine)| Some((what, count.filter(|count| count > fine)?)));
         faults.extend(above.map(|(what, count)| format!("{count} {what}")));
         faults.extend(disk.wear.filter(|wear| *wear > self.max_wear).map(|wear| format!("{wear} % worn out")));
-        faults.extend(disk.temperature.filter(|heat| *heat > self.max_temperature).map(|heat| format!("{heat} °C hot")));
+        faults
+            .extend(disk.temperature.filter(|heat| *heat > self.max_temperature).map(|heat| format!("{heat} °C hot")));
         faults
     }
 }
@@ -271,13 +273,19 @@ mod tests {
             (attribute(198, "Offline_Uncorrectable", 100, 0x0001_0000_0000), ""),
             (attribute(233, "Media_Wearout_Indicator", 4, 0), "96 % worn out"),
             (attribute(177, "Wear_Leveling_Count", 98, 31), ""),
-            (json!({ "nvme_smart_health_information_log": { "percentage_used": 101, "media_errors": 1 } }), "1 media errors, 101 % worn out"),
+            (
+                json!({ "nvme_smart_health_information_log": { "percentage_used": 101, "media_errors": 1 } }),
+                "1 media errors, 101 % worn out",
+            ),
             (json!({ "scsi_grown_defect_list": 3 }), "3 reallocated sectors"),
             (
                 json!({ "smartctl": { "exit_status": 2, "messages": [{ "string": "Smartctl open device: /dev/x failed: Permission denied" }] } }),
                 "Smartctl open device: /dev/x failed: Permission denied",
             ),
-            (json!({ "smartctl": { "exit_status": 2, "messages": [{ "string": "Device is in STANDBY mode, exit(2)" }] } }), ""),
+            (
+                json!({ "smartctl": { "exit_status": 2, "messages": [{ "string": "Device is in STANDBY mode, exit(2)" }] } }),
+                "",
+            ),
         ] {
             assert_eq!(faults(told.clone()), wrong, "{told}");
         }

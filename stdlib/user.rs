@@ -245,7 +245,13 @@ impl Operation for Present {
             }
             let (home, key) = (now.found.home.clone(), format!("{}/{}", now.found.home, self.key().file));
             let pair = [key.clone(), format!("{key}.pub")];
-            let goes: &[String] = if back.home { &[home] } else if back.key { &pair } else { &[] };
+            let goes: &[String] = if back.home {
+                &[home]
+            } else if back.key {
+                &pair
+            } else {
+                &[]
+            };
             for path in goes {
                 now.gone.extend(Gone::read(host, path).await?.filter(Gone::kept));
             }
@@ -327,7 +333,11 @@ impl Operation for Present {
         let groups = self.supplementary.iter().flat_map(|groups| groups.keys()).map(String::as_str);
         let groups: Vec<&str> = groups.chain(self.group.as_ref().map(Id::as_str)).collect();
         let listed = async {
-            if groups.is_empty() { Ok(None) } else { host.run(&getent("group", None).args(groups.clone())).await.map(Some) }
+            if groups.is_empty() {
+                Ok(None)
+            } else {
+                host.run(&getent("group", None).args(groups.clone())).await.map(Some)
+            }
         };
         let taken = async {
             match self.uid.filter(|_| !self.non_unique && now.uid != self.uid) {

@@ -273,7 +273,8 @@ impl Operation for Repository {
                 Err(bytes) => Source::Bytes(bytes.into_bytes()),
             }),
         };
-        let (text, bytes) = key.map_or((None, None), |key| if armored(&key) { (Some(key), None) } else { (None, Some(key)) });
+        let (text, bytes) =
+            key.map_or((None, None), |key| if armored(&key) { (Some(key), None) } else { (None, Some(key)) });
         self.files = Some(Files { sources, armored: (asc, text.map(load)), binary: (gpg, bytes.map(load)) });
         Ok(())
     }
@@ -293,7 +294,8 @@ impl Operation for Repository {
             let targets = Command::new("apt-get").args(["indextargets", "--format", "$(REPO_URI) $(RELEASE)"]);
             let known = host.run(&targets).await?.lines();
             let listed = |uri: &str, suite: &str| known.contains(&format!("{}/ {suite}", uri.trim_end_matches('/')));
-            let mut wanted = self.uris.as_slice().iter().flat_map(|uri| self.suites.as_slice().iter().map(move |s| (uri, s)));
+            let mut wanted =
+                self.uris.as_slice().iter().flat_map(|uri| self.suites.as_slice().iter().map(move |s| (uri, s)));
             Ok(Some(wanted.all(|(uri, suite)| listed(uri, suite))))
         };
         let (sources, armored, binary, lists) = try_join!(
@@ -308,9 +310,11 @@ impl Operation for Repository {
     fn want(&self, now: &RepositoryState) -> Result<RepositoryState> {
         let files = self.files()?;
         let file = |loaded: Option<&Loaded>| match loaded {
-            Some(loaded) => {
-                FileState { content: Some(loaded.content.clone()), mode: Some("0644".to_owned()), ..FileState::default() }
-            }
+            Some(loaded) => FileState {
+                content: Some(loaded.content.clone()),
+                mode: Some("0644".to_owned()),
+                ..FileState::default()
+            },
             None => FileState::default(),
         };
         Ok(RepositoryState {
@@ -369,9 +373,7 @@ impl Operation for Repository {
         _after: &RepositoryState,
     ) -> Result<RepositoryState> {
         self.expand()?;
-        let was = |file: &FileState| {
-            file.content.clone().map(|content| Loaded { content, source: None })
-        };
+        let was = |file: &FileState| file.content.clone().map(|content| Loaded { content, source: None });
         let sources = was(&before.sources).unwrap_or(Loaded { content: Content::default(), source: None });
         self.files = Some(Files {
             sources: (self.place("sources.list.d", "sources")?, sources),
@@ -382,7 +384,9 @@ impl Operation for Repository {
     }
 
     fn explain(&self, error: Error) -> Error {
-        let unsigned = ["NO_PUBKEY", "is not signed", "couldn't be verified", "verification failed", "Missing key"].iter().any(|w| error.stderr.contains(w));
+        let unsigned = ["NO_PUBKEY", "is not signed", "couldn't be verified", "verification failed", "Missing key"]
+            .iter()
+            .any(|w| error.stderr.contains(w));
         let missing = ["does not have a Release file", "404 ", "Could not resolve", "Failed to fetch"];
         let missing = missing.iter().any(|word| error.stderr.contains(word));
         let mut error = complaints::explain(error);

@@ -249,7 +249,8 @@ impl Packed {
         let id = |id: &Option<Id>| id.as_ref().map(|id| id.as_str().to_owned());
         let bits = now.mode.as_deref().and_then(|mode| u32::from_str_radix(mode, 8).ok());
         let mode = self.mode.as_ref().map(|mode| mode.of(bits.unwrap_or(0o644), false));
-        now.content.as_ref() != Some(&now.found) || (&now.mode, &now.owner, &now.group) != (&mode, &id(&self.owner), &id(&self.group))
+        now.content.as_ref() != Some(&now.found)
+            || (&now.mode, &now.owner, &now.group) != (&mode, &id(&self.owner), &id(&self.group))
     }
 }
 
@@ -275,7 +276,8 @@ impl Operation for Packed {
         }
         // On the way back it does not matter whether there still is what was packed.
         let count = if self.back { 0 } else { self.paths.as_slice().len() }.to_string();
-        let words = [&self.path, self.mark().as_str(), &self.common(), self.format()?.word(), &count].map(str::to_owned);
+        let words =
+            [&self.path, self.mark().as_str(), &self.common(), self.format()?.word(), &count].map(str::to_owned);
         let ask = Command::new("sh").args(["-s", "--"]).args(words).args(self.found());
         let said = host.text(&ask.stdin(format!("{COMMON}{READ}"))).await?;
         let (to_pack, packed) = said.split_once(' ').unwrap_or((&said, "-"));
@@ -317,11 +319,16 @@ impl Operation for Packed {
             return now.steps(&self.directory()?, there, want.kept.as_ref());
         }
         if now.content == want.content {
-            return Ok(stat::attributes(&self.path, [&now.mode, &now.owner, &now.group], [&want.mode, &want.owner, &want.group]));
+            return Ok(stat::attributes(
+                &self.path,
+                [&now.mode, &now.owner, &now.group],
+                [&want.mode, &want.owner, &want.group],
+            ));
         }
         let word = |value: &Option<String>| value.clone().unwrap_or_default();
         let command = Command::new("sh").args(["-s", "--", &self.path, &self.mark(), &self.common()]);
-        let command = command.args([self.format()?.word().to_owned(), word(&want.mode), word(&want.owner), word(&want.group)]);
+        let command =
+            command.args([self.format()?.word().to_owned(), word(&want.mode), word(&want.owner), word(&want.group)]);
         Ok(command.args(self.found()).stdin(format!("{COMMON}{PACK}")).long().into())
     }
 

@@ -337,7 +337,12 @@ impl Operation for Unpacked {
         now.there.iter().filter_map(|there| there.keeps(&self.dest, names, now.kept.as_ref())).collect()
     }
 
-    async fn recall(&mut self, _host: &dyn Look, before: UnpackedState, after: &UnpackedState) -> Result<UnpackedState> {
+    async fn recall(
+        &mut self,
+        _host: &dyn Look,
+        before: UnpackedState,
+        after: &UnpackedState,
+    ) -> Result<UnpackedState> {
         if let Some(names) = after.names.clone().or(before.names.clone()) {
             self.names = OnceLock::from(names);
         }

@@ -56,7 +56,10 @@ impl KeysState {
         let output = host.run(&more).await?;
         let Some(first) = output.lines().into_iter().next() else { return Ok((self, None)) };
         self.directory.clone_from(&after.directory);
-        let stays = format!("{directory} stays while it contains more than the keys: {}", first.trim_start_matches(directory.as_str()).trim_start_matches('/'));
+        let stays = format!(
+            "{directory} stays while it contains more than the keys: {}",
+            first.trim_start_matches(directory.as_str()).trim_start_matches('/')
+        );
         Ok((self, Some(stays)))
     }
 }
@@ -161,7 +164,8 @@ impl KeyFile {
             want.file.group = if same { now.file.group.clone() } else { Some(self.group.as_str().to_owned()) };
         }
         want.directory = now.directory.as_ref().map(|directory| {
-            let group = if directory.owner == owner { directory.group.clone() } else { Some(self.group.as_str().to_owned()) };
+            let group =
+                if directory.owner == owner { directory.group.clone() } else { Some(self.group.as_str().to_owned()) };
             Directory { mode: strict(&directory.mode, "0700"), owner, group }
         });
         want
@@ -229,9 +233,7 @@ mod tests {
 
     #[test]
     fn what_was_made_goes_again_and_what_was_loose_becomes_so() {
-        let file = |mode: &str, owner: &str, directory: Value| {
-            json!({ "content": FileState::text("key\n".to_owned()), "mode": mode, "owner": owner, "group": "1000", "directory": directory })
-        };
+        let file = |mode: &str, owner: &str, directory: Value| json!({ "content": FileState::text("key\n".to_owned()), "mode": mode, "owner": owner, "group": "1000", "directory": directory });
         let strict = file("0600", "media", json!({ "mode": "0700", "owner": "media", "group": "1000" }));
         assert_eq!(
             lines(strict.clone(), json!({ "directory": {} })),

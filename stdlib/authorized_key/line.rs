@@ -157,7 +157,10 @@ mod tests {
         let text = format!(r#"  from="10.0.0.1,a b",command="echo \"ssh-rsa x\"" ssh-ed25519 {KEY}  me at home  "#);
         let found = line(&text);
         assert_eq!(found.options, r#"from="10.0.0.1,a b",command="echo \"ssh-rsa x\"""#);
-        assert_eq!((found.kind.as_str(), found.key.as_str(), found.comment.as_str()), ("ssh-ed25519", KEY, "me at home"));
+        assert_eq!(
+            (found.kind.as_str(), found.key.as_str(), found.comment.as_str()),
+            ("ssh-ed25519", KEY, "me at home")
+        );
         assert_eq!(line(&format!("ssh-ed25519 {KEY}")).comment, "");
         for none in ["", "# ssh-ed25519 AAAA", "ssh-ed25519", "ssh-foo AAAA", "a b ssh-rsa AAAA"] {
             assert_eq!(Line::parse(none), None, "{none}");

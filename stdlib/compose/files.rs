@@ -112,7 +112,11 @@ pub fn of<'a>(
 /// another one since. What is remembered of it tells a new content from a mere touch.
 pub fn seen(file: &Mounted, remembered: Option<&Print>, started: i64) -> Option<String> {
     let other = match remembered {
-        Some(was) => file.changed >= started && was.sha256 != file.print.sha256 && (file.read_only || was.inode != file.print.inode),
+        Some(was) => {
+            file.changed >= started
+                && was.sha256 != file.print.sha256
+                && (file.read_only || was.inode != file.print.inode)
+        }
         None => file.read_only && file.written > started,
     };
     if other { remembered.map(|was| was.sha256.clone()) } else { Some(file.print.sha256.clone()) }

@@ -62,7 +62,9 @@ fn password(text: &str) -> Option<String> {
 fn marked(value: &Value) -> Value {
     match value {
         Value::Null => Value::Bool(true),
-        Value::Object(fields) => fields.iter().map(|(name, value)| (name.clone(), marked(value))).collect::<Map<_, _>>().into(),
+        Value::Object(fields) => {
+            fields.iter().map(|(name, value)| (name.clone(), marked(value))).collect::<Map<_, _>>().into()
+        }
         other => other.clone(),
     }
 }
@@ -86,7 +88,9 @@ mod tests {
                 "HERE": "(of whoever runs compose)",
             },
         });
-        let plain = |value: &Value| regex::Regex::new("secret [0-9a-f]{6}").unwrap().replace_all(&value.to_string(), "secret").into_owned();
+        let plain = |value: &Value| {
+            regex::Regex::new("secret [0-9a-f]{6}").unwrap().replace_all(&value.to_string(), "secret").into_owned()
+        };
         assert_eq!(plain(&config), plain(&expected));
         assert_eq!(hidden, ["hu$sh", "pass"]);
         let other = masked(&json!({ "environment": { "DB_PASSWORD": "hush2" } })).0;

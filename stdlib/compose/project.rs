@@ -105,8 +105,9 @@ impl Project {
         let ask = Command::gist("docker compose config", RESOLVE).args([cli.dir(), given]).args(cli.words().to_vec());
         let output = host.expect(&ask).await.map_err(|error| explain(error, cli.dir()))?;
         let dir = cli.dir().to_owned();
-        let (project, secrets) = Project::parse(&output.text(), &output.stderr_text(), cli)
-            .ok_or_else(|| Error::host(format!("compose on the host said something else than the stack in {dir}")).with_output(&output))?;
+        let (project, secrets) = Project::parse(&output.text(), &output.stderr_text(), cli).ok_or_else(|| {
+            Error::host(format!("compose on the host said something else than the stack in {dir}")).with_output(&output)
+        })?;
         secrets.iter().for_each(|secret| host.hide(secret));
         Ok(project)
     }
@@ -129,7 +130,9 @@ impl Project {
         }
         for value in config["services"].as_object().into_iter().flatten().map(|(_, value)| value) {
             for (other, how) in value["depends_on"].as_object().into_iter().flatten() {
-                if let Some(other) = services.get_mut(other).filter(|_| how["condition"] == "service_completed_successfully") {
+                if let Some(other) =
+                    services.get_mut(other).filter(|_| how["condition"] == "service_completed_successfully")
+                {
                     other.ends = true;
                 }
             }
@@ -169,7 +172,10 @@ impl Project {
         let mut names: BTreeSet<&str> = names.into_iter().collect();
         let joined = |names: &BTreeSet<&str>| {
             let others = self.services.iter().filter(|(name, _)| !names.contains(name.as_str()));
-            others.filter(|(_, one)| one.joins.iter().any(|other| names.contains(other.as_str()))).map(|(name, _)| name.as_str()).next()
+            others
+                .filter(|(_, one)| one.joins.iter().any(|other| names.contains(other.as_str())))
+                .map(|(name, _)| name.as_str())
+                .next()
         };
         while let Some(name) = joined(&names) {
             names.insert(name);
@@ -184,7 +190,8 @@ impl Project {
         }
         match chosen.iter().find(|name| !self.services.contains_key(*name)) {
             Some(name) if self.known.contains(name) => {
-                Err(Error::playbook(format!("the service {name} is in no profile that is enabled")).hint("profiles: [...] enables some"))
+                Err(Error::playbook(format!("the service {name} is in no profile that is enabled"))
+                    .hint("profiles: [...] enables some"))
             }
             Some(name) => {
                 let names = || self.services.keys().map(String::as_str);
@@ -216,10 +223,18 @@ impl Project {
 }
 
 impl Service {
-    fn parse(name: &str, value: &Value, hash: &str, project: &str, config: &Value, dir: &str) -> (Service, Vec<String>) {
+    fn parse(
+        name: &str,
+        value: &Value,
+        hash: &str,
+        project: &str,
+        config: &Value,
+        dir: &str,
+    ) -> (Service, Vec<String>) {
         let text = |key: &str| value[key].as_str().map(str::to_owned);
         let (masked, hidden) = masked(value);
-        let shared = ["network_mode", "ipc", "pid"].into_iter().filter_map(|key| value[key].as_str()?.strip_prefix("service:"));
+        let shared =
+            ["network_mode", "ipc", "pid"].into_iter().filter_map(|key| value[key].as_str()?.strip_prefix("service:"));
         let from = value["volumes_from"].as_array().into_iter().flatten().filter_map(Value::as_str);
         let from = from.filter(|from| !from.starts_with("container:")).filter_map(|from| from.split(':').next());
         let joins: BTreeSet<String> = shared.chain(from).map(str::to_owned).collect();

@@ -137,7 +137,8 @@ impl Operation for Pulled {
     }
 
     fn steps(&self, now: &PulledState, _want: &PulledState) -> Result<Vec<Step>> {
-        let calls = now.offers.iter().map(|(name, offer)| pull(None, name, offer.platform.as_ref(), offer.auth.clone()));
+        let calls =
+            now.offers.iter().map(|(name, offer)| pull(None, name, offer.platform.as_ref(), offer.auth.clone()));
         Ok(calls.map(Step::Docker).collect())
     }
 

@@ -88,13 +88,18 @@ impl Operation for Stopped {
         let project = self.project.get()?;
         let cli = &project.cli;
         let to = |state: &str| -> Vec<String> {
-            let other = want.services.iter().filter(|(name, one)| *one == state && now.services.get(*name) != Some(one));
+            let other =
+                want.services.iter().filter(|(name, one)| *one == state && now.services.get(*name) != Some(one));
             other.map(|(name, _)| name.clone()).collect()
         };
         let (stop, start) = (to("stopped"), to("up"));
         let mut steps: Vec<Step> = Vec::new();
         if !stop.is_empty() {
-            steps.push(cli.command(["stop".to_owned()].into_iter().chain(stop_timeout(self.timeout)).chain(stop)).long().into());
+            steps.push(
+                cli.command(["stop".to_owned()].into_iter().chain(stop_timeout(self.timeout)).chain(stop))
+                    .long()
+                    .into(),
+            );
         }
         if !start.is_empty() {
             steps.push(cli.command(["start".to_owned()].into_iter().chain(start)).long().into());

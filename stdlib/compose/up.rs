@@ -11,9 +11,9 @@ use crate::shared::docker::image;
 use crate::shared::{Many, Span};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use state::Seen;
 pub use state::{ServiceState, UpState};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// When images are pulled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
@@ -247,4 +247,3 @@ impl Up {
 fn nowhere(name: &str, service: &str) -> Error {
     Error::host(format!("no registry has the image {name} of {service}")).hint("is the tag right?")
 }
-

@@ -72,7 +72,8 @@ fn entries(text: &str, file: bool) -> Vec<Entry> {
 fn entry(line: &str, file: bool) -> Option<Entry> {
     let line = line.trim();
     let times = if line.starts_with('@') { 1 } else { 5 };
-    let time = |word: &str| word.starts_with(|c: char| c.is_ascii_alphanumeric() || "*@".contains(c)) && !word.contains('=');
+    let time =
+        |word: &str| word.starts_with(|c: char| c.is_ascii_alphanumeric() || "*@".contains(c)) && !word.contains('=');
     let mut rest = line;
     let mut words = Vec::new();
     for _ in 0..times + usize::from(file) {

@@ -134,7 +134,9 @@ impl Schedule<'_> {
         match self.special {
             None => Ok(fields.join(" ")),
             Some(special) if fields.iter().all(|field| *field == "*") => Ok(format!("@{}", special.as_str())),
-            Some(_) => bail!(playbook: "`special_time` and `minute`, `hour`, `day`, `month` or `weekday` both say when: give one of them"),
+            Some(_) => {
+                bail!(playbook: "`special_time` and `minute`, `hour`, `day`, `month` or `weekday` both say when: give one of them")
+            }
         }
     }
 }
@@ -142,7 +144,8 @@ impl Schedule<'_> {
 /// Whether a part of a field is one that cron reads.
 fn valid(part: &str, (least, greatest, names): Range) -> bool {
     let number = |text: &str| {
-        let named = || names.iter().position(|name| text.eq_ignore_ascii_case(name)).and_then(|i| u32::try_from(i).ok());
+        let named =
+            || names.iter().position(|name| text.eq_ignore_ascii_case(name)).and_then(|i| u32::try_from(i).ok());
         let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
         let number = if digits { text.parse().ok() } else { named().map(|i| i + least) };
         number.filter(|number| (least..=greatest).contains(number))
@@ -150,7 +153,9 @@ fn valid(part: &str, (least, greatest, names): Range) -> bool {
     let (range, step) = part.split_once('/').map_or((part, None), |(range, step)| (range, Some(step)));
     // `~` is a random time between two, in cronie and newer crons.
     let several = range == "*"
-        || range.split_once(['-', '~']).is_some_and(|(a, b)| matches!((number(a), number(b)), (Some(a), Some(b)) if a <= b));
+        || range
+            .split_once(['-', '~'])
+            .is_some_and(|(a, b)| matches!((number(a), number(b)), (Some(a), Some(b)) if a <= b));
     match step {
         None => several || number(range).is_some(),
         Some(step) => several && step.parse::<u32>().is_ok_and(|step| step > 0),
@@ -177,8 +182,17 @@ mod tests {
             assert_eq!(line(good, None), Some(format!("{good} true")));
         }
         for wrong in [
-            "60 * * * *", "* 24 * * *", "* * 0 * *", "* * * 13 *", "* * * * 8", "*/0 * * * *", "5-1 * * * *", "a * * * *",
-            "5/2 * * * *", "1,,2 * * * *", "-1 * * * *",
+            "60 * * * *",
+            "* 24 * * *",
+            "* * 0 * *",
+            "* * * 13 *",
+            "* * * * 8",
+            "*/0 * * * *",
+            "5-1 * * * *",
+            "a * * * *",
+            "5/2 * * * *",
+            "1,,2 * * * *",
+            "-1 * * * *",
         ] {
             assert_eq!(line(wrong, None), None, "{wrong}");
         }

@@ -63,7 +63,9 @@ impl Table {
                 bail!(playbook: "/etc/crontab is the system's own: put entries into a file in /etc/cron.d"; hint: "cron_file: \"homelab\"")
             }
             Ok(path) if !file.is_empty() && !file.ends_with('/') => path,
-            _ => bail!(playbook: "`cron_file`: \"{file}\" is no file"; hint: "write a name in /etc/cron.d, or a whole path"),
+            _ => {
+                bail!(playbook: "`cron_file`: \"{file}\" is no file"; hint: "write a name in /etc/cron.d, or a whole path")
+            }
         };
         Ok(Table { place: Place::File(path), backup })
     }

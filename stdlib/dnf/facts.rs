@@ -1,8 +1,8 @@
 //! Questions about packages.
 
 use crate::contract::{Fact, Look, Result};
-use crate::shared::packages::{self, Goal, Manager, Order, Tool, Upgrade, dnf, minutes};
 use crate::shared::Many;
+use crate::shared::packages::{self, Goal, Manager, Order, Tool, Upgrade, dnf, minutes};
 use schemars::JsonSchema;
 use serde::Deserialize;
 

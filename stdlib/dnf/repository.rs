@@ -134,7 +134,8 @@ impl Repository {
     }
 
     fn text(&self) -> String {
-        let one = |name: &str, value: Option<String>| value.map(|value| format!("{name}={value}\n")).unwrap_or_default();
+        let one =
+            |name: &str, value: Option<String>| value.map(|value| format!("{name}={value}\n")).unwrap_or_default();
         let many = |name: &str, values: &[String]| match values {
             [] => String::new(),
             values => format!("{name}={}\n", values.join("\n    ")),
@@ -194,9 +195,11 @@ impl Operation for Repository {
     fn want(&self, _now: &RepositoryState) -> Result<RepositoryState> {
         let files = self.files()?;
         let file = |loaded: Option<&Loaded>| match loaded {
-            Some(loaded) => {
-                FileState { content: Some(loaded.content.clone()), mode: Some("0644".to_owned()), ..FileState::default() }
-            }
+            Some(loaded) => FileState {
+                content: Some(loaded.content.clone()),
+                mode: Some("0644".to_owned()),
+                ..FileState::default()
+            },
             None => FileState::default(),
         };
         Ok(RepositoryState { repo: file(self.present.then_some(&files.repo)), key: file(files.key.as_ref()) })

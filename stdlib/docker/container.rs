@@ -6,8 +6,8 @@ mod state;
 mod view;
 
 pub use forms::{Healthcheck, Mount, RestartPolicy, Size};
-pub use state::{ContainerState, Made, Way};
 use state::Found;
+pub use state::{ContainerState, Made, Way};
 
 use crate::bail;
 use crate::contract::docker::{Auth, Kind, Verb, secrets};
@@ -293,7 +293,8 @@ impl Container {
         if self.name.len() < 2 || !self.name.chars().all(fits) || !begins {
             bail!(playbook: "`{}` is no name for a container", self.name; hint: "letters, digits, `_`, `.` and `-`, at least two");
         }
-        if self.networks.is_some() && self.network_mode.as_deref().is_some_and(|mode| mode == "host" || mode == "none") {
+        if self.networks.is_some() && self.network_mode.as_deref().is_some_and(|mode| mode == "host" || mode == "none")
+        {
             bail!(playbook: "`network_mode` and `networks` exclude each other here");
         }
         if self.wait.is_some() && self.state != State::Started {

@@ -227,7 +227,8 @@ impl Fact for Inspect {
             What::Volume => Kind::Volume,
         };
         let found = host.docker_json(&Verb::inspect(kind, &self.name).at(self.socket.as_ref())).await?;
-        let env = found.iter().filter_map(|found| found["Config"]["Env"].as_array()).flatten().filter_map(Value::as_str);
+        let env =
+            found.iter().filter_map(|found| found["Config"]["Env"].as_array()).flatten().filter_map(Value::as_str);
         secrets(env).for_each(|secret| host.hide(secret));
         Ok(found)
     }
@@ -273,7 +274,9 @@ impl Fact for Logs {
         let socket = self.socket.as_ref();
         let since = match self.since {
             None => None,
-            Some(span) => Some(super::prune::clock(host, socket).await? - i64::try_from(span.0.as_secs()).unwrap_or(i64::MAX)),
+            Some(span) => {
+                Some(super::prune::clock(host, socket).await? - i64::try_from(span.0.as_secs()).unwrap_or(i64::MAX))
+            }
         };
         let call = Verb::Logs {
             name: self.name.clone(),
@@ -286,7 +289,9 @@ impl Fact for Logs {
         let output = host.docker(&call).await?;
         match output.code {
             0 => {}
-            404 => bail!("there is no container {}", self.name; hint: "docker::containers(#{{ all: true }}) lists them"),
+            404 => {
+                bail!("there is no container {}", self.name; hint: "docker::containers(#{{ all: true }}) lists them")
+            }
             _ => return Err(refused(&call, &output)),
         }
         let (stdout, stderr) = (output.text(), output.stderr_text());

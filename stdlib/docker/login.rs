@@ -176,7 +176,8 @@ impl Operation for Login {
         let said = error.message.to_lowercase();
         if error.rc == Some(401) || said.contains("unauthorized") || said.contains("incorrect") {
             let what = if self.registry() == HUB { "docker.io" } else { self.registry() };
-            return error.hint(format!("{what} does not know this user and password; many want an access token in its place"));
+            return error
+                .hint(format!("{what} does not know this user and password; many want an access token in its place"));
         }
         error
     }

@@ -55,7 +55,8 @@ impl Settings {
         let pool = |pool: &Value| {
             let part = |name: &str| pool[name].as_str().unwrap_or_default().to_owned();
             let parts = [("gateway", part("Gateway")), ("ip_range", part("IPRange"))];
-            let parts = parts.map(|(name, value)| (name.to_owned(), value)).into_iter().filter(|(_, value)| !value.is_empty());
+            let parts =
+                parts.map(|(name, value)| (name.to_owned(), value)).into_iter().filter(|(_, value)| !value.is_empty());
             (part("Subnet"), parts.chain(given(&pool["AuxiliaryAddresses"])).collect())
         };
         Settings {
@@ -111,7 +112,13 @@ async fn read(host: &dyn Look, name: &str, socket: Option<&String>) -> Result<Ne
     Ok(NetworkState { network: Some(Settings::of(&found)), connected, ..NetworkState::default() })
 }
 
-fn steps(name: &str, socket: Option<&String>, now: &NetworkState, want: &NetworkState, force: bool) -> Result<Vec<Step>> {
+fn steps(
+    name: &str,
+    socket: Option<&String>,
+    now: &NetworkState,
+    want: &NetworkState,
+    force: bool,
+) -> Result<Vec<Step>> {
     let mut verbs = Vec::new();
     let container = |container: &String| (name.to_owned(), container.clone());
     if now.network.is_some() {
@@ -259,7 +266,9 @@ impl Operation for Network {
     }
     fn explain(&self, error: Error) -> Error {
         if error.message.contains("overlaps") {
-            return error.hint("another network, or the host itself, has these addresses: docker::networks() and `ip addr` tell which");
+            return error.hint(
+                "another network, or the host itself, has these addresses: docker::networks() and `ip addr` tell which",
+            );
         }
         error
     }

@@ -175,7 +175,9 @@ impl Operation for Prune {
     async fn read(&self, host: &dyn Look) -> Result<PruneState> {
         let mut now = PruneState::default();
         let before = match self.until {
-            Some(span) => Some(clock(host, self.socket.as_ref()).await? - i64::try_from(span.0.as_secs()).unwrap_or(i64::MAX)),
+            Some(span) => {
+                Some(clock(host, self.socket.as_ref()).await? - i64::try_from(span.0.as_secs()).unwrap_or(i64::MAX))
+            }
             None => None,
         };
         let containers = self.list(host, Kind::Container).await?;
@@ -184,7 +186,8 @@ impl Operation for Prune {
             containers.iter().partition(|c| self.containers && stopped(c) && self.chosen(c, before));
         for container in gone {
             let name = container["Names"][0].as_str().unwrap_or_default().trim_start_matches('/');
-            now.containers.insert(name.to_owned(), format!("{} {}", text(container, "State"), text(container, "Image")));
+            now.containers
+                .insert(name.to_owned(), format!("{} {}", text(container, "State"), text(container, "Image")));
             now.doomed.push((Kind::Container, text(container, "Id").to_owned()));
         }
         if self.images != Extent::Nothing {

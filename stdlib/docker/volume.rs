@@ -155,7 +155,8 @@ impl Operation for VolumeAbsent {
     }
     fn explain(&self, error: Error) -> Error {
         if error.message.contains("in use") {
-            return error.hint("docker::containers() tells who has it mounted; docker::container_absent removes a container");
+            return error
+                .hint("docker::containers() tells who has it mounted; docker::container_absent removes a container");
         }
         error
     }

@@ -86,7 +86,8 @@ impl Directory {
     fn unlike(&self, found: &stat::Stat) -> Option<String> {
         let directory = found.kind == Kind::Directory;
         let mode = format!("{:04o}", found.mode);
-        let wrong_mode = found.kind != Kind::Link && self.mode.as_ref().is_some_and(|m| m.of(found.mode, directory) != mode);
+        let wrong_mode =
+            found.kind != Kind::Link && self.mode.as_ref().is_some_and(|m| m.of(found.mode, directory) != mode);
         let wrong_owner = self.owner.as_ref().is_some_and(|id| found.owner_like(id) != id.as_str());
         let wrong_group = self.group.as_ref().is_some_and(|id| found.group_like(id) != id.as_str());
         let kind = match found.kind {
@@ -302,10 +303,43 @@ pub struct AbsentState {
 
 /// What no playbook means to delete.
 const VITAL: &[&str] = &[
-    "/", "/bin", "/boot", "/dev", "/etc", "/home", "/lib", "/lib32", "/lib64", "/media", "/mnt", "/opt", "/proc",
-    "/root", "/run", "/sbin", "/srv", "/sys", "/tmp", "/usr", "/usr/bin", "/usr/lib", "/usr/local", "/usr/sbin",
-    "/usr/share", "/var", "/var/cache", "/var/lib", "/var/lib/dpkg", "/var/log", "/var/run", "/var/spool",
-    "/var/tmp", "/etc/ssh", "/etc/systemd", "/etc/apt", "/etc/pam.d",
+    "/",
+    "/bin",
+    "/boot",
+    "/dev",
+    "/etc",
+    "/home",
+    "/lib",
+    "/lib32",
+    "/lib64",
+    "/media",
+    "/mnt",
+    "/opt",
+    "/proc",
+    "/root",
+    "/run",
+    "/sbin",
+    "/srv",
+    "/sys",
+    "/tmp",
+    "/usr",
+    "/usr/bin",
+    "/usr/lib",
+    "/usr/local",
+    "/usr/sbin",
+    "/usr/share",
+    "/var",
+    "/var/cache",
+    "/var/lib",
+    "/var/lib/dpkg",
+    "/var/log",
+    "/var/run",
+    "/var/spool",
+    "/var/tmp",
+    "/etc/ssh",
+    "/etc/systemd",
+    "/etc/apt",
+    "/etc/pam.d",
 ];
 
 impl Operation for Absent {

@@ -120,7 +120,8 @@ impl Fact for Stat {
             host.run(&Command::new("file").args(["-b", "--mime", "--", &path])).await.map(|said| said.text())
         };
         let (found, link, checksum, mime) = try_join!(host.run(&stat), host.run(&readlink), checksum, mime)?;
-        let (mime, charset) = mime.trim_end().split_once("; charset=").map_or((None, None), |(m, c)| (Some(m), Some(c)));
+        let (mime, charset) =
+            mime.trim_end().split_once("; charset=").map_or((None, None), |(m, c)| (Some(m), Some(c)));
         let Some(found) = stat::answer(&path, &found)? else { return Ok(Found::default()) };
         let target = link.text();
         Ok(Found {

@@ -100,9 +100,10 @@ impl Operation for Fetched {
         if !now.directory {
             return Ok(vec![Step::Fetch(Fetch { path, dest, files: Vec::new() })]);
         }
-        let differs = now.host.iter().filter(|(below, content)| {
-            now.controller.get(*below).is_none_or(|here| here.sha256 != content.sha256)
-        });
+        let differs = now
+            .host
+            .iter()
+            .filter(|(below, content)| now.controller.get(*below).is_none_or(|here| here.sha256 != content.sha256));
         let files = differs.map(|(below, _)| below.clone()).collect();
         Ok(vec![Step::Fetch(Fetch { path, dest, files })])
     }

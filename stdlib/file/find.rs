@@ -118,12 +118,16 @@ impl Find {
         }
         if let Some(age) = &self.age {
             let (sign, span) = age.strip_prefix('-').map_or(("+", age.as_str()), |rest| ("-", rest));
-            let Ok(span) = Span::parse(span) else { bail!(playbook: "`age` is a span such as \"30d\" or \"-2h\", not `{age}`") };
+            let Ok(span) = Span::parse(span) else {
+                bail!(playbook: "`age` is a span such as \"30d\" or \"-2h\", not `{age}`")
+            };
             find = find.args(["-mmin", &format!("{sign}{}", span.0.as_secs() / 60)]);
         }
         if let Some(size) = &self.size {
             let (most, bytes) = (size.starts_with('-'), bytes(size.trim_start_matches('-')));
-            let Some(bytes) = bytes else { bail!(playbook: "`size` is a number of bytes with k, m, g or t, not `{size}`") };
+            let Some(bytes) = bytes else {
+                bail!(playbook: "`size` is a number of bytes with k, m, g or t, not `{size}`")
+            };
             // `+` and `-` are strict.
             let limit = if most { format!("-{}c", bytes + 1) } else { format!("+{}c", bytes.saturating_sub(1)) };
             if most || bytes > 0 {

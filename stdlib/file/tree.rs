@@ -2,7 +2,7 @@
 
 use super::listing;
 use crate::bail;
-use crate::contract::{Keepsake, Source, Write, Asset, Command, Content, Look, Operation, Result, Step, Upload};
+use crate::contract::{Asset, Command, Content, Keepsake, Look, Operation, Result, Source, Step, Upload, Write};
 use crate::shared::stat::{self, Kind, Stat};
 use crate::shared::{Globs, HostPath, Id, Many, Mode};
 use futures_util::{future::try_join_all, try_join};
@@ -198,8 +198,7 @@ impl Operation for Tree {
             let commands = commands.to_vec();
             async move { try_join_all(commands.iter().map(|command| host.run(command))).await }
         };
-        let (root, stats, digests, links) =
-            try_join!(host.run(&stat), all(&listed), all(&digested), all(&linked))?;
+        let (root, stats, digests, links) = try_join!(host.run(&stat), all(&listed), all(&digested), all(&linked))?;
         let Some(root) = stat::answer(&self.dest, &root)? else { return Ok(TreeState::default()) };
         if root.kind != Kind::Directory {
             bail!("{} is {}, not a directory", self.dest, root.kind.words());
@@ -210,7 +209,9 @@ impl Operation for Tree {
         let (digests, links) = (heads(&digests), heads(&links));
         let mut found: BTreeMap<String, Stat> = BTreeMap::new();
         for output in &stats {
-            found.extend(listing::stats(&self.dest, output)?.into_iter().filter(|(below, _)| !self.left_out.matches(below)));
+            found.extend(
+                listing::stats(&self.dest, output)?.into_iter().filter(|(below, _)| !self.left_out.matches(below)),
+            );
         }
         // What goes is looked at more closely, so that it can come back.
         let unread = |below: &str, kind: Kind| match self.assets.get(below) {
@@ -223,7 +224,8 @@ impl Operation for Tree {
             let all = found.iter().filter(move |(below, stat)| stat.kind == kind && unread(below, kind));
             all.map(|(below, _)| below.as_str())
         };
-        let (more, targets) = (listing::digests(&self.dest, extra(Kind::File)), listing::links(&self.dest, extra(Kind::Link)));
+        let (more, targets) =
+            (listing::digests(&self.dest, extra(Kind::File)), listing::links(&self.dest, extra(Kind::Link)));
         let (more, targets) = try_join!(all(&more), all(&targets))?;
         let (mut digests, mut links) = (digests, links);
         digests.extend(heads(&more));
@@ -346,7 +348,11 @@ impl Operation for Tree {
         self.back = true;
         self.left_out = Globs::new("exclude", self.exclude.as_ref().map_or(&[], Many::as_slice))?;
         // What was managed then, whatever the directory on the controller has now.
-        let managed = before.files.iter().chain(&after.files).filter(|(below, _)| !before.extra.contains_key(*below) && !after.extra.contains_key(*below));
+        let managed = before
+            .files
+            .iter()
+            .chain(&after.files)
+            .filter(|(below, _)| !before.extra.contains_key(*below) && !after.extra.contains_key(*below));
         let asset = |(below, node): (&String, &Node)| {
             let mode = after.mode.get(below).or(before.mode.get(below)).cloned().unwrap_or_default();
             let asset = Asset { path: below.clone(), mode, ..Asset::default() };
@@ -379,7 +385,8 @@ impl Tree {
             None => true,
             // A file that is written over a link would go where that points.
             Some(wanted) => {
-                matches!(node, Node::File(_)) != matches!(wanted, Node::File(_)) || node.is_directory() != wanted.is_directory()
+                matches!(node, Node::File(_)) != matches!(wanted, Node::File(_))
+                    || node.is_directory() != wanted.is_directory()
             }
         });
         let (directories, files): (Vec<_>, Vec<_>) = gone.partition(|(_, node)| node.is_directory());

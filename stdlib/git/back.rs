@@ -63,7 +63,8 @@ impl Rest {
             }
         }
         names.retain(|name| !rest.modules.iter().any(|module| module == name));
-        let changed: Vec<&str> = names.iter().copied().filter(|name| *name == ".git/index" || local.contains_key(*name)).collect();
+        let changed: Vec<&str> =
+            names.iter().copied().filter(|name| *name == ".git/index" || local.contains_key(*name)).collect();
         for names in [names, changed] {
             rest.names = names.join("\n");
             (_, rest.kept) = Bundle::read(host, dest, &rest.names).await?;
@@ -82,7 +83,12 @@ impl Rest {
 
 impl Checkout {
     /// The steps of the way back, from a state that is the one after but for what somebody else has done since.
-    pub(super) fn steps_back(&self, now: &CheckoutState, want: &CheckoutState, after: &CheckoutState) -> Result<Vec<Step>> {
+    pub(super) fn steps_back(
+        &self,
+        now: &CheckoutState,
+        want: &CheckoutState,
+        after: &CheckoutState,
+    ) -> Result<Vec<Step>> {
         let Some(commit) = &want.commit else {
             let empty = Command::new("find").args([self.dest.as_str(), "-mindepth", "1", "-delete"]);
             let gone = Command::new("rm").args(["-rf", "--", &self.dest]);
@@ -112,7 +118,8 @@ impl Checkout {
         let untouched = |map: fn(&Rest) -> &BTreeMap<String, String>| {
             let (is, was, left) = (map(&is).clone(), map(&was).clone(), map(&left).clone());
             let keys: std::collections::BTreeSet<String> = was.keys().chain(left.keys()).cloned().collect();
-            let changes = keys.into_iter().filter(move |key| is.get(key) == left.get(key) && left.get(key) != was.get(key));
+            let changes =
+                keys.into_iter().filter(move |key| is.get(key) == left.get(key) && left.get(key) != was.get(key));
             changes.collect::<Vec<String>>()
         };
         let head = want.branch.as_ref().map(|branch| format!("refs/heads/{branch}"));
@@ -176,7 +183,8 @@ impl Checkout {
         if !host.succeeds(&known).await? {
             bail!("{dest} does not have commit {commit} any longer");
         }
-        let modules = |state: &CheckoutState| state.rest.iter().flat_map(|rest| rest.modules.clone()).collect::<Vec<_>>();
+        let modules =
+            |state: &CheckoutState| state.rest.iter().flat_map(|rest| rest.modules.clone()).collect::<Vec<_>>();
         let kept = modules(want);
         let gone: Vec<String> = modules(now).into_iter().filter(|module| !kept.contains(module)).collect();
         let changed = host.text(&Command::gist("git status", CHANGED).arg(dest).args(gone)).await?;

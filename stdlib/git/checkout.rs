@@ -149,8 +149,7 @@ pub(super) enum Named {
 /// Everything in one round trip: `$1` the directory, `$2` the repository, `$3` the version, `$4` the remote, `$5` the
 /// ssh command, `$6` whether to ask the repository. Commits are counted in a store of their own that goes afterwards:
 /// the checkout is only read.
-const GIST: &str =
-    "git rev-parse, remote get-url, status, submodule status; ls-remote; what is new into a temporary directory, rev-list --count";
+const GIST: &str = "git rev-parse, remote get-url, status, submodule status; ls-remote; what is new into a temporary directory, rev-list --count";
 const ASKED: &str = r#"d=$1; command -v git >/dev/null || { echo "git is not installed" >&2; exit 1; }; export GIT_TERMINAL_PROMPT=0 GIT_OPTIONAL_LOCKS=0 LC_ALL=C; [ -z "$5" ] || export GIT_SSH_COMMAND="$5"; g() { git -c safe.directory="$d" -c gc.auto=0 -C "$d" "$@"; }; h=; if [ -e "$d/.git" ]; then h=$(g rev-parse -q --verify HEAD); echo "head $h"; g symbolic-ref -q --short HEAD | sed "s/^/branch /"; g remote get-url "$4" 2>/dev/null | sed "s/^/url /"; g status --porcelain --untracked-files=no --ignore-submodules=all | sed "s/^/local /"; g submodule status --recursive 2>/dev/null | sed -n "s/^[-+U]\([0-9a-f]*\) \([^ ]*\).*/submodule \2/p"; elif [ -d "$d" ]; then if [ -z "$(ls -A "$d")" ]; then echo empty; else echo full; fi; elif [ -e "$d" ]; then echo full; fi; [ -n "$6" ] || exit 0; r=$(git ls-remote --symref -- "$2" HEAD "refs/heads/$3" "refs/tags/$3" "refs/tags/$3^{}") || exit; pick() { printf "%s\n" "$r" | while read -r c n; do [ "$n" != "$1" ] || { echo "$c"; break; }; done; }; k=branch n=refs/heads/$3; if [ "$3" = HEAD ]; then t=$(pick HEAD); n=$(printf "%s\n" "$r" | sed -n "s/^ref: \(.*\)[[:blank:]]HEAD\$/\1/p"); else t=$(pick "$n"); fi; if [ -z "$t" ]; then k=tag n=refs/tags/$3; t=$(pick "$n^{}"); [ -n "$t" ] || t=$(pick "$n"); fi; if [ -z "$t" ] && [ -n "$h" ]; then k=commit; t=$(g rev-parse -q --verify "$3^{commit}"); fi; [ -z "$t" ] || echo "target $t $k ${n#refs/*/}"; if [ -z "$h" ] || [ -z "$t" ] || [ "$h" = "$t" ] || [ "$(g rev-parse --is-shallow-repository)" = true ]; then exit 0; fi; if ! g cat-file -e "$t" 2>/dev/null; then o=$(mktemp -d) || exit; trap "rm -rf $o" EXIT; a=$(cd "$d" && cd "$(g rev-parse --git-path objects)" && pwd); export GIT_ALTERNATE_OBJECT_DIRECTORIES="$a" GIT_OBJECT_DIRECTORY="$o"; g fetch -q --no-tags --no-write-fetch-head -- "$2" "$n" || exit; fi; g rev-list --left-right --count "$h...$t" | tr "\t" " " | sed "s/^/count /""#;
 
 impl Checkout {
@@ -234,7 +233,8 @@ impl Checkout {
         // On the way back the repository is asked only for a checkout that is made again.
         if self.back.is_some() {
             let now = parse(&host.expect(&ask(false)).await.map_err(explain)?.text(), &self.version);
-            if now.commit.is_some() || now.around.full || self.back.as_ref().is_some_and(|after| after.commit.is_some()) {
+            if now.commit.is_some() || now.around.full || self.back.as_ref().is_some_and(|after| after.commit.is_some())
+            {
                 return Ok(CheckoutState { submodules: Vec::new(), ..now });
             }
         }
@@ -409,7 +409,9 @@ mod tests {
     }
 
     fn lines(op: &Checkout, now: &CheckoutState, want: &CheckoutState) -> Vec<String> {
-        let strip = |line: String| line.replace("GIT_TERMINAL_PROMPT=0 ", "").replace("-c safe.directory=/srv/app -C /srv/app ", "");
+        let strip = |line: String| {
+            line.replace("GIT_TERMINAL_PROMPT=0 ", "").replace("-c safe.directory=/srv/app -C /srv/app ", "")
+        };
         op.steps(now, want).unwrap().iter().map(Step::line).map(strip).collect()
     }
 
@@ -443,7 +445,8 @@ mod tests {
     #[test]
     fn undo_goes_back_to_the_old_commit_and_from_a_clone_to_nothing() {
         let mut op = checkout(json!({ "version": "v2", "recursive": false }));
-        let (now, old) = (parse("head bbbbbbbbbb\nurl /srv/app.git\ntarget bbbbbbbbbb tag v2\n", "v2"), parse(HERE, "v2"));
+        let (now, old) =
+            (parse("head bbbbbbbbbb\nurl /srv/app.git\ntarget bbbbbbbbbb tag v2\n", "v2"), parse(HERE, "v2"));
         op.back = Some(Box::new(now.clone()));
         assert_eq!(lines(&op, &now, &old), ["git checkout -q -f -B main aaaaaaaaaa"]);
         assert_eq!(lines(&op, &now, &CheckoutState::default()), ["rm -rf -- /srv/app"]);

@@ -167,7 +167,8 @@ impl Downloaded {
         let name = self.url.split(['?', '#']).next().unwrap_or_default().rsplit('/').next().unwrap_or_default();
         let text = list.text();
         let lines: Vec<Vec<&str>> = text.lines().map(|line| line.split_whitespace().collect()).collect();
-        let named = |word: &str| word.trim_start_matches(['*', '(']).trim_end_matches(')').rsplit('/').next() == Some(name);
+        let named =
+            |word: &str| word.trim_start_matches(['*', '(']).trim_end_matches(')').rsplit('/').next() == Some(name);
         let right = lines.iter().find(|words| words.iter().any(|word| named(word)));
         // A list of a single checksum needs no name.
         let right = right.or(lines.iter().find(|words| words.len() == 1 && lines.len() == 1));
@@ -299,7 +300,8 @@ impl Operation for Downloaded {
             checksum = Some(format!("{algorithm}:{hex}"));
         }
         // A file that is as new as the server's is as good as the server's.
-        let date = self.offer.mtime.map(|offered| date_text(if found.mtime >= offered { offered } else { found.mtime }));
+        let date =
+            self.offer.mtime.map(|offered| date_text(if found.mtime >= offered { offered } else { found.mtime }));
         let mut now = DownloadedState {
             exists: true,
             checksum,
@@ -349,7 +351,12 @@ impl Operation for Downloaded {
     }
 
     /// Nothing is asked of the server: what counts is what was there.
-    async fn recall(&mut self, _host: &dyn Look, before: DownloadedState, after: &DownloadedState) -> Result<DownloadedState> {
+    async fn recall(
+        &mut self,
+        _host: &dyn Look,
+        before: DownloadedState,
+        after: &DownloadedState,
+    ) -> Result<DownloadedState> {
         self.wanted = after.checksum.clone().or(before.checksum.clone());
         self.offer = Offer { mtime: after.offered.or(before.offered), size: after.size.or(before.size) };
         self.differs = OnceLock::from(true);

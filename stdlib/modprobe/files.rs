@@ -176,7 +176,9 @@ impl Files {
     }
     fn about(&self, verb: &str, name: &ModuleName) -> Lines {
         self.lines(|path, words| {
-            path.starts_with(CONFIGURE) && words.first() == Some(&verb) && words.get(1).is_some_and(|word| name.is(word))
+            path.starts_with(CONFIGURE)
+                && words.first() == Some(&verb)
+                && words.get(1).is_some_and(|word| name.is(word))
         })
     }
 
@@ -272,7 +274,8 @@ mod tests {
         now.rest.insert(path.clone(), Rest { attributes: "600:0:7".to_owned(), open: false });
         let before = BTreeMap::from([(path.clone(), whole("# mine\n\noptions dummy x=1 # why"))]);
         let after = now.wholes(std::iter::once(&path));
-        let (is, was) = (now.options(&name("dummy")), BTreeMap::from([(path.clone(), vec!["options dummy x=1 # why".to_owned()])]));
+        let (is, was) =
+            (now.options(&name("dummy")), BTreeMap::from([(path.clone(), vec!["options dummy x=1 # why".to_owned()])]));
         let steps = now.steps(&is, &was, Some(&(before.clone(), after.clone())));
         assert_eq!(steps[0].line(), "write /etc/modprobe.d/a.conf mode=0600 owner=0 group=7");
         assert_eq!(written(&steps[0]), ["# mine", "", "options dummy x=1 # why"]);

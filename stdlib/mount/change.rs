@@ -78,7 +78,8 @@ impl Place<'_> {
         let entry = fstab::find(&text, self.path);
         let last = want.layers.len();
         for (at, layer) in want.layers.iter().enumerate().skip(kept) {
-            let names = |entry: &&Entry| entry.src == layer.src || flag(&entry.opts, "bind") || flag(&entry.opts, "rbind");
+            let names =
+                |entry: &&Entry| entry.src == layer.src || flag(&entry.opts, "bind") || flag(&entry.opts, "rbind");
             let listed = entry.as_ref().filter(|entry| at + 1 == last && names(entry)).map(|_| self.listed());
             steps.extend(layer.mount(self.path, at + 1 == last, listed)?.into_iter().map(Step::Run));
         }
@@ -123,7 +124,8 @@ impl Place<'_> {
             mode: None,
             owner: None,
             group: None,
-            backup: (self.backup && !self.back && !text.is_empty()).then(|| format!("{}.{}~", self.fstab, &digest[..12])),
+            backup: (self.backup && !self.back && !text.is_empty())
+                .then(|| format!("{}.{}~", self.fstab, &digest[..12])),
             validate: None,
         })];
         if now.around.systemd && self.standard() {

@@ -72,13 +72,18 @@ impl Layer {
         }
         if let Some(place) = &self.bind {
             let bind = Command::new("mount").args(["--bind", "--", place, path]);
-            return Ok(vec![bind, Command::new("mount").args(["-o", &format!("remount,bind,{}", self.opts), "--", path])]);
+            return Ok(vec![
+                bind,
+                Command::new("mount").args(["-o", &format!("remount,bind,{}", self.opts), "--", path]),
+            ]);
         }
         let closed = CLOSED.contains(&fstype.as_str()) || fstype.starts_with("fuse");
         match listed {
             Some(command) if self.part() || closed => Ok(vec![command]),
             _ if self.part() => bail!("{path} showed the directory {} of {src}, which is seen nowhere else", self.root),
-            _ if closed => bail!("{path} was a {fstype}, and the kernel does not tell all that it takes to mount it; fstab has no line for it"),
+            _ if closed => bail!(
+                "{path} was a {fstype}, and the kernel does not tell all that it takes to mount it; fstab has no line for it"
+            ),
             _ => Ok(vec![Command::new("mount").args(["-t", fstype, "-o", &self.all(), "--", src, path])]),
         }
     }
@@ -100,7 +105,10 @@ mod tests {
     #[test]
     fn what_was_mounted_is_mounted_again_or_refused() {
         let disk = layer("8:1 / /mnt ro,noatime shared:1 - ext4 /dev/sda1 rw,errors=remount-ro");
-        assert_eq!(mounted(&disk, true, true).unwrap(), ["mount -t ext4 -o ro,noatime,errors=remount-ro -- /dev/sda1 /mnt"]);
+        assert_eq!(
+            mounted(&disk, true, true).unwrap(),
+            ["mount -t ext4 -o ro,noatime,errors=remount-ro -- /dev/sda1 /mnt"]
+        );
         let memory = layer("0:9 / /mnt rw,noexec - tmpfs tmpfs rw,inode64");
         assert_eq!(mounted(&memory, true, false).unwrap(), ["mount -t tmpfs -o rw,noexec,inode64 -- tmpfs /mnt"]);
         assert!(mounted(&memory, false, true).is_err(), "nobody looked into it");
@@ -109,7 +117,10 @@ mod tests {
         assert!(mounted(&part, true, false).is_err(), "seen nowhere else");
         assert_eq!(mounted(&part, true, true).unwrap(), ["mount -- /mnt"]);
         let bound = Layer { bind: Some("/srv/a".to_owned()), ..part.clone() };
-        assert_eq!(mounted(&bound, true, false).unwrap(), ["mount --bind -- /srv/a /mnt", "mount -o remount,bind,ro -- /mnt"]);
+        assert_eq!(
+            mounted(&bound, true, false).unwrap(),
+            ["mount --bind -- /srv/a /mnt", "mount -o remount,bind,ro -- /mnt"]
+        );
         assert_eq!(part.reopen("/mnt").line(), "mount -o remount,bind,ro -- /mnt");
         let share = layer("0:8 / /mnt rw - cifs //nas/a rw,username=me");
         assert!(mounted(&share, true, false).is_err(), "its password is not told");

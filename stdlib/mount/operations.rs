@@ -287,7 +287,13 @@ impl Operation for Mounted {
         let opts = shown(&self.opts, None);
         let live = Live { src: self.src.clone(), fstype: self.fstype.clone(), opts, root: None };
         let around = now.around.clone();
-        Ok(MountState { directory: Some(true), fstab: Some(self.line()), mounted: Some(live), around, ..MountState::default() })
+        Ok(MountState {
+            directory: Some(true),
+            fstab: Some(self.line()),
+            mounted: Some(live),
+            around,
+            ..MountState::default()
+        })
     }
     async fn recall(&mut self, _host: &dyn Look, before: MountState, _after: &MountState) -> Result<MountState> {
         self.back = true;

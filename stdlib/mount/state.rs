@@ -73,7 +73,13 @@ const ASKED: &str = r#"p=$1 e=$2 w=$3 t=$4; sed "s/^/fstab /" "$5" 2>/dev/null; 
 
 /// Reads all of it, in one round trip.
 pub async fn read(host: &dyn Look, path: &HostPath, wanted: Wanted<'_>, fstab: &str) -> Result<MountState> {
-    let command = Command::gist("fstab; /proc/self/mountinfo; readlink -f, and stat for two seconds", ASKED).args([path.as_str(), &escape(path), wanted.src, wanted.fstype, fstab]);
+    let command = Command::gist("fstab; /proc/self/mountinfo; readlink -f, and stat for two seconds", ASKED).args([
+        path.as_str(),
+        &escape(path),
+        wanted.src,
+        wanted.fstype,
+        fstab,
+    ]);
     Ok(parse(&host.text(&command).await?, path, wanted))
 }
 
@@ -94,7 +100,9 @@ fn parse(answer: &str, path: &str, wanted: Wanted<'_>) -> MountState {
         } else {
             // What has no device goes by its name; a tmpfs and its like have none that means something.
             let bare = |name: &str| name.trim_end_matches('/').to_owned();
-            !wanted.src.contains(['/', ':']) || wanted.fstype.starts_with("fuse") || bare(&mount.src) == bare(wanted.src)
+            !wanted.src.contains(['/', ':'])
+                || wanted.fstype.starts_with("fuse")
+                || bare(&mount.src) == bare(wanted.src)
         };
         let fstype = bind || alike(wanted.fstype, &mount.fstype);
         let opts = obeyed(wanted.opts, &mount.opts);
@@ -141,7 +149,10 @@ pub fn flag(opts: &str, name: &str) -> bool {
 /// Whether a type is what is wanted: `auto` takes all, and version 4 of NFS has a name of its own.
 fn alike(wanted: &str, live: &str) -> bool {
     let family = |name: &str| if name == "nfs4" { "nfs".to_owned() } else { name.to_owned() };
-    wanted == "auto" || wanted == "none" || family(wanted) == family(live) || live.starts_with("fuse") && wanted.starts_with("fuse")
+    wanted == "auto"
+        || wanted == "none"
+        || family(wanted) == family(live)
+        || live.starts_with("fuse") && wanted.starts_with("fuse")
         || live == "fuseblk" && wanted.starts_with("ntfs")
 }
 
@@ -158,9 +169,8 @@ fn obeyed(wanted: &str, live: &str) -> bool {
 /// An entry as reports may show it: without its password. One that differs from `known` is told apart.
 pub fn shown(line: &str, known: Option<&str>) -> String {
     let secret = |word: &str| ["password=", "pass=", "passwd="].iter().any(|key| word.starts_with(key));
-    let secrets = |line: &str| -> Vec<String> {
-        line.split([',', ' ']).filter(|word| secret(word)).map(str::to_owned).collect()
-    };
+    let secrets =
+        |line: &str| -> Vec<String> { line.split([',', ' ']).filter(|word| secret(word)).map(str::to_owned).collect() };
     let mine = secrets(line);
     let other = known.is_some_and(|known| secrets(known) != mine);
     let mask = if other { "‹another one, withheld›" } else { "‹withheld›" };

@@ -128,7 +128,8 @@ impl Environment<'_> {
 
     /// Whether an address with a password is among the arguments.
     pub fn secret(&self) -> bool {
-        let login = |word: &String| word.split_once("://").is_some_and(|(_, rest)| rest.contains('@') && rest.contains(':'));
+        let login =
+            |word: &String| word.split_once("://").is_some_and(|(_, rest)| rest.contains('@') && rest.contains(':'));
         self.extra().unwrap_or_default().iter().any(login)
     }
 
@@ -142,7 +143,10 @@ impl Environment<'_> {
         let install = install.filter(|_| self.memory.back.is_none());
         let mode = if install.is_some() { "plan" } else { "list" };
         let args = [self.executable.unwrap_or_default(), self.virtualenv.unwrap_or_default(), &self.maker(), mode];
-        let mut command = Command::gist("pip list; pip install --dry-run, for a new environment in a temporary one", ASKED).args(args).timeout(Some(Duration::from_secs(600)));
+        let mut command =
+            Command::gist("pip list; pip install --dry-run, for a new environment in a temporary one", ASKED)
+                .args(args)
+                .timeout(Some(Duration::from_secs(600)));
         if let Some(install) = install {
             command = command.args(self.extra().unwrap_or_default()).args(install);
         }
@@ -188,7 +192,8 @@ impl Environment<'_> {
 
     /// The files of the packages that are there, if they can be kept.
     async fn files(&self, host: &dyn Look, now: &PipState) -> Result<Option<Files>> {
-        let here: Vec<&String> = now.packages.iter().filter(|(_, version)| version.is_some()).map(|(name, _)| name).collect();
+        let here: Vec<&String> =
+            now.packages.iter().filter(|(_, version)| version.is_some()).map(|(name, _)| name).collect();
         if here.is_empty() {
             return Ok(None);
         }
@@ -207,7 +212,9 @@ impl Environment<'_> {
 
     /// What can be asked before packages come back from an index, because their files were too large to be kept.
     pub async fn returnable(&self, host: &dyn Look, now: &PipState, want: &PipState) -> Result<()> {
-        if want.virtualenv == Some(false) && let Some(other) = now.others.keys().find(|name| !BASIC.contains(&name.as_str())) {
+        if want.virtualenv == Some(false)
+            && let Some(other) = now.others.keys().find(|name| !BASIC.contains(&name.as_str()))
+        {
             bail!("{} has {other}, which something else installed and which would go with it", self.virtualenv.unwrap_or_default();
                 hint: "pip::absent(\"{other}\", ...) takes it away")
         }
@@ -223,7 +230,10 @@ impl Environment<'_> {
             return Ok(());
         }
         let said = asked.stderr_text();
-        bail!("its files were too large to be kept, and pip does not find it again: {}", said.lines().next().unwrap_or_default().trim())
+        bail!(
+            "its files were too large to be kept, and pip does not find it again: {}",
+            said.lines().next().unwrap_or_default().trim()
+        )
     }
 
     /// The arguments of a way back through an index.
@@ -319,7 +329,9 @@ impl Environment<'_> {
     fn masked(&self, command: Command) -> Command {
         match self.umask {
             None => command,
-            Some(umask) => Command::sh(r#"umask "$1"; shift; exec "$@""#).args([umask, &command.program]).args(command.args),
+            Some(umask) => {
+                Command::sh(r#"umask "$1"; shift; exec "$@""#).args([umask, &command.program]).args(command.args)
+            }
         }
     }
 }
@@ -341,7 +353,9 @@ pub fn plain(name: &str) -> String {
 pub fn name_of(asked: &str) -> Option<String> {
     let end = asked.find(|c: char| !c.is_ascii_alphanumeric() && !"-_.".contains(c)).unwrap_or(asked.len());
     let (name, rest) = asked.split_at(end);
-    let file = rest.starts_with(['/', ':', '+']) || name.is_empty() || [".whl", ".gz", ".zip"].iter().any(|e| asked.ends_with(e));
+    let file = rest.starts_with(['/', ':', '+'])
+        || name.is_empty()
+        || [".whl", ".gz", ".zip"].iter().any(|e| asked.ends_with(e));
     (!file).then(|| plain(name))
 }
 
@@ -416,7 +430,10 @@ mod tests {
         };
         assert_eq!(
             steps(&state(&[("a", Some("1")), ("b", None)])),
-            ["0077 /v/bin/python -m pip uninstall -y -- b", "0077 /v/bin/python -m pip install --no-index --no-deps -- a==1"]
+            [
+                "0077 /v/bin/python -m pip uninstall -y -- b",
+                "0077 /v/bin/python -m pip install --no-index --no-deps -- a==1"
+            ]
         );
         assert_eq!(steps(&PipState { virtualenv: Some(false), ..PipState::default() }), ["rm -rf -- /v"]);
         let files = Some(Files { root: "/v".to_owned(), names: "x".to_owned(), kept: "0".repeat(64) });

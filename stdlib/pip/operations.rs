@@ -197,7 +197,6 @@ pub struct Absent {
     memory: Memory,
 }
 
-
 /// What all four share: an environment, and how their parameters describe it.
 macro_rules! operation {
     ($name:ident, $args:expr, $asked:expr, $present:literal $(, $file:ident)?) => {

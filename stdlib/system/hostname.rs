@@ -93,7 +93,12 @@ impl Operation for Hostname {
         let name = self.name.clone();
         Ok(HostnameState { now: name.clone(), boot: Some(name), file: None, info: None })
     }
-    async fn recall(&mut self, host: &dyn Look, before: HostnameState, _after: &HostnameState) -> Result<HostnameState> {
+    async fn recall(
+        &mut self,
+        host: &dyn Look,
+        before: HostnameState,
+        _after: &HostnameState,
+    ) -> Result<HostnameState> {
         self.back = true;
         self.prepare(host).await?;
         Ok(before)
@@ -134,7 +139,8 @@ mod tests {
         let put = r#"sh -c 'printf "%s" "$2" >"$1"' sh"#;
         assert_eq!(steps(state("nas", Some("old\n"), None)), [format!("{put} /etc/hostname 'old\n'")]);
         let pretty = state("old", Some("# mine\nold\n"), Some("PRETTY_HOSTNAME=x\n"));
-        let both = [format!("{put} /etc/hostname '# mine\nold\n'"), format!("{put} /etc/machine-info 'PRETTY_HOSTNAME=x\n'")];
+        let both =
+            [format!("{put} /etc/hostname '# mine\nold\n'"), format!("{put} /etc/machine-info 'PRETTY_HOSTNAME=x\n'")];
         assert_eq!(steps(pretty)[1..], both);
         assert_eq!(steps(state("old", Some("old\n"), None)).len(), 1);
     }

@@ -123,7 +123,9 @@ impl Locale {
                 });
             }
             _ if self.offer.dnf => Command::new("dnf").args(["-y", "install", &langpack(name)]),
-            _ => bail!("nothing here can make the locale {name}"; hint: "apt::installed(\"locales\") brings locale-gen"),
+            _ => {
+                bail!("nothing here can make the locale {name}"; hint: "apt::installed(\"locales\") brings locale-gen")
+            }
         };
         Ok(command.long().into())
     }
@@ -188,7 +190,8 @@ impl Operation for Locale {
         let raw = (lang.unwrap_or_default().to_owned(), text.lines().any(|line| line == "exists"));
         let lang = lang.map(|lang| lang.trim_matches(['"', '\'', ' ']).to_owned());
         let line_of = |name: &str| {
-            let of = |line: &&str| line.trim_start_matches(['#', ' ']).split(' ').next().map(plain) == Some(plain(name));
+            let of =
+                |line: &&str| line.trim_start_matches(['#', ' ']).split(' ').next().map(plain) == Some(plain(name));
             text.lines().filter_map(|line| line.strip_prefix("line ")).find(of).map(str::to_owned)
         };
         let names = self.name.as_slice().iter();
@@ -201,7 +204,11 @@ impl Operation for Locale {
     }
     fn want(&self, now: &LocaleState) -> Result<LocaleState> {
         for (name, _) in now.available.iter().filter(|(_, there)| **there != self.present) {
-            if self.present { self.made(name)? } else { self.unmade(name)? };
+            if self.present {
+                self.made(name)?
+            } else {
+                self.unmade(name)?
+            };
         }
         let wanted = self.name.as_slice().first().filter(|_| self.default);
         // `C.utf8` and `C.UTF-8` are the same default.

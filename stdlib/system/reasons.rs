@@ -2,8 +2,8 @@
 
 use super::rebooted::BOOT;
 use crate::contract::{Command, Fact, Look, Reboot, Result};
-use schemars::JsonSchema;
 use futures_util::try_join;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::cmp::Ordering;
 use std::time::Duration;
@@ -109,7 +109,8 @@ impl Fact for RebootDue {
 }
 
 async fn reasons(host: &dyn Look) -> Result<Vec<String>> {
-    let command = Command::gist("/run/reboot-required; needs-restarting -r; uname -r against /lib/modules", ASKED).timeout(Some(Duration::from_secs(45)));
+    let command = Command::gist("/run/reboot-required; needs-restarting -r; uname -r against /lib/modules", ASKED)
+        .timeout(Some(Duration::from_secs(45)));
     Ok(parse(&host.text(&command).await?))
 }
 

@@ -61,7 +61,8 @@ fn message() -> String {
 }
 
 /// The boot id, and the 22nd field of the status of process 1: when it started.
-pub(super) const BOOT: &str = r#"s=$(cat /proc/1/stat 2>/dev/null); s=${s##*) }; set -- $s; echo "$(cat /proc/sys/kernel/random/boot_id) ${20}""#;
+pub(super) const BOOT: &str =
+    r#"s=$(cat /proc/1/stat 2>/dev/null); s=${s##*) }; set -- $s; echo "$(cat /proc/sys/kernel/random/boot_id) ${20}""#;
 
 const PROOF: &str = r#"o=$1 p=$2; b=$(cat /proc/sys/kernel/random/boot_id) || exit; s=$(cat /proc/1/stat 2>/dev/null); s=${s##*) }; set -- $s; if [ "$b" != "$o" ] || [ -n "$p" ] && [ "${20:-$p}" != "$p" ]; then echo "boot $o -> $b"; else echo "it still runs the boot from before" >&2; exit 1; fi"#;
 
@@ -73,9 +74,7 @@ const PARTING: Duration = Duration::from_secs(60);
 fn command(given: &Many<String>) -> Command {
     match given {
         Many::One(line) => Command::new("sh").arg("-c").arg(line),
-        Many::Several(words) => {
-            Command::new(words.first().cloned().unwrap_or_default()).args(words.iter().skip(1))
-        }
+        Many::Several(words) => Command::new(words.first().cloned().unwrap_or_default()).args(words.iter().skip(1)),
     }
 }
 
@@ -113,7 +112,12 @@ impl Action for Rebooted {
         };
         let mut steps: Vec<Step> = self.delay.map(pause).into_iter().collect();
         steps.push(reboot.timeout(Some(PARTING)).may_disconnect().into());
-        steps.push(self.wait(Command::gist("boot_id and the start of process 1, against those before", PROOF).args([&self.boot.0, &self.boot.1])));
+        steps.push(
+            self.wait(
+                Command::gist("boot_id and the start of process 1, against those before", PROOF)
+                    .args([&self.boot.0, &self.boot.1]),
+            ),
+        );
         steps.extend(self.post_delay.map(pause));
         steps.extend(self.test_command.as_ref().map(|test| self.wait(command(test))));
         Ok(steps)

@@ -81,8 +81,11 @@ impl Operation for Timezone {
         Ok(())
     }
     async fn read(&self, host: &dyn Look) -> Result<TimezoneState> {
-        let text = host.text(&Command::gist("readlink /etc/localtime; /etc/timezone; /usr/share/zoneinfo", ASKED).arg(&self.name)).await?;
-        let said = |mark: &str| text.lines().find_map(|line| line.strip_prefix(mark)).map(|word| word.trim().to_owned());
+        let text = host
+            .text(&Command::gist("readlink /etc/localtime; /etc/timezone; /usr/share/zoneinfo", ASKED).arg(&self.name))
+            .await?;
+        let said =
+            |mark: &str| text.lines().find_map(|line| line.strip_prefix(mark)).map(|word| word.trim().to_owned());
         let known: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("known ")).collect();
         if text.lines().any(|line| line == "missing") {
             bail!("the machine knows no time zones"; hint: "apt::installed(\"tzdata\") brings them");

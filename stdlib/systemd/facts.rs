@@ -56,7 +56,8 @@ impl Fact for Status {
     type Answer = UnitStatus;
 
     async fn ask(&self, host: &dyn Look) -> Result<UnitStatus> {
-        let properties = "Description,LoadState,ActiveState,SubState,Result,UnitFileState,MainPID,NRestarts,StateChangeTimestamp";
+        let properties =
+            "Description,LoadState,ActiveState,SubState,Result,UnitFileState,MainPID,NRestarts,StateChangeTimestamp";
         let shown = Shown::ask(host, self.scope, &self.name, properties).await?;
         let get = |property: &str| shown.get(property).to_owned();
         Ok(UnitStatus {

@@ -64,7 +64,8 @@ impl<'de> Deserialize<'de> for UnitName {
         let name = String::deserialize(deserializer)?;
         let plain = |c: char| c.is_ascii_alphanumeric() || r":-_.\@".contains(c);
         if name.is_empty() || name.starts_with('-') || name.len() > 255 || !name.chars().all(plain) {
-            let wrong = format!("`{name}` is no unit's name: write it like \"nginx\", \"fstrim.timer\" or \"wg-quick@wg0\"");
+            let wrong =
+                format!("`{name}` is no unit's name: write it like \"nginx\", \"fstrim.timer\" or \"wg-quick@wg0\"");
             return Err(de::Error::custom(wrong));
         }
         let known = name.rsplit_once('.').is_some_and(|(_, suffix)| SUFFIXES.contains(&suffix));

@@ -1,8 +1,8 @@
 //! `user::absent`.
 
+use super::explain;
 use super::kept::{self, Account, Gone};
 use super::state::{Found, How, UserState};
-use super::explain;
 use crate::bail;
 use crate::contract::{Error, Keepsake, Look, Operation, Result, Step};
 use crate::shared::AccountName;
@@ -84,7 +84,8 @@ impl Operation for Absent {
             uid: Some(user.uid),
             gid: Some(user.gid),
             group: primary.clone().or(Some(user.gid.to_string())),
-            groups: Some(others.map(|group| (group.name.clone(), true)).collect()).filter(|g: &BTreeMap<_, _>| !g.is_empty()),
+            groups: Some(others.map(|group| (group.name.clone(), true)).collect())
+                .filter(|g: &BTreeMap<_, _>| !g.is_empty()),
             comment: Some(user.comment).filter(|comment| !comment.is_empty()),
             home: Some(user.home),
             home_exists,

@@ -90,8 +90,7 @@ impl Gone {
 /// What must be kept of a user who goes, or of what is his.
 pub fn keeps(now: &UserState, want: &UserState, name: &str) -> Vec<Keepsake> {
     let account = now.account.iter().filter(|_| !want.exists);
-    let account =
-        account.map(|a| Keepsake { command: account_text(name), sha256: a.sha256.clone(), size: 0 });
+    let account = account.map(|a| Keepsake { command: account_text(name), sha256: a.sha256.clone(), size: 0 });
     account.chain(now.gone.iter().flat_map(|gone| gone.relic.keeps(&gone.path))).collect()
 }
 

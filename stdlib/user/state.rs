@@ -134,7 +134,11 @@ impl UserState {
         let (passwd, group) = (getent("passwd", Some(name)), getent("group", None));
         let homes = Command::gist(HOMES_GIST, HOMES).args([name, home, key]);
         let homes = async {
-            if decides.home_exists || decides.key.is_some() { host.expect(&homes).await.map(|o| o.lines()) } else { Ok(Vec::new()) }
+            if decides.home_exists || decides.key.is_some() {
+                host.expect(&homes).await.map(|o| o.lines())
+            } else {
+                Ok(Vec::new())
+            }
         };
         let secret = decides.password || decides.locked || decides.expires;
         let shadow = shadow(name);
@@ -156,7 +160,9 @@ impl UserState {
             match shadow.code {
                 1 => bail!("{name} has no line in /etc/shadow, so there is no password to manage";
                     hint: "he is no local user, or pwconv was never run"),
-                _ => bail!("/etc/shadow may not be read"; hint: "within(#{{ become: \"root\" }}, || ...) reads as root"),
+                _ => {
+                    bail!("/etc/shadow may not be read"; hint: "within(#{{ become: \"root\" }}, || ...) reads as root")
+                }
             }
         }
         let field = |at: usize| fields.get(at).copied().unwrap_or_default();
@@ -298,7 +304,8 @@ impl UserState {
         }
         if let Some(groups) = want.groups.as_ref().filter(|_| self.groups != want.groups) {
             let now = self.groups.clone().unwrap_or_default();
-            let more: BTreeMap<String, bool> = groups.clone().into_iter().filter(|(g, _)| !now.contains_key(g)).collect();
+            let more: BTreeMap<String, bool> =
+                groups.clone().into_iter().filter(|(g, _)| !now.contains_key(g)).collect();
             let none_less = now.keys().all(|group| groups.contains_key(group));
             command = match none_less {
                 true => command.args(["-a", "-G", &join(&more)]),
@@ -320,8 +327,7 @@ impl UserState {
         if let Some(day) = changed(&self.expires, &want.expires) {
             command = command.args(["-e", if day == "never" { "" } else { &day }]);
         }
-        let mut steps: Vec<Step> =
-            if command.args.is_empty() { Vec::new() } else { command.arg(how.name).into() };
+        let mut steps: Vec<Step> = if command.args.is_empty() { Vec::new() } else { command.arg(how.name).into() };
         let moved = how.move_home && self.home != want.home;
         match (self.home_exists, want.home_exists) {
             (Some(false), Some(true)) if !moved && !want.gone.is_empty() => {

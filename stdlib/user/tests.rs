@@ -78,7 +78,8 @@ fn gone(relic: Value) -> UserState {
 #[test]
 fn a_user_comes_back_with_all_that_was_his() {
     let absent: Absent = serde_json::from_value(json!({ "name": "media", "remove": true })).unwrap();
-    let whole = gone(json!({ "kind": "directory", "mode": "0700", "owner": "1000:1000", "archive": "feedbeef00000000" }));
+    let whole =
+        gone(json!({ "kind": "directory", "mode": "0700", "owner": "1000:1000", "archive": "feedbeef00000000" }));
     let steps = lines(absent.steps(&UserState::default(), &whole));
     assert_eq!(steps[0], "write /run/.hlrun-1234567890ab.account mode=0600 kept=1234567890ab");
     assert_eq!(steps[2], "write /home/.hlrun-feedbeef0000.tar mode=0600 kept=feedbeef0000");

@@ -159,7 +159,8 @@ impl Up {
             state.around.containers.insert(name.to_owned(), ids);
             state.around.images.insert(name.to_owned(), offer.target.clone());
             let prints = files::of(&service.mounts, &mounted).map(|(path, file)| (path.clone(), file.print.clone()));
-            let remember = Remembered { hash: service.hash.clone(), config: service.config.clone(), files: prints.collect() };
+            let remember =
+                Remembered { hash: service.hash.clone(), config: service.config.clone(), files: prints.collect() };
             state.around.memory.services.insert(name.to_owned(), remember);
             state.services.insert(name.to_owned(), one);
         }
@@ -213,7 +214,9 @@ impl Up {
                 one.cut_off_from = None;
             }
             one.health = None;
-            let made = was.state != "absent" && (*one != ServiceState { health: None, containers: one.containers, ..was.clone() } || self.recreate == Recreate::Always);
+            let made = was.state != "absent"
+                && (*one != ServiceState { health: None, containers: one.containers, ..was.clone() }
+                    || self.recreate == Recreate::Always);
             if made {
                 anew.insert(name.clone());
             }
@@ -221,7 +224,9 @@ impl Up {
         }
         // Who shares something with a container that is made anew is made anew.
         while let Some((name, one)) = want.services.iter_mut().find(|(name, one)| {
-            one.state == "up" && now.services[*name].state != "absent" && project.services[*name].joins.iter().any(|other| anew.contains(other))
+            one.state == "up"
+                && now.services[*name].state != "absent"
+                && project.services[*name].joins.iter().any(|other| anew.contains(other))
         }) {
             one.state = "recreated".to_owned();
             anew.insert(name.clone());
@@ -301,6 +306,7 @@ fn cut_off(service: &Service, own: &[Container], all: &BTreeMap<String, Vec<Cont
     let joined = own.iter().find_map(|container| container.joined.as_ref())?;
     let other = service.joins.first()?;
     let there = all.get(other).is_some_and(|others| others.iter().any(|container| container.id == *joined));
-    let any = service.joins.iter().filter_map(|other| all.get(other)).flatten().any(|container| container.id == *joined);
+    let any =
+        service.joins.iter().filter_map(|other| all.get(other)).flatten().any(|container| container.id == *joined);
     (!there && !any).then(|| other.clone())
 }

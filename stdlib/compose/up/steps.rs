@@ -45,7 +45,8 @@ impl Up {
     /// far as a call concerns them: where that would touch more than it should, each gets a call of its own.
     fn anew<'a>(&self, now: &UpState, want: &'a UpState) -> Result<Vec<Vec<&'a str>>> {
         let project = self.project.get()?;
-        let due = |(name, one): &(&String, &ServiceState)| one.state == "recreated" && now.services[*name].state != "absent";
+        let due =
+            |(name, one): &(&String, &ServiceState)| one.state == "recreated" && now.services[*name].state != "absent";
         let names: Vec<&str> = want.services.iter().filter(due).map(|(name, _)| name.as_str()).collect();
         if names.is_empty() {
             return Ok(Vec::new());
@@ -70,7 +71,13 @@ impl Up {
     pub(super) fn up<'a>(&self, words: impl IntoIterator<Item = &'a str>) -> Result<Step> {
         let fixed = ["up", "-d", "--no-build", "--pull", "never"].map(str::to_owned);
         let words = words.into_iter().map(str::to_owned);
-        Ok(self.project.get()?.cli.command(fixed.into_iter().chain(stop_timeout(self.timeout)).chain(words)).long().into())
+        Ok(self
+            .project
+            .get()?
+            .cli
+            .command(fixed.into_iter().chain(stop_timeout(self.timeout)).chain(words))
+            .long()
+            .into())
     }
 
     /// Wait for these services.

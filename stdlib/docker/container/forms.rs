@@ -341,7 +341,9 @@ impl Network {
         };
         match serde_json::from_value(value) {
             Ok(network) => Ok(network),
-            Err(error) => bail!(playbook: "`networks`: {error}"; hint: "write \"proxy\" or #{{ name: \"proxy\", aliases: [\"web\"], ipv4_address: \"172.20.0.5\" }}"),
+            Err(error) => {
+                bail!(playbook: "`networks`: {error}"; hint: "write \"proxy\" or #{{ name: \"proxy\", aliases: [\"web\"], ipv4_address: \"172.20.0.5\" }}")
+            }
         }
     }
     /// As the engine takes it.
@@ -366,7 +368,13 @@ mod tests {
 
     #[test]
     fn ports_are_read_as_docker_run_reads_them() {
-        let given = [json!("8080:80"), json!(9000), json!("127.0.0.1:53:53/udp"), json!("[::1]:80:80"), json!("7000-7001:70-71")];
+        let given = [
+            json!("8080:80"),
+            json!(9000),
+            json!("127.0.0.1:53:53/udp"),
+            json!("[::1]:80:80"),
+            json!("7000-7001:70-71"),
+        ];
         let bound = ports(&given).unwrap();
         let bind = |ip: &str, port: &str| json!({ "HostIp": ip, "HostPort": port });
         assert_eq!(bound["80/tcp"], [bind("", "8080"), bind("::1", "80")]);
@@ -380,7 +388,9 @@ mod tests {
 
     #[test]
     fn memory_is_counted_as_docker_counts_it() {
-        for (text, bytes) in [("512M", 536_870_912), ("1.5g", 1_610_612_736), ("64MiB", 67_108_864), ("1024", 1024), ("-1", -1)] {
+        for (text, bytes) in
+            [("512M", 536_870_912), ("1.5g", 1_610_612_736), ("64MiB", 67_108_864), ("1024", 1024), ("-1", -1)]
+        {
             assert_eq!(Size::parse(text).map(Size::bytes), Some(bytes), "{text}");
         }
         assert_eq!(Size::parse("much"), None);

@@ -70,8 +70,7 @@ impl Container {
         config.put("Healthcheck", self.healthcheck.as_ref().map(Healthcheck::body).transpose()?);
         let ports = forms::ports(self.ports.as_slice())?;
         let exposed = forms::exposed(self.exposed_ports.as_slice())?;
-        let exposed: Map<String, Value> =
-            ports.keys().cloned().chain(exposed).map(|port| (port, json!({}))).collect();
+        let exposed: Map<String, Value> = ports.keys().cloned().chain(exposed).map(|port| (port, json!({}))).collect();
         config.put("ExposedPorts", (!exposed.is_empty()).then_some(exposed));
         let volumes = forms::volumes(self.volumes.as_slice())?;
         let anonymous: Map<String, Value> = volumes.anonymous.into_iter().map(|path| (path, json!({}))).collect();
@@ -120,7 +119,8 @@ impl Container {
             let options = self.log_options.as_ref().map(texts).unwrap_or_default();
             host.put("LogConfig", Some(json!({ "Type": kind, "Config": options })));
         }
-        let networks = self.networks.as_ref().map(|list| list.as_slice().iter().map(Network::of).collect::<Result<Vec<_>>>());
+        let networks =
+            self.networks.as_ref().map(|list| list.as_slice().iter().map(Network::of).collect::<Result<Vec<_>>>());
         let networks = networks.transpose()?.unwrap_or_default();
         let mode = self.network_mode.clone().or_else(|| networks.first().map(|first| first.name.clone()));
         host.put("NetworkMode", mode);

@@ -136,7 +136,11 @@ impl ContainerState {
         let tag = image["RepoTags"][0].as_str().filter(|_| by_id);
         let name = tag.or(body["Image"].as_str()).unwrap_or_default().to_owned();
         let digest = digest(&name, image);
-        let what = if image.is_null() { found["Image"].as_str().unwrap_or_default().to_owned() } else { version(&name, image) };
+        let what = if image.is_null() {
+            found["Image"].as_str().unwrap_or_default().to_owned()
+        } else {
+            version(&name, image)
+        };
         ContainerState {
             status: Some(status),
             image: Some(shown(&name, &what)),
@@ -187,8 +191,10 @@ impl Endpoint {
             body.insert("Aliases".to_owned(), self.aliases.keys().cloned().collect());
         }
         let addresses = [("IPv4Address", &self.ipv4_address), ("IPv6Address", &self.ipv6_address)];
-        let fixed: Map<String, Value> =
-            addresses.into_iter().filter_map(|(name, address)| Some((name.to_owned(), json!(address.as_ref()?)))).collect();
+        let fixed: Map<String, Value> = addresses
+            .into_iter()
+            .filter_map(|(name, address)| Some((name.to_owned(), json!(address.as_ref()?))))
+            .collect();
         if !fixed.is_empty() {
             body.insert("IPAMConfig".to_owned(), Value::Object(fixed));
         }
@@ -312,10 +318,14 @@ fn inherit(body: &mut Value, volumes: &BTreeMap<String, String>) {
         value.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
     };
     let mut binds = texts(&host["Binds"]);
-    let mut taken: Vec<String> = binds.iter().filter_map(|bind| bind.split(':').nth(1)).map(|t| t.trim_end_matches('/').to_owned()).collect();
-    taken.extend(host["Mounts"].as_array().into_iter().flatten().filter_map(|m| m["Target"].as_str()).map(str::to_owned));
+    let mut taken: Vec<String> =
+        binds.iter().filter_map(|bind| bind.split(':').nth(1)).map(|t| t.trim_end_matches('/').to_owned()).collect();
+    taken.extend(
+        host["Mounts"].as_array().into_iter().flatten().filter_map(|m| m["Target"].as_str()).map(str::to_owned),
+    );
     taken.extend(host["Tmpfs"].as_object().into_iter().flatten().map(|(path, _)| path.clone()));
-    let more = volumes.iter().filter(|(target, _)| !taken.contains(target)).map(|(target, name)| format!("{name}:{target}"));
+    let more =
+        volumes.iter().filter(|(target, _)| !taken.contains(target)).map(|(target, name)| format!("{name}:{target}"));
     let before = binds.len();
     binds.extend(more);
     if binds.len() > before {

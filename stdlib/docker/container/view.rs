@@ -105,8 +105,11 @@ pub fn settings(body: &Value, image: &Value, given: &Value) -> Settings {
         let inherited = by_image.map(|value| form.shown(value)).unwrap_or_default();
         let wanted = asked.map(|value| form.shown(value)).unwrap_or_default();
         let left = match (own, &inherited) {
-            (Value::Object(own), Value::Object(inherited)) if form.by_entry() || *form == Form::Health && !wanted.is_null() => {
-                let keep = |(key, value): &(String, Value)| inherited.get(key) != Some(value) || wanted.get(key).is_some();
+            (Value::Object(own), Value::Object(inherited))
+                if form.by_entry() || *form == Form::Health && !wanted.is_null() =>
+            {
+                let keep =
+                    |(key, value): &(String, Value)| inherited.get(key) != Some(value) || wanted.get(key).is_some();
                 Value::Object(own.into_iter().filter(keep).collect())
             }
             (own, inherited) if own == *inherited && wanted.is_null() => Value::Null,
@@ -138,7 +141,8 @@ pub fn update(now: &Settings, want: &Settings, body: &Value) -> Value {
     let mut host = Map::new();
     for (name, place, ..) in SETTINGS.iter().filter(|(name, .., live)| *live && now.get(*name) != want.get(*name)) {
         let place = place.trim_start_matches("/HostConfig/").split('/').next().unwrap_or_default();
-        let none = if name.starts_with("restart_") { json!({ "Name": "no", "MaximumRetryCount": 0 }) } else { Value::Null };
+        let none =
+            if name.starts_with("restart_") { json!({ "Name": "no", "MaximumRetryCount": 0 }) } else { Value::Null };
         host.insert(place.to_owned(), body["HostConfig"].get(place).cloned().unwrap_or(none));
     }
     // Less memory than swap is refused; the engine gives a new container twice as much.
@@ -190,12 +194,16 @@ impl Form {
                 let pairs = strings(value).map(|pair| pair.split_once('=').unwrap_or((pair, "")));
                 Value::Object(pairs.map(|(name, value)| (name.to_owned(), json!(value))).collect())
             }
-            Form::Bytes => value.as_i64().filter(|bytes| *bytes != 0).map_or(Value::Null, |bytes| json!(bytes_shown(bytes))),
+            Form::Bytes => {
+                value.as_i64().filter(|bytes| *bytes != 0).map_or(Value::Null, |bytes| json!(bytes_shown(bytes)))
+            }
             Form::Cpus => match value.as_f64() {
                 Some(nano) if nano > 0.0 => json!(nano / 1e9),
                 _ => Value::Null,
             },
-            Form::Seconds => value.as_f64().filter(|nano| *nano > 0.0).map_or(Value::Null, |nano| json!(format!("{}s", nano / 1e9))),
+            Form::Seconds => {
+                value.as_f64().filter(|nano| *nano > 0.0).map_or(Value::Null, |nano| json!(format!("{}s", nano / 1e9)))
+            }
             Form::Health => health(value),
             Form::Ports => {
                 let one = |(port, bound): (&String, &Value)| {
@@ -215,9 +223,7 @@ impl Form {
                 Value::Object(items().map(one).collect())
             }
             Form::Limits => {
-                let one = |limit: &Value| {
-                    (text(&limit["Name"]), json!(format!("{}:{}", limit["Soft"], limit["Hard"])))
-                };
+                let one = |limit: &Value| (text(&limit["Name"]), json!(format!("{}:{}", limit["Soft"], limit["Hard"])));
                 Value::Object(items().map(one).collect())
             }
         }
@@ -252,7 +258,12 @@ fn health(value: &Value) -> Value {
         None => String::new(),
     };
     let mut shown = json!({ "test": test });
-    let spans = [("Interval", "interval"), ("Timeout", "timeout"), ("StartPeriod", "start_period"), ("StartInterval", "start_interval")];
+    let spans = [
+        ("Interval", "interval"),
+        ("Timeout", "timeout"),
+        ("StartPeriod", "start_period"),
+        ("StartInterval", "start_interval"),
+    ];
     for (field, name) in spans {
         let span = Form::Seconds.shown(fields.get(field).unwrap_or(&Value::Null));
         if !span.is_null() {
@@ -276,7 +287,8 @@ fn volumes(body: &Value, image: &Value, given: &Value) -> Value {
     for bind in strings(&body["HostConfig"]["Binds"]) {
         let mut parts = bind.split(':');
         let (source, target) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
-        let options: BTreeSet<&str> = parts.next().unwrap_or_default().split(',').filter(|o| !["", "rw"].contains(o)).collect();
+        let options: BTreeSet<&str> =
+            parts.next().unwrap_or_default().split(',').filter(|o| !["", "rw"].contains(o)).collect();
         let options: String = options.iter().map(|option| format!(" {option}")).collect();
         if !anonymous(source) {
             found.insert(target.trim_end_matches('/').to_owned(), json!(format!("{source}{options}")));
@@ -319,7 +331,8 @@ mod tests {
         });
         let mut body = image.clone();
         body["Hostname"] = json!("0f3a");
-        body["HostConfig"] = json!({ "NetworkMode": "bridge", "RestartPolicy": { "Name": "no" }, "Memory": 0, "Init": null });
+        body["HostConfig"] =
+            json!({ "NetworkMode": "bridge", "RestartPolicy": { "Name": "no" }, "Memory": 0, "Init": null });
         let given = json!({});
         assert_eq!(settings(&body, &image, &given), settings(&given, &json!({}), &given));
         // What is given as the image has it is a setting all the same.

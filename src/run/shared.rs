@@ -19,7 +19,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Instant;
 use stdlib::contract::{Error, Look, Result, Site};
-use stdlib::shared::template::Engine;
+use stdlib::shared::{is_below, template::Engine};
 use tokio_util::sync::CancellationToken;
 
 /// What the hosts and plays of one run share.
@@ -271,13 +271,11 @@ impl Shared {
 
     /// Whether a change on the host was only predicted whose subject is this path, or lies below or above it.
     pub fn foretold(&self, host: &str, path: &str) -> bool {
-        let below =
-            |path: &str, dir: &str| path.strip_prefix(dir).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
         let path = path.trim_end_matches('/');
         self.keep.pending().get(host).is_some_and(|subjects| {
-            let paths =
+            let mut paths =
                 subjects.iter().filter(|subject| subject.starts_with('/')).map(|subject| subject.trim_end_matches('/'));
-            paths.into_iter().any(|other| below(other, path) || below(path, other))
+            paths.any(|other| other == path || is_below(other, path) || is_below(path, other))
         })
     }
 

@@ -6,6 +6,7 @@
 
 use super::project::Project;
 use crate::contract::{Command, Look, Result};
+use crate::shared::is_below;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -93,10 +94,6 @@ pub async fn read(host: &dyn Look, project: &Project) -> Result<(Memory, BTreeMa
 
 fn within(file: &str, paths: &BTreeMap<&str, bool>) -> bool {
     paths.iter().any(|(path, read_only)| *read_only && is_below(file, path))
-}
-
-fn is_below(file: &str, dir: &str) -> bool {
-    file.strip_prefix(dir).is_some_and(|rest| rest.starts_with('/'))
 }
 
 /// The files of a service among all.

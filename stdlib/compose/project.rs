@@ -3,6 +3,7 @@
 use super::cli::{Cli, explain};
 use super::mask::masked;
 use crate::contract::{Command, Error, Look, Result};
+use crate::shared::is_below;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -239,14 +240,13 @@ impl Service {
         let from = from.filter(|from| !from.starts_with("container:")).filter_map(|from| from.split(':').next());
         let joins: BTreeSet<String> = shared.chain(from).map(str::to_owned).collect();
         let needs = value["depends_on"].as_object().into_iter().flatten().map(|(name, _)| name.clone());
-        let below = |path: &str| path.strip_prefix(dir).is_some_and(|rest| rest.starts_with('/'));
         let volumes = value["volumes"].as_array().into_iter().flatten().filter(|volume| volume["type"] == "bind");
         let volumes = volumes.filter_map(|volume| Some((volume["source"].as_str()?, volume["read_only"] == true)));
         let named = ["configs", "secrets"].into_iter().flat_map(|kind| {
             let used = value[kind].as_array().into_iter().flatten().filter_map(|used| used["source"].as_str());
             used.filter_map(move |source| Some((config[kind][source]["file"].as_str()?, true)))
         });
-        let mounts = volumes.chain(named).filter(|(path, _)| below(path));
+        let mounts = volumes.chain(named).filter(|(path, _)| is_below(path, dir));
         let scale = value["scale"].as_u64().or_else(|| value["deploy"]["replicas"].as_u64());
         let service = Service {
             hash: hash.to_owned(),

@@ -34,7 +34,7 @@ pub use globs::Globs;
 pub use id::Id;
 pub use many::Many;
 pub use mode::Mode;
-pub use path::HostPath;
+pub use path::{HostPath, is_below};
 pub use relic::Relic;
 pub use textfile::{Attributes, FileState, Keep, Reading, directory_of};
 pub use words::{validation, words};

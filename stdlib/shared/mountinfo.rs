@@ -1,6 +1,7 @@
 //! What the kernel says is mounted, and how it and `/etc/fstab` write names.
 
 use crate::contract::{Command, Output};
+use crate::shared::is_below;
 
 /// A line of `/proc/self/mountinfo`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -45,7 +46,7 @@ pub fn below(path: &str) -> Command {
 pub fn below_answer(path: &str, output: &Output) -> Vec<String> {
     let found = output.text();
     let found = found.lines().filter_map(Mounted::parse).map(|mounted| mounted.path);
-    found.filter(|at| at.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))).collect()
+    found.filter(|at| at == path || is_below(at, path)).collect()
 }
 
 /// A name without blanks: a space is `\040`.

@@ -45,6 +45,11 @@ impl HostPath {
     }
 }
 
+/// Whether a path lies below a directory; none lies below itself.
+pub fn is_below(path: &str, dir: &str) -> bool {
+    path.strip_prefix(dir.trim_end_matches('/')).is_some_and(|rest| rest.len() > 1 && rest.starts_with('/'))
+}
+
 impl Deref for HostPath {
     type Target = str;
     fn deref(&self) -> &str {
@@ -87,6 +92,21 @@ mod tests {
         assert_eq!(HostPath::parse("/").unwrap().as_str(), "/");
         for wrong in ["", "etc/motd", "~/x", "-rf", "/a\0"] {
             assert!(HostPath::parse(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn below_means_whole_names() {
+        for (path, dir, below) in [
+            ("/srv/www", "/srv", true),
+            ("/srv/www", "/srv/", true),
+            ("/srv", "/", true),
+            ("/srv", "/srv", false),
+            ("/srv/", "/srv", false),
+            ("/", "/", false),
+            ("/srv2", "/srv", false),
+        ] {
+            assert_eq!(is_below(path, dir), below, "{path} below {dir}");
         }
     }
 }

@@ -158,19 +158,17 @@ impl Operation for Generated {
             let (now, want) = ([&now.mode, &now.owner, &now.group], [&want.mode, &want.owner, &want.group]);
             return Ok(stat::attributes(&self.path, now, want));
         }
+        // On the way back, the one that was there.
+        let source = match &want.content {
+            Some(content) => Source::Kept(content.sha256.clone()),
+            None => Source::Text(format!("{}\n", self.password)),
+        };
         Ok(vec![Step::Write(Write {
-            path: self.path.to_string(),
-            // On the way back, the one that was there.
-            source: match &want.content {
-                Some(content) => Source::Kept(content.sha256.clone()),
-                None => Source::Text(format!("{}\n", self.password)),
-            },
             mode: want.mode.clone(),
             owner: want.owner.clone(),
             group: want.group.clone(),
-            backup: None,
-            validate: None,
             sensitive: true,
+            ..Write::new(self.path.as_str(), source)
         })])
     }
 

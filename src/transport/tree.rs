@@ -3,10 +3,10 @@
 use super::files::{Part, fetch, stream, unreadable, write};
 use super::{Become, Connection, Keep, Shell, live};
 use std::collections::BTreeMap;
-use std::io::{Read, Seek, Write};
+use std::io::{Read, Seek, Write as _};
 use std::path::Path;
 use std::sync::atomic::AtomicU32;
-use stdlib::contract::{Command, Error, Fetch, Output, Result, Source, Upload};
+use stdlib::contract::{Command, Error, Fetch, Output, Result, Source, Upload, Write};
 use tokio_util::io::SyncIoBridge;
 
 /// Unpacks a tar stream beside its place and renames each file into it: `DEST OWNER GROUP`. One process moves
@@ -84,15 +84,12 @@ pub async fn upload(
         0 => Ok(output),
         NO_TAR => {
             for (below, mode) in &upload.files {
-                let one = stdlib::contract::Write {
-                    path: format!("{}/{below}", upload.dest),
-                    source: Source::Asset(format!("{}/{below}", upload.src)),
+                let source = Source::Asset(format!("{}/{below}", upload.src));
+                let one = Write {
                     mode: Some(mode.clone()),
                     owner: upload.owner.clone(),
                     group: upload.group.clone(),
-                    backup: None,
-                    validate: None,
-                    sensitive: false,
+                    ..Write::new(format!("{}/{below}", upload.dest), source)
                 };
                 write(shell, connection, whom, &one, group).await?;
             }
@@ -116,7 +113,7 @@ pub async fn upload(
 }
 
 /// A tar stream of these files. That nobody reads it to its end is for the reader to explain.
-fn pack(src: &str, files: &BTreeMap<String, String>, into: impl Write) -> Result<()> {
+fn pack(src: &str, files: &BTreeMap<String, String>, into: impl std::io::Write) -> Result<()> {
     let mut tar = tar::Builder::new(std::io::BufWriter::with_capacity(128 * 1024, into));
     for (below, mode) in files {
         let path = format!("{src}/{below}");

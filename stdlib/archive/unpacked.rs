@@ -216,14 +216,8 @@ impl Unpacked {
             (_, Some(path), _) => path.to_string(),
             (Some(src), ..) => {
                 steps.push(Step::Write(Write {
-                    path: part.clone(),
-                    source: Source::Asset(src.clone()),
                     mode: Some("0600".to_owned()),
-                    owner: None,
-                    group: None,
-                    backup: None,
-                    validate: None,
-                    sensitive: false,
+                    ..Write::new(part.clone(), Source::Asset(src.clone()))
                 }));
                 part
             }

@@ -168,6 +168,27 @@ pub struct Write {
     pub sensitive: bool,
 }
 
+impl Write {
+    /// A file with this content, and of what is there its permissions and owner.
+    pub fn new(path: impl Into<String>, source: Source) -> Self {
+        Self {
+            path: path.into(),
+            source,
+            mode: None,
+            owner: None,
+            group: None,
+            backup: None,
+            validate: None,
+            sensitive: false,
+        }
+    }
+
+    /// A file that only its owner may read and nobody is shown.
+    pub fn private(path: impl Into<String>, source: Source) -> Self {
+        Self { mode: Some("0600".to_owned()), sensitive: true, ..Self::new(path, source) }
+    }
+}
+
 /// Files of the controller to be put below a directory of the host: all in one stream, each whole and at
 /// once.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]

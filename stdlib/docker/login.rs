@@ -78,16 +78,7 @@ fn write(now: &LoginState, registry: &str, want: &LoginState) -> Result<Vec<Step
     if now.content.is_empty() {
         steps.push(Command::new("mkdir").args(["-p", "-m", "700", "--", dir]).into());
     }
-    let file = Write {
-        path: now.path.clone(),
-        source: Source::Text(text),
-        mode: Some("0600".to_owned()),
-        owner: None,
-        group: None,
-        backup: None,
-        validate: None,
-        sensitive: true,
-    };
+    let file = Write::private(now.path.clone(), Source::Text(text));
     steps.push(file.into());
     Ok(steps)
 }

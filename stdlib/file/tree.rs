@@ -402,14 +402,10 @@ impl Tree {
             let given = |map: &BTreeMap<String, String>| map.get(below).cloned();
             match node {
                 Node::File(content) => steps.push(Step::Write(Write {
-                    path,
-                    source: Source::Kept(content.sha256.clone()),
                     mode: given(&want.mode).or(attributes.map(|(mode, _)| mode.to_owned())),
                     owner: given(&want.owner).or(owner.map(|(owner, _)| owner.to_owned())),
                     group: given(&want.group).or(owner.map(|(_, group)| group.to_owned())),
-                    backup: None,
-                    validate: None,
-                    sensitive: false,
+                    ..Write::new(path, Source::Kept(content.sha256.clone()))
                 })),
                 Node::Other(words) => {
                     if let Some(target) = words.strip_prefix("link to ") {

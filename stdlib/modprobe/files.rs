@@ -208,16 +208,7 @@ impl Files {
                 return Command::new("rm").args(["-f", "--", path]).into();
             }
             let text = lines.iter().map(|line| format!("{line}\n")).collect();
-            Step::Write(Write {
-                path: path.clone(),
-                source: Source::Text(text),
-                mode: None,
-                owner: None,
-                group: None,
-                backup: None,
-                validate: None,
-                sensitive: false,
-            })
+            Step::Write(Write::new(path.clone(), Source::Text(text)))
         };
         changed.map(step).collect()
     }
@@ -227,14 +218,10 @@ impl Whole {
     fn written(&self, path: &str) -> Step {
         let mut words = self.attributes.split(':').map(str::to_owned);
         Step::Write(Write {
-            path: path.to_owned(),
-            source: Source::Text(self.text.clone()),
             mode: words.next().map(|mode| format!("{mode:0>4}")),
             owner: words.next(),
             group: words.next(),
-            backup: None,
-            validate: None,
-            sensitive: false,
+            ..Write::new(path, Source::Text(self.text.clone()))
         })
     }
 }

@@ -118,15 +118,10 @@ impl Place<'_> {
         let text = &now.around.text;
         let digest = Content::digest(text.as_bytes());
         let mut steps = vec![Step::Write(Write {
-            path: self.fstab.to_owned(),
             sensitive: text.contains("pass") || wanted.contains("pass"),
-            source: Source::Text(wanted),
-            mode: None,
-            owner: None,
-            group: None,
             backup: (self.backup && !self.back && !text.is_empty())
                 .then(|| format!("{}.{}~", self.fstab, &digest[..12])),
-            validate: None,
+            ..Write::new(self.fstab, Source::Text(wanted))
         })];
         if now.around.systemd && self.standard() {
             steps.push(Command::new("systemctl").arg("daemon-reload").into());

@@ -122,16 +122,7 @@ impl Bundle {
     /// The steps that put back below a directory what was kept.
     pub fn unpack(root: &str, kept: &str) -> Vec<Step> {
         let part = format!("{}/.hlrun-{kept:.12}.tar", root.trim_end_matches('/'));
-        let write = Write {
-            path: part.clone(),
-            source: Source::Kept(kept.to_owned()),
-            mode: Some("0600".to_owned()),
-            owner: None,
-            group: None,
-            backup: None,
-            validate: None,
-            sensitive: true,
-        };
+        let write = Write::private(part.clone(), Source::Kept(kept.to_owned()));
         vec![write.into(), Command::sh(UNPACK).args([part.as_str(), root]).into()]
     }
 

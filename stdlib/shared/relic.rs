@@ -81,28 +81,16 @@ impl Relic {
             (Some(content), ..) => {
                 let (owner, group) = self.owner.split_once(':').unwrap_or((&self.owner, "0"));
                 vec![Step::Write(Write {
-                    path: path.to_string(),
-                    source: Source::Kept(content.sha256.clone()),
                     mode: self.mode.clone(),
                     owner: Some(owner.to_owned()),
                     group: Some(group.to_owned()),
-                    backup: None,
-                    validate: None,
                     sensitive: true,
+                    ..Write::new(path.as_str(), Source::Kept(content.sha256.clone()))
                 })]
             }
             (_, Some(sha256), _) => {
                 let part = format!("{}/.hlrun-{:.12}.tar", path.parent().trim_end_matches('/'), sha256);
-                let write = Write {
-                    path: part.clone(),
-                    source: Source::Kept(sha256.clone()),
-                    mode: Some("0600".to_owned()),
-                    owner: None,
-                    group: None,
-                    backup: None,
-                    validate: None,
-                    sensitive: true,
-                };
+                let write = Write::private(part.clone(), Source::Kept(sha256.clone()));
                 vec![write.into(), Command::sh(UNPACK).args([&part, path.parent()]).into()]
             }
             (.., Some(target)) => {

@@ -110,14 +110,10 @@ impl Operation for Timezone {
             (_, Some(link), _) => steps.push(Command::new("ln").args(["-sfn", "--", link, LOCALTIME]).into()),
             (_, _, Some(copy)) => {
                 let write = Write {
-                    path: LOCALTIME.to_owned(),
-                    source: Source::Kept(copy.sha256.clone()),
                     mode: Some(copy.mode.clone()),
                     owner: Some(copy.owner.clone()),
                     group: Some(copy.group.clone()),
-                    backup: None,
-                    validate: None,
-                    sensitive: false,
+                    ..Write::new(LOCALTIME, Source::Kept(copy.sha256.clone()))
                 };
                 // Otherwise it would be written where the link leads.
                 steps.extend([Command::new("rm").args(["-f", LOCALTIME]).into(), write.into()]);

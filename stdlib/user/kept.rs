@@ -48,16 +48,7 @@ impl Account {
     /// The steps that make the user of it.
     pub fn steps(&self, shared: bool) -> Vec<Step> {
         let path = format!("/run/.hlrun-{:.12}.account", self.sha256);
-        let write = Write {
-            path: path.clone(),
-            source: Source::Kept(self.sha256.clone()),
-            mode: Some("0600".to_owned()),
-            owner: None,
-            group: None,
-            backup: None,
-            validate: None,
-            sensitive: true,
-        };
+        let write = Write::private(path.clone(), Source::Kept(self.sha256.clone()));
         let shared = if shared { "shared" } else { "" };
         vec![write.into(), Command::gist(RESTORE_GIST, RESTORE).args([path.as_str(), shared]).into()]
     }

@@ -97,16 +97,8 @@ impl Up {
         let path = &project.memory;
         let dir = path.rsplit_once('/').map_or("/", |(dir, _)| dir);
         let text = serde_json::to_string(&now.around.memory).map_err(|e| Error::bug(e.to_string()))?;
-        let write = Write {
-            path: path.clone(),
-            source: Source::Text(format!("{text}\n")),
-            mode: Some("0600".to_owned()),
-            owner: None,
-            group: None,
-            backup: None,
-            validate: None,
-            sensitive: false,
-        };
+        let write =
+            Write { mode: Some("0600".to_owned()), ..Write::new(path.clone(), Source::Text(format!("{text}\n"))) };
         Ok(vec![Command::new("mkdir").args(["-p", "-m", "700", dir]).into(), write.into()])
     }
 }

@@ -382,13 +382,10 @@ impl Operation for Container {
             Some(_) => Found::default(),
             None => self.resolve(host).await?,
         };
-        let Some(found) = host.docker_json(&Verb::inspect(Kind::Container, &self.name).at(socket)).await? else {
+        let Some((found, image)) = inspected(host, socket, &self.name).await? else {
             return Ok(ContainerState { found: wanted, ..ContainerState::absent(given) });
         };
-        let env = found["Config"]["Env"].as_array().into_iter().flatten().filter_map(Value::as_str);
-        secrets(env).for_each(|secret| host.hide(secret));
         let id = found["Image"].as_str().unwrap_or_default();
-        let image = host.docker_json(&Verb::inspect(Kind::Image, id).at(socket)).await?.unwrap_or_default();
         let mut now = ContainerState::of(&found, &image, given);
         match &self.back {
             Some(back) => now.image = back.shown(id).or(now.image),
@@ -470,6 +467,24 @@ impl Operation for Container {
     }
 }
 
+/// What the engine says of a container and of its image, if there is such a container. What its environment calls a secret
+/// is hidden from here on.
+pub async fn inspected(host: &dyn Look, socket: Option<&String>, name: &str) -> Result<Option<(Value, Value)>> {
+    let Some(found) = host.docker_json(&Verb::inspect(Kind::Container, name).at(socket)).await? else {
+        return Ok(None);
+    };
+    hide(host, &found["Config"]["Env"]);
+    let id = found["Image"].as_str().unwrap_or_default();
+    let image = host.docker_json(&Verb::inspect(Kind::Image, id).at(socket)).await?.unwrap_or_default();
+    Ok(Some((found, image)))
+}
+
+/// Hides what an environment calls a secret.
+fn hide(host: &dyn Look, env: &Value) {
+    let env = env.as_array().into_iter().flatten().filter_map(Value::as_str);
+    secrets(env).for_each(|secret| host.hide(secret));
+}
+
 /// A container that comes back, as near as can be, and its image, which the host has still, or its registry.
 pub async fn back(
     host: &dyn Look,
@@ -481,8 +496,7 @@ pub async fn back(
     if before.status.as_deref().is_some_and(|status| status != "stopped") {
         before.status = Some("running".to_owned());
     }
-    let env = before.made.body["Env"].as_array().into_iter().flatten().filter_map(Value::as_str);
-    secrets(env).for_each(|secret| host.hide(secret));
+    hide(host, &before.made.body["Env"]);
     let known = |state: &ContainerState| Some((state.made.id.clone()?, state.image.clone()?));
     let known = [known(after), known(&before)].into_iter().flatten().collect();
     let mut back = Back { known, pull: None };

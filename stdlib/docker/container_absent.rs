@@ -1,13 +1,13 @@
 //! A container that is not there.
 
-use super::container::{Back, ContainerState, Way, back};
-use crate::contract::docker::{Kind, Verb, secrets};
+use super::container::{Back, ContainerState, Way, back, inspected};
+use crate::contract::docker::{Kind, Verb};
 use crate::contract::{Look, Operation, Result, Step};
 use crate::shared::Span;
 use crate::shared::docker::pull;
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 
 /// Make sure a container is not there.
 ///
@@ -46,14 +46,10 @@ impl Operation for ContainerAbsent {
     type State = ContainerState;
 
     async fn read(&self, host: &dyn Look) -> Result<ContainerState> {
-        let socket = self.socket.as_ref();
-        let Some(found) = host.docker_json(&Verb::inspect(Kind::Container, &self.name).at(socket)).await? else {
+        let Some((found, image)) = inspected(host, self.socket.as_ref(), &self.name).await? else {
             return Ok(ContainerState::default());
         };
-        let env = found["Config"]["Env"].as_array().into_iter().flatten().filter_map(Value::as_str);
-        secrets(env).for_each(|secret| host.hide(secret));
         let id = found["Image"].as_str().unwrap_or_default();
-        let image = host.docker_json(&Verb::inspect(Kind::Image, id).at(socket)).await?.unwrap_or_default();
         let mut now = ContainerState { health: None, ..ContainerState::of(&found, &image, &json!({})) };
         if let Some(shown) = self.back.as_ref().and_then(|back| back.shown(id)) {
             now.image = Some(shown);

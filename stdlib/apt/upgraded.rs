@@ -2,7 +2,7 @@
 
 use crate::contract::{Action, Command, Error, Look, Need, Result, Step};
 use crate::shared::packages::apt::{complaints, lists};
-use crate::shared::packages::{Goal, Order, Tool, Work, manages, minutes};
+use crate::shared::packages::{self, Goal, Order, Tool, Work, manages, minutes};
 use crate::shared::{Many, Span};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -146,7 +146,7 @@ pub struct Updated {
 impl Action for Updated {
     async fn need(&self, host: &dyn Look) -> Result<Need> {
         let Some(valid) = self.cache_valid_time else { return Ok(Need::Run) };
-        let old = lists::aged(&host.run(&lists::age()).await?);
+        let old = packages::aged(&host.run(&lists::age()).await?);
         Ok(match old {
             Some(old) if old < valid.0 => Need::Skip("the lists are young enough".to_owned()),
             _ => Need::Run,

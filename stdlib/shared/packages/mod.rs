@@ -181,6 +181,17 @@ pub fn minutes() -> Span {
     Span(Duration::from_secs(300))
 }
 
+/// How old the lists of packages are, as a tool's own question for it was answered; nothing if there are none.
+pub fn aged(output: &Output) -> Option<Duration> {
+    output.text().trim().parse().ok().map(Duration::from_secs)
+}
+
+/// What comes back on the way from some versions to others and nobody asked for by name.
+fn automatic<'a>(now: &Packages, want: &'a Packages, asked: impl Fn(&str) -> bool) -> Vec<&'a String> {
+    let new = want.iter().filter(|(name, version)| version.is_some() && now.get(*name).is_none_or(Option::is_none));
+    new.map(|(name, _)| name).filter(|name| !asked(name)).collect()
+}
+
 /// An age in one number.
 fn age_in_words(age: Duration) -> String {
     let seconds = age.as_secs();

@@ -1,9 +1,8 @@
 //! The lists of packages: how old they are, and fresh ones.
 
 use super::transaction::apt_get;
-use crate::contract::{Command, Output};
+use crate::contract::Command;
 use crate::shared::Span;
-use std::time::Duration;
 
 /// How long ago the lists of packages were fetched, in seconds; `never` if there are none.
 const AGE: &str = r#"cd /var/lib/apt && ls lists | grep -q _ && s=$(stat -c %Y lists) && [ "$s" -gt 0 ] && echo $(($(date +%s) - s)) || echo never"#;
@@ -39,9 +38,4 @@ pub fn update_one(sources: &str, lock: Span) -> Command {
 /// Asks how old the lists are.
 pub fn age() -> Command {
     Command::sh(AGE)
-}
-
-/// The answer to [`age`].
-pub fn aged(output: &Output) -> Option<Duration> {
-    output.text().trim().parse().ok().map(Duration::from_secs)
 }

@@ -173,7 +173,7 @@ impl Manager for Apt {
         if !self.order.update && self.order.valid.is_none() {
             return Ok(Refresh::default());
         }
-        let fresh = |old: &Output| super::refresh(&self.order, lists::aged(old), || lists::update(self.order.lock));
+        let fresh = |old: &Output| super::refresh(&self.order, super::aged(old), || lists::update(self.order.lock));
         let age = lists::age();
         if self.order.goal != Goal::Installed || self.names.is_empty() {
             return Ok(fresh(&host.run(&age).await?));

@@ -1,6 +1,6 @@
 //! What apt would do, and what it is told to do.
 
-use super::super::Packages;
+use super::super::{Packages, automatic};
 use super::complaints;
 use crate::bail;
 use crate::contract::{Command, Error, Look, Output, Result, Step, refusal};
@@ -229,8 +229,7 @@ pub fn steps_back(now: &Packages, want: &Packages, asked: &[String], purge: bool
     let mut transaction = back(now, want, lock);
     transaction.args.splice(1..1, purge.then(|| "--purge".to_owned()));
     let mut steps: Vec<Step> = transaction.command().into();
-    let new = want.iter().filter(|(name, version)| version.is_some() && now.get(*name).is_none_or(Option::is_none));
-    let automatic: Vec<&String> = new.map(|(name, _)| name).filter(|name| !asked.contains(name)).collect();
+    let automatic = automatic(now, want, |name| asked.iter().any(|asked| asked == name));
     if !automatic.is_empty() {
         steps.push(Command::new("apt-mark").args(["-qq", "auto", "--"]).args(automatic).into());
     }

@@ -4,7 +4,7 @@ pub mod complaints;
 mod specs;
 mod table;
 
-use super::{Goal, Manager, Order, Packages, Plan, Upgrade, glob};
+use super::{Goal, Manager, Order, Packages, Plan, Upgrade, automatic, glob};
 use crate::contract::{Command, Error, Look, Output, Refresh, Result, Step, refusal};
 use crate::shared::Span;
 use async_trait::async_trait;
@@ -12,7 +12,6 @@ use futures_util::try_join;
 use specs::{Row, fits, key};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::OnceLock;
-use std::time::Duration;
 use table::Table;
 
 /// Runs dnf, and again when who holds its lock has ended; in vain, it names who that is. `dnf` itself would wait for ever.
@@ -47,11 +46,6 @@ pub fn update(lock: Span) -> Command {
 /// Asks how old the lists are.
 pub fn age() -> Command {
     Command::sh(AGE)
-}
-
-/// The answer to [`age`].
-pub fn aged(output: &Output) -> Option<Duration> {
-    output.text().trim().parse().ok().map(Duration::from_secs)
 }
 
 /// Asks dnf what a transaction would do: it says so, and then gets no for an answer.
@@ -199,7 +193,7 @@ impl Manager for Dnf {
         if !self.order.update && self.order.valid.is_none() {
             return Ok(Refresh::default());
         }
-        let old = aged(&host.run(&age()).await?);
+        let old = super::aged(&host.run(&age()).await?);
         Ok(super::refresh(&self.order, old, || update(self.order.lock)))
     }
     async fn look(&self, host: &dyn Look, decided: bool) -> Result<Plan> {
@@ -247,15 +241,14 @@ impl Manager for Dnf {
     fn back(&self, now: &Packages, want: &Packages) -> Vec<Step> {
         let mut steps: Vec<Step> =
             Way::between(now, want).transactions().map(|args| dnf(self.order.lock, args).into()).collect();
-        let asked = |name: &String| match self.order.goal {
+        let asked = |name: &str| match self.order.goal {
             Goal::Installed | Goal::Latest => self.order.names.iter().any(|spec| fits(spec, &Row::new(name, "", ""))),
             Goal::Absent => true,
             Goal::Upgraded | Goal::Autoremoved => false,
         };
-        let new = want.iter().filter(|(name, version)| version.is_some() && now.get(*name).is_none_or(Option::is_none));
-        let automatic: Vec<String> = new.map(|(name, _)| name.clone()).filter(|name| !asked(name)).collect();
+        let automatic = automatic(now, want, asked);
         if !automatic.is_empty() {
-            steps.push(dnf(self.order.lock, ["mark", "remove"].map(str::to_owned).into_iter().chain(automatic)).into());
+            steps.push(dnf(self.order.lock, ["mark", "remove"]).args(automatic).into());
         }
         steps
     }

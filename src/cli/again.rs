@@ -9,8 +9,9 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use stdlib::contract::{Error, Result};
 
-/// Flags that a command line loses when it is run again.
-const LOST: [&str; 4] = ["--resume", "--only-hosts", "--only-owed", "--only-messages"];
+/// Flags that a command line loses when it is run again, and whether a value follows.
+const LOST: [(&str, bool); 4] =
+    [("--resume", true), ("--only-hosts", true), ("--only-owed", false), ("--only-messages", false)];
 
 /// What a run remembers of the command line that started it.
 pub fn origin(typed: &[OsString], inventory: &InventoryArgs, beside: &Path) -> Origin {
@@ -18,9 +19,9 @@ pub fn origin(typed: &[OsString], inventory: &InventoryArgs, beside: &Path) -> O
     let mut args: Vec<String> = Vec::new();
     let mut words = typed.iter().skip(1).map(|word| word.to_string_lossy().into_owned());
     while let Some(word) = words.next() {
-        match LOST.iter().find(|flag| word == **flag) {
-            Some(flag) => drop(["--resume", "--only-hosts"].contains(flag).then(|| words.next())),
-            None if LOST.iter().any(|flag| word.starts_with(&format!("{flag}="))) => {}
+        let (flag, joined) = word.split_once('=').map_or((word.as_str(), false), |(flag, _)| (flag, true));
+        match LOST.iter().find(|(lost, _)| *lost == flag) {
+            Some((_, value)) => drop((*value && !joined).then(|| words.next())),
             None => args.push(word),
         }
     }

@@ -1,18 +1,18 @@
 //! `hlrun check`: playbooks read, not run.
 
 use super::args::CheckArgs;
+use super::config::Project;
 use super::{run, screen};
 use crate::run::Options;
 use crate::script::{Limits, inspect};
-use std::path::PathBuf;
 
 /// Check playbooks. Returns the exit code.
-pub fn check(args: &CheckArgs, project: Option<PathBuf>) -> u8 {
+pub fn check(args: &CheckArgs, project: Project) -> u8 {
     let mut errors = Vec::new();
     for path in &args.playbooks {
         let beside = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(std::path::Path::new("."));
-        let project = project.clone().or_else(|| super::config::above(beside));
-        let (program, wrong) = inspect(path, project.as_deref(), &Limits::default());
+        let project = project.clone().or_above(beside);
+        let (program, wrong) = inspect(path, project.dir.as_deref(), &Limits::default());
         errors.extend(wrong);
         let Some(program) = program else { continue };
         errors.extend(super::args::taken(&program.survey.params));
@@ -23,7 +23,7 @@ pub fn check(args: &CheckArgs, project: Option<PathBuf>) -> u8 {
         match run::inventory(&args.inventory, Some(beside)) {
             Ok(inventory) => errors.extend(run::verify(
                 &inventory,
-                Options { channels: super::config::channels(), project, ..Options::default() },
+                Options { channels: project.channels, project: project.dir, ..Options::default() },
                 &program,
             )),
             Err(wrong) => errors.extend(wrong),

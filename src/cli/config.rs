@@ -22,7 +22,7 @@ pub struct Config {
     pub path: PathBuf,
     values: Vec<(String, Value, Site)>,
     /// How the project reaches people and services, by name.
-    pub channels: Channels,
+    channels: Channels,
 }
 
 const NAMES: [&str; 2] = ["hlrun.yaml", "hlrun.yml"];
@@ -30,10 +30,20 @@ const NAMES: [&str; 2] = ["hlrun.yaml", "hlrun.yml"];
 /// The one key that is no flag.
 const CHANNELS: &str = "channels";
 
-/// The channels of the configuration that this command line finds.
-pub fn channels() -> Channels {
-    let argv = super::args::with_command(std::env::args_os().collect());
-    find(&argv).ok().flatten().map(|config| config.channels).unwrap_or_default()
+/// What commands need of the project they work in.
+#[derive(Clone, Default)]
+pub struct Project {
+    /// Its directory, if there is one.
+    pub dir: Option<PathBuf>,
+    /// How it reaches people and services, by name.
+    pub channels: Channels,
+}
+
+impl Project {
+    /// This project; if it has no directory, with that of the one above a place.
+    pub fn or_above(self, place: &Path) -> Project {
+        Project { dir: self.dir.or_else(|| above(place)), ..self }
+    }
 }
 
 /// The project's directory above a place: the first with an `hlrun.yaml`.
@@ -87,6 +97,11 @@ fn read(path: &Path) -> Result<Config, Vec<Error>> {
 }
 
 impl Config {
+    /// The project that it configures.
+    pub fn project(&self) -> Project {
+        Project { dir: Some(self.dir.clone()), channels: self.channels.clone() }
+    }
+
     /// The command with these values as defaults of its flags. Unknown keys are errors, all at once.
     pub fn defaults(&self, command: Command) -> Result<Command, Vec<Error>> {
         let flags = flags();

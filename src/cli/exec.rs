@@ -1,17 +1,17 @@
 //! `hlrun exec`: one command on many hosts.
 
 use super::args::ExecArgs;
+use super::config::Project;
 use super::{run, screen};
 use crate::report::{JsonLines, Terminal};
 use crate::run::{Options, Runtime};
 use serde_json::{Value, json};
-use std::path::PathBuf;
 
 /// The playbook that runs it.
 const PLAYBOOK: &str = include_str!("../../playbooks/lib/exec.rhai");
 
 /// Run a command. Returns the exit code.
-pub fn exec(args: Box<ExecArgs>, project: Option<PathBuf>) -> u8 {
+pub fn exec(args: Box<ExecArgs>, project: Project) -> u8 {
     let inventory = match run::inventory(&args.inventory, None) {
         Ok(inventory) => inventory,
         Err(errors) => return screen::fail(&errors),

@@ -1,6 +1,7 @@
 //! `hlrun host add`: a new machine, looked at, its key pinned, and written into the inventory.
 
 use super::args::{HostAdd, HostCommand};
+use super::config::Project;
 use super::doctor::{Health, Mend, exit, look, show_one, widest};
 use super::{run, screen};
 use crate::inventory::{Inventory, Newcomer, add_host};
@@ -11,12 +12,12 @@ use std::path::{Path, PathBuf};
 use stdlib::contract::{Error, Result};
 
 /// Add a host. Returns the exit code.
-pub fn host(command: &HostCommand, project: Option<PathBuf>) -> u8 {
+pub fn host(command: &HostCommand, project: Project) -> u8 {
     let HostCommand::Add(args) = command;
     add(args, project).unwrap_or_else(|errors| screen::fail(&errors))
 }
 
-fn add(args: &HostAdd, project: Option<PathBuf>) -> Result<u8, Vec<Error>> {
+fn add(args: &HostAdd, project: Project) -> Result<u8, Vec<Error>> {
     let one = |error: Error| vec![error];
     let file = file(&args.inventory.inventory).map_err(one)?;
     let text = match std::fs::read_to_string(&file) {
@@ -90,7 +91,7 @@ fn vars(args: &HostAdd) -> Result<Vec<(String, Value)>> {
 }
 
 /// Look at it as the doctor does. The exit code has the 4 of what cannot be reached.
-fn test(args: &HostAdd, inventory: Inventory, project: Option<PathBuf>) -> Result<u8, Vec<Error>> {
+fn test(args: &HostAdd, inventory: Inventory, project: Project) -> Result<u8, Vec<Error>> {
     let options = run::options(&args.connection, project).map_err(|e| vec![e])?;
     let (limit, mend) =
         (options.connect_timeout, Mend { fix: true, accept: args.accept_key, pin: "the same with --accept-key" });

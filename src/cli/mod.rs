@@ -80,7 +80,7 @@ pub fn main(argv: Vec<OsString>) -> u8 {
             return USAGE;
         }
     };
-    let project = found.as_ref().map(|config| config.dir.clone());
+    let project = found.as_ref().map(config::Config::project).unwrap_or_default();
     match cli.command {
         args::Subcommand::Run(args) => {
             let given = args::given(&matches, &params);

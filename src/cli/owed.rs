@@ -1,19 +1,20 @@
 //! `hlrun owed`: what hosts have not got yet, and how they get it.
 
 use super::args::{InventoryArgs, OwedArgs};
+use super::config::Project;
 use super::{again, run as running, screen};
 use crate::report::{JsonLines, Terminal};
 use crate::run::{Debt, Debts, Options, Owing, Runtime, Undoing, state_dir};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::io::{BufRead, IsTerminal, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// The playbook that reboots.
 const REBOOTS: &str = include_str!("../../playbooks/lib/reboots.rhai");
 
 /// List debts, pay or forget them. Returns the exit code.
-pub fn owed(args: &OwedArgs, project: Option<PathBuf>) -> u8 {
+pub fn owed(args: &OwedArgs, project: Project) -> u8 {
     let debts = Debts::open(&state_dir());
     let wanted = |host: &str, handler: &str| {
         args.host.as_ref().is_none_or(|wanted| wanted == host) && args.handler.as_ref().is_none_or(|h| h == handler)
@@ -82,7 +83,7 @@ fn described(debt: &Debt) -> String {
 
 /// Reboot the hosts that wait for it, after a question. Each proves that it is another boot; one that has been rebooted
 /// meanwhile is left alone. Returns the exit code.
-fn reboot(args: &OwedArgs, project: Option<PathBuf>, due: &[Debt]) -> u8 {
+fn reboot(args: &OwedArgs, project: Project, due: &[Debt]) -> u8 {
     let due: Vec<&Debt> = due.iter().filter(|debt| debt.kind == Owing::Reboot).collect();
     if due.is_empty() {
         return 0;
@@ -103,12 +104,7 @@ fn reboot(args: &OwedArgs, project: Option<PathBuf>, due: &[Debt]) -> u8 {
     groups.into_iter().map(code).max().unwrap_or_default()
 }
 
-fn rebooted(
-    args: &OwedArgs,
-    project: Option<PathBuf>,
-    run: &str,
-    due: &[&Debt],
-) -> Result<u8, Vec<stdlib::contract::Error>> {
+fn rebooted(args: &OwedArgs, project: Project, run: &str, due: &[&Debt]) -> Result<u8, Vec<stdlib::contract::Error>> {
     let undoing = Undoing::open(&state_dir(), run).map_err(|error| vec![error])?;
     let origin = undoing.origin().cloned().unwrap_or_default();
     let sources = if args.inventory.inventory.is_empty() { origin.inventory } else { args.inventory.inventory.clone() };

@@ -1,15 +1,15 @@
 //! `hlrun record`: one call on a real host, as the transcript that documentation shows.
 
 use super::args::RecordArgs;
+use super::config::Project;
 use super::{run, screen};
 use crate::inventory::Inventory;
 use crate::report::draw;
 use crate::run::{Console, Entered, Options, Recorder};
-use std::path::PathBuf;
 use stdlib::contract::{Error, Result};
 
 /// Record a call. Returns the exit code.
-pub fn record(args: &RecordArgs, project: Option<PathBuf>) -> u8 {
+pub fn record(args: &RecordArgs, project: Project) -> u8 {
     let recorded = run::inventory(&args.inventory, None).and_then(|inventory| recorded(args, inventory, project));
     let (recorder, entered) = match recorded {
         Ok(recorded) => recorded,
@@ -32,7 +32,7 @@ pub fn record(args: &RecordArgs, project: Option<PathBuf>) -> u8 {
 fn recorded(
     args: &RecordArgs,
     inventory: Inventory,
-    project: Option<PathBuf>,
+    project: Project,
 ) -> Result<(std::sync::Arc<Recorder>, Entered), Vec<Error>> {
     let one = |error: Error| vec![error];
     let options = run::options(&args.connection, project).map_err(one)?;

@@ -1,6 +1,7 @@
 //! `hlrun repl`: a script line by line, at a prompt or from a pipe.
 
 use super::args::ReplArgs;
+use super::config::Project;
 use super::{run, screen};
 use crate::inventory::Inventory;
 use crate::repl::{Editor, Face, Input, Repl, Settings, Turn, history_file, remembered, unfinished};
@@ -8,7 +9,6 @@ use crate::report::{JsonLines, Listener, Paint, Terminal, View};
 use crate::run::{Console, Interrupter, Options, state_dir};
 use crate::script::Sources;
 use std::io::{BufRead, IsTerminal};
-use std::path::PathBuf;
 use stdlib::contract::Result;
 
 /// A session at the terminal.
@@ -42,7 +42,7 @@ impl Face for Screen {
 }
 
 /// Run lines. Returns the exit code: of the first line that did not end well, where nobody is there to see it.
-pub fn repl(args: &ReplArgs, project: Option<PathBuf>) -> u8 {
+pub fn repl(args: &ReplArgs, project: Project) -> u8 {
     let inventory = match run::inventory(&args.inventory, Some(std::path::Path::new("."))) {
         Ok(inventory) => inventory,
         Err(errors) => return screen::fail(&errors),
@@ -70,7 +70,7 @@ pub fn repl(args: &ReplArgs, project: Option<PathBuf>) -> u8 {
     all(&mut repl, args.command.iter().flat_map(|text| text.lines()).map(str::to_owned))
 }
 
-fn console(args: &ReplArgs, project: Option<PathBuf>, inventory: Inventory) -> Result<Console> {
+fn console(args: &ReplArgs, project: Project, inventory: Inventory) -> Result<Console> {
     let options = run::options(&args.connection, project)?;
     let alone = inventory.hosts() == ["localhost"];
     let mut console = Console::new(inventory, Options { check: !args.apply, ..options })?;

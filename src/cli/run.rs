@@ -1,6 +1,7 @@
 //! `hlrun run`: a playbook, once.
 
 use super::args::{ConnectionArgs, InventoryArgs, RunArgs};
+use super::config::Project;
 use super::{USAGE, extra, screen, secrets};
 use crate::inventory::Inventory;
 use crate::report::{JsonLines, Terminal};
@@ -13,7 +14,7 @@ use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::io::{BufRead, IsTerminal, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::mpsc::RecvTimeoutError;
 use std::time::Duration;
 use stdlib::contract::{Error, Result};
@@ -51,7 +52,7 @@ pub fn inventory(args: &InventoryArgs, beside: Option<&Path>) -> Result<Inventor
 }
 
 /// The options that the flags name.
-pub fn options(args: &ConnectionArgs, project: Option<PathBuf>) -> Result<Options> {
+pub fn options(args: &ConnectionArgs, project: Project) -> Result<Options> {
     let span =
         |flag: &str, text: &str| Span::parse(text).map(|s| s.0).map_err(|e| Error::playbook(format!("--{flag}: {e}")));
     Ok(Options {
@@ -71,8 +72,8 @@ pub fn options(args: &ConnectionArgs, project: Option<PathBuf>) -> Result<Option
         read_timeout: span("read-timeout", &args.read_timeout)?,
         stuck_after: span("stuck-after", &args.stuck_after)?,
         persist: span("ssh-persist", &args.ssh_persist)?,
-        channels: super::config::channels(),
-        project,
+        channels: project.channels,
+        project: project.dir,
         ..Options::default()
     })
 }
@@ -96,7 +97,7 @@ pub fn run(
     args: Box<RunArgs>,
     program: Option<(Program, Vec<Error>)>,
     given: std::result::Result<Map<String, Value>, String>,
-    project: Option<PathBuf>,
+    project: Project,
     words: Vec<OsString>,
 ) -> u8 {
     let params = match given {
@@ -108,7 +109,7 @@ pub fn run(
     };
     let listing = args.list_hosts || args.list_tasks || args.list_tags || args.syntax_check;
     let beside = args.playbook.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let project = project.or_else(|| super::config::above(beside));
+    let project = project.or_above(beside);
     let inventory = match inventory(&args.inventory, Some(beside)) {
         Ok(inventory) => inventory,
         Err(errors) => {

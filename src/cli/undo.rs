@@ -1,6 +1,7 @@
 //! `hlrun undo`: the plan, a question, and back.
 
 use super::args::{InventoryArgs, UndoArgs};
+use super::config::Project;
 use super::{again, run, screen};
 use crate::inventory::Inventory;
 use crate::report::{JsonLines, Paint, Terminal};
@@ -8,14 +9,13 @@ use crate::run::{Fate, Options, Runtime, UndoEntry, UndoPlan, Undoing, find_appl
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::io::{BufRead, IsTerminal, Write};
-use std::path::PathBuf;
 use stdlib::contract::{Error, Result};
 
 /// Lines of one difference; more are counted.
 const LONGEST: usize = 60;
 
 /// Take back what a run has changed. Returns the exit code.
-pub fn undo(args: UndoArgs, project: Option<PathBuf>) -> u8 {
+pub fn undo(args: UndoArgs, project: Project) -> u8 {
     let (undoing, inventory, options) = match prepared(&args, project) {
         Ok(prepared) => prepared,
         Err(errors) => return screen::fail(&errors),
@@ -52,10 +52,7 @@ pub fn undo(args: UndoArgs, project: Option<PathBuf>) -> u8 {
     }
 }
 
-fn prepared(
-    args: &UndoArgs,
-    project: Option<PathBuf>,
-) -> std::result::Result<(Undoing, Inventory, Options), Vec<Error>> {
+fn prepared(args: &UndoArgs, project: Project) -> std::result::Result<(Undoing, Inventory, Options), Vec<Error>> {
     let one = |error: Error| vec![error];
     let state = state_dir();
     let id = find_applied(&state, &args.run).map_err(one)?;

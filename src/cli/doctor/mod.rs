@@ -7,11 +7,11 @@ mod host;
 pub(super) use host::look;
 
 use super::args::{DoctorArgs, color};
+use super::config::Project;
 use super::{run, screen};
 use crate::report::Paint;
 use crate::run::visit;
 use serde::Serialize;
-use std::path::PathBuf;
 
 /// How something is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -70,7 +70,7 @@ pub(super) struct Mend {
 }
 
 /// Look at everything. Returns the exit code.
-pub fn doctor(args: &DoctorArgs, project: Option<PathBuf>, config: Option<String>) -> u8 {
+pub fn doctor(args: &DoctorArgs, project: Project, config: Option<String>) -> u8 {
     let mend = Mend { fix: args.fix, accept: args.accept_key, pin: "hlrun doctor --fix --accept-key" };
     let found = controller::look(config, mend);
     let mut all = vec![("controller".to_owned(), found)];

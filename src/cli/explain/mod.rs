@@ -3,7 +3,8 @@
 mod draw;
 
 use super::args::{ExplainArgs, color};
-use super::{config, run, screen};
+use super::config::Project;
+use super::{run, screen};
 use crate::inventory::Inventory;
 use crate::report::Paint;
 use crate::run::{Options, arrange, batches, is_secret, roots};
@@ -83,13 +84,13 @@ struct Call {
 const LATER: &str = "(named when it runs)";
 
 /// Explain a playbook. Returns the exit code.
-pub fn explain(args: &ExplainArgs, project: Option<PathBuf>) -> u8 {
+pub fn explain(args: &ExplainArgs, project: Project) -> u8 {
     let (program, mut errors) = match run::compiled(&args.playbook) {
         Ok(compiled) => compiled,
         Err(errors) => return screen::fail(&errors),
     };
     let beside = args.playbook.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let project = project.or_else(|| config::above(beside));
+    let project = project.or_above(beside);
     let inventory = match run::inventory(&args.inventory, Some(beside)) {
         Ok(inventory) => inventory,
         Err(wrong) => return screen::fail(&[errors, wrong].concat()),
@@ -97,13 +98,19 @@ pub fn explain(args: &ExplainArgs, project: Option<PathBuf>) -> u8 {
     // Without an inventory, patterns cannot be judged; everything else can.
     let known = !args.inventory.inventory.is_empty();
     if known {
-        let options = Options { project: project.clone(), limit: args.limit.clone(), ..Options::default() };
+        let options = Options {
+            channels: project.channels,
+            project: project.dir.clone(),
+            limit: args.limit.clone(),
+            ..Options::default()
+        };
         errors.extend(run::verify(&inventory, options, &program));
     }
     if !errors.is_empty() {
         return screen::fail(&errors);
     }
-    let explained = read(&program, &inventory, known, args.limit.as_deref(), &roots(&program.dir, project.as_deref()));
+    let explained =
+        read(&program, &inventory, known, args.limit.as_deref(), &roots(&program.dir, project.dir.as_deref()));
     if args.json {
         screen::out(&serde_json::to_string_pretty(&explained).unwrap_or_default());
     } else {

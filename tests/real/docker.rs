@@ -17,7 +17,7 @@ pub const PROMISES: &[Promise] = &[
     ("docker: no secret of a container is in any report or journal", secrets),
 ];
 
-const EMPTY: &str =
+pub const EMPTY: &str =
     "docker ps -aq | xargs -r docker rm -f -v >/dev/null; docker image prune -af >/dev/null; rm -rf /root/.docker";
 
 /// A room with one host, whose engine is empty, and the registry as it is wanted.

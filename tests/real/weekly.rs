@@ -1,6 +1,7 @@
 //! The maintenance that ships, on a house in small: a Debian host, one with dnf, one with docker; a registry, a repository
 //! for each, and ntfy for the message.
 
+use super::docker::EMPTY;
 use super::lab::{DNF, Done, Promise, Room, Undo, address, docker, flavoured, inside, lab, on_all, toys, until};
 use serde_json::Value;
 
@@ -82,13 +83,16 @@ fn whole() {
     house.0.also(STACK, &address(STACK), "root", "      update_order: 30\n");
     toys(&[STACK]);
     ready();
+    inside(STACK, EMPTY);
     inside(STACK, "touch /etc/toyfail-ok; echo 0 >/etc/toyslow; rm -rf /opt/stacks; mkdir -p /opt/stacks/web");
     inside(
         STACK,
         "cat >/opt/stacks/web/compose.yaml <<'E'\nservices:\n  web: { image: \"registry:5000/toy:latest\", restart: always }\nE\ncd /opt/stacks/web && docker compose up -d --wait --quiet-pull 2>&1",
     );
+    // Nobody starts this one again.
+    inside(STACK, "docker run -d --name alone -p 8081:80 registry:5000/toy:1 2>&1");
     let _down = Undo(|| {
-        inside(STACK, "cd /opt/stacks/web && docker compose down 2>&1; rm -rf /opt/stacks");
+        inside(STACK, "docker rm -f alone; cd /opt/stacks/web && docker compose down 2>&1; rm -rf /opt/stacks");
         toys(&[STACK]);
         lab(&["images", "publish", "one"]);
     });
@@ -107,6 +111,7 @@ fn whole() {
     assert_eq!(inside(DEBIAN, VERSIONS), "toy 2.0\ntoyboot 2.0\ntoyd 2.0\ntoynew 2.0\n");
     assert_eq!(inside(FEDORA, "rpm -q toy toydep"), "toy-2-1.noarch\ntoydep-2-1.noarch\n");
     assert!(page().contains("I am two"));
+    assert_eq!(inside(STACK, "docker inspect -f '{{.State.Running}}' alone"), "true\n");
     let after = boots();
     assert!(after.iter().zip(&before).all(|(a, b)| a != b), "all three wanted a reboot");
     let (title, body) = house.told();

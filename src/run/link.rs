@@ -230,9 +230,10 @@ impl Link {
 
     /// Ask something beside what is under way, on a channel of its own, and not for long.
     pub async fn aside(&self, command: &Command, whom: Option<&Become>) -> Result<Output> {
-        let connection = self.connection().await?;
-        let unwatched = AtomicU32::new(0);
-        let answer = live(&*connection, whom, command, None, &|_, _| {}, Keep::All, &unwatched);
+        let answer = async {
+            let connection = self.connection().await?;
+            live(&*connection, whom, command, None, &|_, _| {}, Keep::All, &AtomicU32::new(0)).await
+        };
         tokio::time::timeout(ANSWER, answer).await.map_err(|_| late(ANSWER))?
     }
 
@@ -286,10 +287,12 @@ impl Link {
         let mut told = String::new();
         loop {
             let left = wait.timeout.saturating_sub(began.elapsed()).max(Duration::from_secs(1));
-            self.renew().await;
             let manner = Manner { timeout: Some(left.min(ANSWER)), ..manner.clone() };
-            let asked =
-                tokio::time::timeout(left + Duration::from_secs(1), self.run(&wait.until, &manner, &|_, _| {})).await;
+            let attempt = async {
+                self.renew().await;
+                self.run(&wait.until, &manner, &|_, _| {}).await
+            };
+            let asked = tokio::time::timeout(ATTEMPT.min(left + Duration::from_secs(1)), attempt).await;
             let asked = asked.unwrap_or_else(|_| Err(Error::new(Kind::Unreachable, "it does not answer")));
             let why = match &asked {
                 Ok(output) if wait.until.accepts(output.code) => return asked,
@@ -431,6 +434,10 @@ to KILL "$1""#;
 
 /// The longest that a question may take beside what is under way, or while waiting.
 const ANSWER: Duration = Duration::from_secs(10);
+
+/// The longest that one try of a wait may take, login and all: a machine that goes down in the middle of it says nothing
+/// any more, and the next try may find it back.
+const ATTEMPT: Duration = Duration::from_secs(60);
 
 /// The longest time that a timer takes.
 const FOREVER: Duration = Duration::from_secs(365 * 86_400);

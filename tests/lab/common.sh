@@ -29,11 +29,11 @@ mirrors() { apt-get indextargets --format '$(ORIGIN) $(LABEL) $(REPO_URI)' 'Crea
 mirror() { local m; m=${LAB_MIRROR:-$(mirrors | awk '$1=="Debian" && $2=="Debian" {print $3; exit}')}
   [ -n "$m" ] || die "apt here knows no Debian mirror (run apt-get update, or set LAB_MIRROR)"; echo "$m"; }
 security_mirror() { echo "${LAB_SECURITY_MIRROR:-$(mirrors | awk '$2=="Debian-Security" {print $3; exit}')}"; }
-# sources SUITE: the text of a sources.list for it.
+# sources SUITE [COMPONENT]: the text of a sources.list for main and this.
 sources() {
-  local m s; m=$(mirror); s=$(security_mirror)
-  printf 'deb %s %s main\n' "$m" "$1" "$m" "$1-updates"
-  [ -z "$s" ] || printf 'deb %s %s main\n' "$s" "$1-security"
+  local m s of="main${2:+ $2}"; m=$(mirror); s=$(security_mirror)
+  printf "deb %s %s $of\\n" "$m" "$1" "$m" "$1-updates"
+  [ -z "$s" ] || printf "deb %s %s $of\\n" "$s" "$1-security"
 }
 
 lab_key() { [ -f "$KEY" ] || ssh-keygen -q -t ed25519 -N '' -C hlrun-lab -f "$KEY"; }
@@ -44,4 +44,5 @@ lab_net() {
     docker network create --internal --subnet 172.30.0.0/16 --gateway 172.30.0.1 \
       -o com.docker.network.bridge.name=br-hlrun labnet >/dev/null
 }
-ip_of() { docker inspect -f '{{.NetworkSettings.Networks.labnet.IPAMConfig.IPv4Address}}' "$1"; }
+# The address of a host: a container, or a virtual machine of vm.sh.
+ip_of() { cat "$WORK/vm/$1.ip" 2>/dev/null || docker inspect -f '{{.NetworkSettings.Networks.labnet.IPAMConfig.IPv4Address}}' "$1"; }

@@ -157,7 +157,7 @@ up() {
 # known_hosts of every running host, replaced in one step.
 keyscan() {
   local t; t=$(mktemp "$WORK/known_hosts.XXXX")
-  running | while read -r name; do ip_of "$name"; done | ssh-keyscan -t ed25519 -f - 2>/dev/null >"$t" || true
+  { running | while read -r name; do ip_of "$name"; done; cat "$WORK"/vm/*.ip 2>/dev/null || true; } | ssh-keyscan -t ed25519 -f - 2>/dev/null >"$t" || true
   chmod 644 "$t"; mv "$t" "$WORK/known_hosts"
 }
 running() { docker ps --filter status=running --filter "label=hlrun-lab${1:+=$1}" --format '{{.Names}}' | sort; }
@@ -191,6 +191,7 @@ case $cmd in
   fault) exec "$LAB/fault.sh" "$@" ;;
   images) exec "$LAB/images.sh" "$@" ;;
   apt-repo) exec "$LAB/apt-repo.sh" "$@" ;;
+  _keyscan) keyscan ;;
   _start) start_host "$@" ;;
   _wait) wait_ssh "$@" ;;
   *) sed -n '2,/^set /{/^#/s/^# \{0,1\}//p}' "$0" >&2; exit 2 ;;

@@ -31,7 +31,10 @@ pub const STACKS: [&str; 1] = ["host-cp01"];
 /// The registry of [`STACKS`].
 pub const REGISTRY: &str = "host-cr01";
 
-static LOCKS: [Mutex<()>; 16] = [const { Mutex::new(()) }; 16];
+/// A virtual machine whose root file system is ZFS; there only where `HLRUN_LAB_VM` asks for it.
+pub const ZFS: [&str; 1] = ["zfs01"];
+
+static LOCKS: [Mutex<()>; 17] = [const { Mutex::new(()) }; 17];
 
 /// The longest that a run may take before it counts as hanging.
 const HANG: Duration = Duration::from_secs(300);
@@ -54,15 +57,23 @@ pub fn address(host: &str) -> String {
     lab(&["ip", &container(host)]).trim().to_owned()
 }
 
-/// Run a script as root inside a host, past ssh and the network.
+/// A script of tests/lab.
+fn script(name: &str) -> Command {
+    let mut command = Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/lab").join(name));
+    command.env("LAB_WORK", work());
+    command
+}
+
+/// Run a script as root inside a host; past ssh and the network, where the host is a container.
 pub fn try_inside(host: &str, script: &str) -> Result<String, String> {
-    let mut child = Command::new("docker")
-        .args(["exec", "-i", &container(host), "sh"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("docker");
+    let mut command = if ZFS.contains(&host) { self::script("lab.sh") } else { Command::new("docker") };
+    if ZFS.contains(&host) {
+        command.args(["ssh", host, "sh"]);
+    } else {
+        command.args(["exec", "-i", &container(host), "sh"]);
+    }
+    let mut child =
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("docker");
     child.stdin.take().expect("stdin").write_all(script.as_bytes()).expect("docker exec");
     let out = child.wait_with_output().expect("docker exec");
     let (said, wrong) = (String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr));
@@ -103,10 +114,19 @@ pub fn until(host: &str, script: &str) {
 /// Call tests/lab/lab.sh.
 #[track_caller]
 pub fn lab(args: &[&str]) -> String {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/lab/lab.sh");
-    let out = Command::new(script).args(args).env("LAB_WORK", work()).output().expect("lab.sh");
+    called(script("lab.sh"), args)
+}
+
+/// Have a virtual machine running; where there has been none yet, that takes a quarter of an hour.
+pub fn machine(host: &str) {
+    called(script("vm.sh"), &["up", host]);
+}
+
+#[track_caller]
+fn called(mut script: Command, args: &[&str]) -> String {
+    let out = script.args(args).output().expect("a script of the lab");
     let said = String::from_utf8_lossy(&out.stdout).into_owned() + &String::from_utf8_lossy(&out.stderr);
-    assert!(out.status.success(), "lab.sh {args:?}: {said}");
+    assert!(out.status.success(), "{args:?}: {said}");
     said
 }
 
@@ -181,6 +201,7 @@ impl Room {
             .chain(&DNF)
             .chain(&DOCKER)
             .chain(&STACKS)
+            .chain(&ZFS)
             .zip(&LOCKS)
             .filter(|(host, _)| hosts.contains(host))
             .map(lock)

@@ -2,7 +2,9 @@
 //! for each, and ntfy for the message.
 
 use super::docker::EMPTY;
-use super::lab::{DNF, Done, Promise, Room, Undo, address, docker, flavoured, inside, lab, on_all, toys, until};
+use super::lab::{
+    DNF, Done, Promise, Room, Undo, ZFS, address, docker, flavoured, inside, lab, machine, on_all, toys, until,
+};
 use serde_json::Value;
 
 pub const PROMISES: &[Promise] = &[
@@ -10,9 +12,16 @@ pub const PROMISES: &[Promise] = &[
     ("weekly: a package that fails stops it, and the hosts that follow are untouched", fails),
     ("weekly: a host that is not well afterwards gets its old versions back, and nothing else is touched", unwell),
     ("weekly: a host that does not come back from its reboot stops it, after the time it has", gone),
+    (
+        "virtual machine: before it upgrades a root on ZFS, weekly takes a snapshot of it; the newest four stay",
+        snapshot,
+    ),
     ("daily: only what mends security holes, without a reboot", daily),
     ("health: what is wrong is in a table and in the exit code, and nothing is changed", health),
 ];
+
+/// What trials that need a virtual machine are called.
+pub const MACHINE: &str = "virtual machine: ";
 
 const DEBIAN: &str = "host07";
 const FEDORA: &str = DNF[0];
@@ -169,6 +178,36 @@ fn gone() {
     assert_ne!(inside(DEBIAN, BOOT), before, "it did reboot");
     house.untouched();
     assert!(house.told().0.starts_with("✗ weekly: "), "{:?}", house.told());
+}
+
+fn snapshot() {
+    let host = ZFS[0];
+    machine(host);
+    let room = Room::with(&[host]);
+    room.inventory(&[(host, host, "admin")]);
+    toys(&[host]);
+    inside(host, "touch /etc/toyfail-ok; echo 0 >/etc/toyslow");
+    let old = "for it in mine hlrun-1 hlrun-2 hlrun-3 hlrun-4; do zfs snapshot rpool/ROOT/debian@$it; done";
+    inside(host, &format!("zfs destroy rpool/ROOT/debian@% 2>/dev/null; {old}"));
+    let all = || inside(host, "zfs list -H -t snapshot -o name -s creation rpool/ROOT/debian | cut -d@ -f2");
+    let before = (all(), inside(host, BOOT));
+
+    let weekly = concat!(env!("CARGO_MANIFEST_DIR"), "/playbooks/maintenance/weekly.rhai");
+    room.hlrun(&[weekly, "--check"]).exits(0);
+    assert_eq!((all(), inside(host, BOOT)), before);
+
+    room.hlrun(&[weekly]).exits(0);
+    let after = all();
+    let names: Vec<&str> = after.lines().collect();
+    assert_eq!(names[..4], ["mine", "hlrun-2", "hlrun-3", "hlrun-4"], "{after}");
+    let [new] = names[4..] else { panic!("{after}") };
+    let toy = |dir: &str| inside(host, &format!("dpkg-query --admindir={dir} -W -f '${{Version}}' toy"));
+    assert_eq!(toy(&format!("/.zfs/snapshot/{new}/var/lib/dpkg")), "1.0");
+    assert_eq!(toy("/var/lib/dpkg"), "2.0");
+    assert_ne!(inside(host, BOOT), before.1, "toyboot wanted a reboot");
+
+    let again = room.hlrun(&[weekly, "--json"]).exits(0);
+    assert_eq!((again.stat(host, "changed"), all()), (0, after), "{:?}", again.records());
 }
 
 fn daily() {

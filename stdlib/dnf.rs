@@ -5,6 +5,9 @@
 //! beside them as `.rpmnew` or `.rpmsave` is reported, and so is a scriptlet that fails. It waits for the lock of another
 //! dnf, and if that is not free in time, the error names who holds it.
 //!
+//! dnf 4 (RHEL and its kin) and dnf 5 (Fedora since 41) are both known and tried, on Debian hosts with an rpm database of
+//! their own. dnf 5 calls a transaction failed in which only a scriptlet has; the error says that the package is there.
+//!
 //! dnf fetches lists of packages by itself when they have expired, in check mode too: `update_cache: true` fetches them
 //! before every change, `cache_valid_time: "1h"` if they are older.
 
@@ -44,9 +47,11 @@ pub fn register(module: &mut Module) {
 /// dnf::installed(["vim-enhanced", "jq"], #{ install_weak_deps: false });
 /// ```
 /// ```transcript
+/// ? sh -c '(which of dnf 4 and 5)' sh
+/// = 4
 /// ? rpm -qa --qf '%{NAME} %{ARCH} %{EVR}\n' vim-enhanced jq
 /// = vim-enhanced x86_64 2:9.1.083-5.el10
-/// ? LC_ALL=C.UTF-8 dnf --assumeno --setopt=install_weak_deps=0 install jq
+/// ? LC_ALL=C.UTF-8 dnf --assumeno install --setopt=install_weak_deps=0 jq
 /// = Dependencies resolved.
 /// = ================================================================================
 /// =  Package       Architecture      Version               Repository          Size
@@ -63,7 +68,7 @@ pub fn register(module: &mut Module) {
 /// = Operation aborted.
 /// * 1
 /// ? rpm -qa --qf '%{NAME} %{ARCH} %{EVR}\n' jq oniguruma
-/// ! LC_ALL=C.UTF-8 sh -c '(dnf, again when its lock is free)' sh 300 dnf -y --setopt=exit_on_lock=1 --setopt=install_weak_deps=0 install jq
+/// ! LC_ALL=C.UTF-8 sh -c '(dnf, again when its lock is free)' sh 300 dnf -y --setopt=exit_on_lock=1 install --setopt=install_weak_deps=0 jq
 /// ? rpm -qa --qf '%{NAME} %{ARCH} %{EVR}\n' vim-enhanced jq
 /// = jq x86_64 1.7.1-8.el10
 /// = vim-enhanced x86_64 2:9.1.083-5.el10

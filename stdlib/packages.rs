@@ -136,6 +136,8 @@ manages!(Latest, Suspected);
 /// ```transcript
 /// ? sh -c '(which of apt-get and dnf)' sh
 /// = dnf
+/// ? sh -c '(which of dnf 4 and 5)' sh
+/// = 4
 /// ? rpm -qa --qf '%{NAME} %{ARCH} %{EVR}\n' telnet
 /// = telnet x86_64 1:0.17-94.el10
 /// ? LC_ALL=C.UTF-8 dnf --assumeno --setopt=clean_requirements_on_remove=0 remove telnet

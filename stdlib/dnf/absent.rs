@@ -13,6 +13,8 @@ use serde::Deserialize;
 /// dnf::absent("httpd");
 /// ```
 /// ```transcript
+/// ? sh -c '(which of dnf 4 and 5)' sh
+/// = 4
 /// ? rpm -qa --qf '%{NAME} %{ARCH} %{EVR}\n' httpd
 /// = httpd x86_64 2.4.63-1.el10
 /// ? LC_ALL=C.UTF-8 dnf --assumeno --setopt=clean_requirements_on_remove=0 remove httpd

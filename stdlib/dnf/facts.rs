@@ -19,7 +19,7 @@ use serde::Deserialize;
 /// =
 /// = openssl.x86_64                    1:3.5.1-4.el10                     baseos
 /// * 100
-/// ? LC_ALL=C.UTF-8 dnf -q --security check-update
+/// ? LC_ALL=C.UTF-8 dnf -q check-update --security
 /// = openssl.x86_64                    1:3.5.1-4.el10                     baseos
 /// * 100
 /// ? rpm -qa --qf '%{NAME} %{ARCH} %{EVR}\n' openssl
@@ -46,6 +46,8 @@ impl Fact for Upgradable {
 /// dnf::version("openssl");
 /// ```
 /// ```transcript
+/// ? sh -c '(which of dnf 4 and 5)' sh
+/// = 4
 /// ? rpm -qa --qf '%{NAME} %{ARCH} %{EVR}\n' openssl
 /// = openssl x86_64 1:3.5.1-4.el10
 /// ```
@@ -73,7 +75,7 @@ impl Fact for Version {
 /// dnf::holds();
 /// ```
 /// ```transcript
-/// ? sh -c 'cat /etc/dnf/plugins/versionlock.list 2>/dev/null || :' sh
+/// ? sh -c '(the file of locked versions)' sh
 /// = docker-ce-3:28.3.3-1.*
 /// ```
 #[derive(Debug, Deserialize, JsonSchema)]

@@ -19,11 +19,11 @@ type Holds = BTreeMap<String, bool>;
 /// dnf::held(["docker-ce", "docker-ce-cli"]);
 /// ```
 /// ```transcript
-/// ? sh -c 'cat /etc/dnf/plugins/versionlock.list 2>/dev/null || :' sh
+/// ? sh -c '(the file of locked versions)' sh
 /// = # Added lock on Sat Nov 21 04:05:51 2026
 /// = docker-ce-cli-1:28.3.3-1.*
 /// ! LC_ALL=C.UTF-8 sh -c '(dnf, again when its lock is free)' sh 300 dnf -y --setopt=exit_on_lock=1 versionlock add docker-ce
-/// ? sh -c 'cat /etc/dnf/plugins/versionlock.list 2>/dev/null || :' sh
+/// ? sh -c '(the file of locked versions)' sh
 /// = # Added lock on Sat Nov 21 04:05:51 2026
 /// = docker-ce-cli-1:28.3.3-1.*
 /// = docker-ce-3:28.3.3-1.*
@@ -44,10 +44,10 @@ pub struct Held {
 /// dnf::unheld("docker-ce");
 /// ```
 /// ```transcript
-/// ? sh -c 'cat /etc/dnf/plugins/versionlock.list 2>/dev/null || :' sh
+/// ? sh -c '(the file of locked versions)' sh
 /// = docker-ce-3:28.3.3-1.*
 /// ! LC_ALL=C.UTF-8 sh -c '(dnf, again when its lock is free)' sh 300 dnf -y --setopt=exit_on_lock=1 versionlock delete docker-ce
-/// ? sh -c 'cat /etc/dnf/plugins/versionlock.list 2>/dev/null || :' sh
+/// ? sh -c '(the file of locked versions)' sh
 /// ```
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

@@ -11,6 +11,8 @@ use serde::Deserialize;
 /// dnf::latest("tailscale");
 /// ```
 /// ```transcript
+/// ? sh -c '(which of dnf 4 and 5)' sh
+/// = 4
 /// ? rpm -qa --qf '%{NAME} %{ARCH} %{EVR}\n' tailscale
 /// = tailscale x86_64 1.88.1-1
 /// ? LC_ALL=C.UTF-8 dnf --assumeno upgrade tailscale

@@ -16,9 +16,11 @@ use serde::Deserialize;
 /// dnf::upgraded(#{ security: true });
 /// ```
 /// ```transcript
-/// ? sh -c 'cat /etc/dnf/plugins/versionlock.list 2>/dev/null || :' sh
+/// ? sh -c '(which of dnf 4 and 5)' sh
+/// = 4
+/// ? sh -c '(the file of locked versions)' sh
 /// = docker-ce-3:28.3.3-1.*
-/// ? LC_ALL=C.UTF-8 dnf --assumeno --security upgrade
+/// ? LC_ALL=C.UTF-8 dnf --assumeno upgrade --security
 /// = Dependencies resolved.
 /// = ================================================================================
 /// =  Package       Architecture      Version               Repository          Size
@@ -34,10 +36,10 @@ use serde::Deserialize;
 /// * 1
 /// ? rpm -qa --qf '%{NAME} %{ARCH} %{EVR}\n' openssl
 /// = openssl x86_64 1:3.5.1-3.el10
-/// ! LC_ALL=C.UTF-8 sh -c '(dnf, again when its lock is free)' sh 300 dnf -y --setopt=exit_on_lock=1 --security upgrade
-/// ? sh -c 'cat /etc/dnf/plugins/versionlock.list 2>/dev/null || :' sh
+/// ! LC_ALL=C.UTF-8 sh -c '(dnf, again when its lock is free)' sh 300 dnf -y --setopt=exit_on_lock=1 upgrade --security
+/// ? sh -c '(the file of locked versions)' sh
 /// = docker-ce-3:28.3.3-1.*
-/// ? LC_ALL=C.UTF-8 dnf --assumeno --security upgrade
+/// ? LC_ALL=C.UTF-8 dnf --assumeno upgrade --security
 /// = Dependencies resolved.
 /// = Nothing to do.
 /// ? rpm -qa --qf '%{NAME} %{ARCH} %{EVR}\n' openssl
@@ -102,6 +104,8 @@ manages!(Upgraded, Suspected);
 /// dnf::autoremoved();
 /// ```
 /// ```transcript
+/// ? sh -c '(which of dnf 4 and 5)' sh
+/// = 4
 /// ? LC_ALL=C.UTF-8 dnf --assumeno autoremove
 /// = Dependencies resolved.
 /// = ================================================================================

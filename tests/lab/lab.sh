@@ -2,7 +2,7 @@
 # The test lab: Debian hosts with systemd and sshd as containers on this machine. Run as root.
 # usage: lab.sh tools                        install what the lab needs (Debian packages)
 #        lab.sh dockerd                      start a docker engine if none answers
-#        lab.sh image [base|python|dnf|docker|registry]   build a host image (no-op while its recipe is unchanged)
+#        lab.sh image [base|python|dnf|dnf5|docker|registry]   build a host image (no-op while its recipe is unchanged)
 #        lab.sh up N [PREFIX] [IMAGE]        have N hosts PREFIX01.. running and answering (host, lab/trixie)
 #        lab.sh down [PREFIX]                remove them (default: all)
 #        lab.sh ls | ip NAME | ssh NAME [CMD..]
@@ -69,7 +69,7 @@ image() {
   local flavour=$1 tag want ctx from recipe; lab_key
   case $flavour in
     base)   tag=lab/$SUITE; want=$(cat "$LAB/Dockerfile" "$LAB/lab-init" "$KEY.pub" - <<<"$SUITE $PACKAGES" | cksum) ;;
-    python|dnf|docker|registry)
+    python|dnf|dnf5|docker|registry)
       case $flavour in registry) from=lab/$SUITE-docker; image docker ;; *) from=lab/$SUITE; image base ;; esac
       tag=lab/$SUITE-$flavour; recipe=$("recipe_$flavour")
       want="$(docker image inspect -f '{{.Id}}' "$from") $(cksum <<<"$recipe")" ;;
@@ -123,6 +123,16 @@ COPY rpms.sh /usr/local/sbin/toys
 RUN toys make && rm /usr/bin/apt-get /usr/bin/apt # $(cksum <"$LAB/rpms.sh")
 D
 }
+# dnf 5, as Fedora has it. Debian's next release has it too, and what it needs of that.
+recipe_dnf5() { cat <<D
+RUN echo 'deb $(mirror) forky main' >/etc/apt/sources.list.d/forky.list \\
+ && apt-get -o Acquire::Check-Valid-Until=false update -qq \\
+ && apt-get install -y -qq --no-install-recommends -t forky dnf5 rpm createrepo-c && apt-get clean \\
+ && rm -rf /var/lib/apt/lists/* /etc/apt/sources.list.d/forky.list && ln -s dnf5 /usr/bin/dnf
+COPY rpms.sh /usr/local/sbin/toys
+RUN toys make && rm /usr/bin/apt-get /usr/bin/apt # $(cksum <"$LAB/rpms.sh")
+D
+}
 build() { local tag=$1 recipe=$2; shift 2
   docker build -t "$tag" --label recipe="$recipe" "$@" >"$WORK/build.log" 2>&1 || die "build of $tag failed; see $WORK/build.log"; }
 
@@ -154,10 +164,14 @@ up() {
   xargs -P4 -I{} "$LAB/lab.sh" _wait {} <<<"$names"
   keyscan
 }
-# known_hosts of every running host, replaced in one step.
+# known_hosts of every running host, replaced in one step; who does not answer now keeps the key that it had.
 keyscan() {
-  local t; t=$(mktemp "$WORK/known_hosts.XXXX")
-  { running | while read -r name; do ip_of "$name"; done; cat "$WORK"/vm/*.ip 2>/dev/null || true; } | ssh-keyscan -t ed25519 -f - 2>/dev/null >"$t" || true
+  local t old=; t=$(mktemp "$WORK/known_hosts.XXXX")
+  { running | while read -r name; do ip_of "$name"; done; cat "$WORK"/vm/*.ip 2>/dev/null || true; } |
+    ssh-keyscan -t ed25519 -f - 2>/dev/null >"$t" || true
+  [ ! -f "$WORK/known_hosts" ] ||
+    old=$(awk 'FILENAME == ARGV[1] { new[$1]; next } !($1 in new)' "$t" "$WORK/known_hosts")
+  [ -z "$old" ] || echo "$old" >>"$t"
   chmod 644 "$t"; mv "$t" "$WORK/known_hosts"
 }
 running() { docker ps --filter status=running --filter "label=hlrun-lab${1:+=$1}" --format '{{.Names}}' | sort; }

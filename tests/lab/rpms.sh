@@ -6,7 +6,7 @@
 # toy, toyhold  plain                     toylib   2 mends a security hole, says the repository
 # toyd          a service; 2 replaces the running binary     kernel-core  2 comes beside 1, and asks for a reboot
 # toyconf       changed configuration     toyslow  2 takes as many seconds as /etc/toyslow says, locked
-# toyfail       2 refuses to be installed until /etc/toyfail-ok exists     toypost  2 has a failing %post
+# toyfail       2 refuses to be installed until /etc/toyfail-ok exists     toypost  2 has a failing %post, until /etc/toypost-ok exists
 # toynew        2 needs the new package toydep
 set -euo pipefail
 R=/srv/rpm
@@ -52,7 +52,7 @@ sleep $(cat /etc/toyslow 2>/dev/null || echo 20)'
   mk toyfail 1; mk toyfail 2 '' '%pretrans -p <lua>
 if not posix.stat("/etc/toyfail-ok") then error("toyfail: refused") end'
   mk toypost 1; mk toypost 2 '' '%post
-echo "toypost: cannot set up" >&2; exit 1'
+[ -e /etc/toypost-ok ] || { echo "toypost: cannot set up" >&2; exit 1; }'
   mk toynew 1; mk toydep 2; mk toynew 2 'Requires: toydep'
   cp -n $R/1/*.rpm $R/2/
   cat >updateinfo.xml <<X
@@ -67,12 +67,13 @@ X
   mkdir -p /etc/yum.repos.d /etc/dnf/vars; ln -sfn 2 $R/cur
   printf '[toy]\nname=toy\nbaseurl=file://%s/cur\ngpgcheck=0\nenabled=1\n' $R >/etc/yum.repos.d/toy.repo
   echo 9 >/etc/dnf/vars/releasever
-  sed -i 's/^enabled.*/enabled = false/' /etc/dnf/plugins/local.conf # it wants signed packages
+  sed -i 's/^enabled.*/enabled = false/' /etc/dnf/*plugins/local.conf # it wants signed packages
   dnf -q -y --releasever=9 install lab-base
 }
 reset() {
   local old
-  rm -f /etc/toyfail-ok /etc/toyslow; echo -n >/etc/dnf/plugins/versionlock.list
+  rm -f /etc/toyfail-ok /etc/toypost-ok /etc/toyslow; [ ! -d /etc/dnf/plugins ] || echo -n >/etc/dnf/plugins/versionlock.list
+  rm -f /etc/dnf/versionlock.toml
   printf '[toy]\nname=toy\nbaseurl=file://%s/cur\ngpgcheck=0\nenabled=1\n' $R >/etc/yum.repos.d/toy.repo
   old=$(rpm -qa 'toy*' kernel-core); [ -z "$old" ] || rpm -e --noscripts $old
   rm -f /etc/toyconf-rpm.conf*

@@ -19,8 +19,8 @@ pub const HOSTS: [&str; 10] =
 /// A host of another kind: it has Python.
 pub const PYTHON: [&str; 1] = ["host-py01"];
 
-/// A host of another kind: it has dnf and not apt.
-pub const DNF: [&str; 1] = ["host-dnf01"];
+/// Hosts of another kind: they have dnf and not apt, dnf 4 and dnf 5.
+pub const DNF: [&str; 2] = ["host-dnf01", "host-d501"];
 
 /// Hosts with a docker engine, and the registry beside them.
 pub const DOCKER: [&str; 3] = ["dk01", "dk02", "rg01"];
@@ -34,7 +34,7 @@ pub const REGISTRY: &str = "host-cr01";
 /// A virtual machine whose root file system is ZFS; there only where `HLRUN_LAB_VM` asks for it.
 pub const ZFS: [&str; 1] = ["zfs01"];
 
-static LOCKS: [Mutex<()>; 17] = [const { Mutex::new(()) }; 17];
+static LOCKS: [Mutex<()>; 18] = [const { Mutex::new(()) }; 18];
 
 /// The longest that a run may take before it counts as hanging.
 const HANG: Duration = Duration::from_secs(300);
@@ -132,13 +132,20 @@ fn called(mut script: Command, args: &[&str]) -> String {
 
 /// Only packages of version 1.0 on these hosts, and fresh lists of the toy repository with 2.0 in it.
 pub fn toys(hosts: &[&str]) {
-    if hosts == DNF {
-        inside(DNF[0], "toys reset");
+    if hosts.iter().any(|host| DNF.contains(host)) {
+        inside_all(hosts, "toys reset");
         return;
     }
     lab(&["apt-repo", "serve"]);
     lab(&["apt-repo", "publish", "2"]);
     on_all(hosts, |host| lab(&["apt-repo", "host", &container(host)]));
+}
+
+/// Have the hosts with dnf running.
+pub fn fedoras() {
+    for (host, image) in DNF.into_iter().zip(["dnf", "dnf5"]) {
+        flavoured(host, image);
+    }
 }
 
 /// Have a host of another kind running.

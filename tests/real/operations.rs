@@ -1,7 +1,7 @@
 //! Every operation on ten hosts: checked, applied, applied again. Check mode changes nothing and predicts
 //! exactly what is changed; what is applied stays applied; what is undone is as it was, and an undo can be undone.
 
-use super::lab::{DNF, DOCKER, HOSTS, PYTHON, Promise, Room, Undo, docker, flavoured, inside_all, toys};
+use super::lab::{DNF, DOCKER, HOSTS, PYTHON, Promise, Room, Undo, docker, fedoras, flavoured, inside_all, toys};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -157,10 +157,10 @@ systemctl list-units --all --no-legend --plain 'real-*' 'toy*' | grep -v ' faile
 
 /// Check, apply, apply again, undo, undo that, scene by scene, on all hosts.
 fn perform(script: &Script) {
-    for (hosts, image) in [(&PYTHON, "python"), (&DNF, "dnf")] {
-        if script.hosts == hosts {
-            flavoured(hosts[0], image);
-        }
+    if script.hosts == PYTHON {
+        flavoured(PYTHON[0], "python");
+    } else if script.hosts == DNF {
+        fedoras();
     }
     let room = Room::with(script.hosts);
     if script.hosts == &DOCKER[..1] {

@@ -3,7 +3,7 @@
 
 use super::docker::EMPTY;
 use super::lab::{
-    DNF, Done, Promise, Room, Undo, ZFS, address, docker, flavoured, inside, lab, machine, on_all, toys, until,
+    DNF, Done, Promise, Room, Undo, ZFS, address, docker, fedoras, inside, lab, machine, on_all, toys, until,
 };
 use serde_json::Value;
 
@@ -35,7 +35,7 @@ struct House(Room);
 impl House {
     /// Versions 1 everywhere and 2 offered; Debian before Fedora.
     fn new() -> House {
-        flavoured(FEDORA, "dnf");
+        fedoras();
         docker("one");
         let room = Room::with(&[DEBIAN, FEDORA, STACK, SERVER]);
         room.inventory(&[]);
@@ -48,7 +48,7 @@ impl House {
         ));
         until(SERVER, "curl -sf http://127.0.0.1:2586/v1/health");
         toys(&[DEBIAN]);
-        toys(&DNF);
+        toys(&[FEDORA]);
         House(room)
     }
     /// Run a playbook of maintenance, with a message at the end.
@@ -72,7 +72,7 @@ impl House {
 impl Drop for House {
     fn drop(&mut self) {
         toys(&[DEBIAN]);
-        toys(&DNF);
+        toys(&[FEDORA]);
     }
 }
 

@@ -10,7 +10,8 @@ const ASKED: &str = r#"PATH=$PATH:/usr/sbin:/sbin
 if command -v needrestart >/dev/null; then needrestart -b -r l 2>/dev/null | sed -n "s/^NEEDRESTART-SVC: *//p"; exit; fi
 set --
 if command -v needs-restarting >/dev/null; then set -- needs-restarting -s; elif command -v dnf >/dev/null; then set -- dnf -q needs-restarting -s; fi
-if [ $# -gt 0 ] && said=$(LC_ALL=C "$@" 2>/dev/null); then echo "$said"; exit; fi
+# dnf 5 ends with 1 where it names some.
+if [ $# -gt 0 ] && { said=$(LC_ALL=C "$@" 2>/dev/null) || [ -n "$said" ]; }; then echo "$said"; exit; fi
 own=$(readlink /proc/self/ns/pid)
 grep -lsE " r-xp .* /(usr|bin|sbin|lib|lib32|lib64|opt)/[^ ]* \(deleted\)$" /proc/[0-9]*/maps | while IFS=/ read -r _ _ pid _; do
   [ "$(readlink "/proc/$pid/ns/pid")" = "$own" ] || continue

@@ -36,6 +36,20 @@ pub fn explain(error: Error) -> Error {
         return reworded(format!("a package is not trusted: {}", why.trim_start_matches("Error: ")))
             .hint("dnf::repository brings the key with `gpgkey`; disable_gpg_check: true installs it all the same");
     }
+    // dnf 5: what a scriptlet has said comes between its name and what rpm makes of it.
+    if let Some((when, package)) = after(">>> Error in ").and_then(|rest| rest.split_once(" scriptlet: ")) {
+        let own = line("]:1: ").and_then(|line| line.rsplit("]:1: ").next()).unwrap_or(when);
+        let name =
+            package.rsplit_once('-').and_then(|(rest, _)| rest.rsplit_once('-')).map_or(package, |(name, _)| name);
+        return reworded(format!("the transaction failed at {name}: {own}")).hint("nothing was done");
+    }
+    if line(">>> Non-critical error in ").is_some() {
+        let own = after(">>> [RPM] ").unwrap_or("a scriptlet failed");
+        let said: Vec<&str> = said.lines().skip_while(|line| *line != ">>> Scriptlet output:").skip(1).collect();
+        let said = said.first().map(|line| line.trim_start_matches('>').trim()).unwrap_or_default();
+        return reworded(format!("installed, but {own}: {said}"))
+            .hint("what the scriptlet was to do is not done; dnf calls the whole transaction failed");
+    }
     if let Some(package) = after("scriptlet in rpm package ") {
         let own = line("error: ").unwrap_or_default().rsplit("]:1: ").next().unwrap_or_default().to_owned();
         let failed = section(&said, "Failed:");
@@ -56,11 +70,27 @@ fn section(said: &str, heading: &str) -> Vec<String> {
     below.flat_map(str::split_whitespace).map(str::to_owned).collect()
 }
 
+/// The repositories that dnf does without, if it says so; dnf 5 only shows that it got nothing of them.
+pub fn ignored(said: &str) -> Option<String> {
+    if let Some(names) = said.lines().find_map(|line| line.strip_prefix("Ignoring repositories: ")) {
+        return Some(names.to_owned());
+    }
+    let failed = said.lines().filter_map(|line| line.split_once("???%")).map(|(name, _)| name.trim());
+    let names: Vec<&str> = failed.collect();
+    (!names.is_empty() && mirror(said).is_some()).then(|| names.join(", "))
+}
+
 /// The place that packages come from and that does not answer, and why.
 pub fn mirror(said: &str) -> Option<(String, String)> {
-    let curl = said.lines().find_map(|line| line.trim().strip_prefix("- Curl error"));
+    let lead = |line: &str| ["- Curl error", ">>> Curl error"].into_iter().find(|lead| line.starts_with(lead));
+    let curl = said.lines().map(str::trim).find_map(|line| line.strip_prefix(lead(line)?));
     if let Some((why, rest)) = curl.and_then(|rest| rest.split_once("): ")?.1.split_once(" for ")) {
         return Some((rest.split(' ').next().unwrap_or_default().to_owned(), why.to_owned()));
+    }
+    if let Some((_, rest)) = said.split_once("Failed to download metadata (baseurl: \"") {
+        let (url, rest) = rest.split_once('"')?;
+        let why = rest.lines().next().and_then(|line| line.rsplit_once(": ")).map_or("", |(_, why)| why);
+        return Some((url.to_owned(), why.to_owned()));
     }
     let failed = said.lines().find_map(|line| line.split_once("Failed to download metadata for repo "))?.1;
     let (repository, why) = failed.split_once(": ").unwrap_or((failed, ""));
@@ -100,6 +130,23 @@ mod tests {
                 "conflicting requests: cannot install both a-2 and a-1",
             ),
             ("dnf is locked by process 812: dnf -y upgrade", "dnf is locked by process 812: dnf -y upgrade"),
+            (
+                ">>> Running %pretrans scriptlet: toy-x-0:2-1.noarch\n>>> Error in %pretrans scriptlet: toy-x-0:2-1.noarch\n>>> [RPM] \
+                 lua script failed: [string \"%pretrans(toy-x-2-1.noarch)\"]:1: toy: refused\nTransaction failed: Rpm transaction \
+                 failed.",
+                "the transaction failed at toy-x: toy: refused",
+            ),
+            (
+                ">>> Non-critical error in %post scriptlet: toypost-0:2-1.noarch\n>>> Scriptlet output:\n>>> toypost: cannot set up\n\
+                 >>> \n>>> [RPM] %post(toypost-2-1.noarch) scriptlet failed, exit status 1",
+                "installed, but %post(toypost-2-1.noarch) scriptlet failed, exit status 1: toypost: cannot set up",
+            ),
+            (
+                ">>> Curl error (7): Could not connect to server for http://10.0.0.2/x/repodata/repomd.xml [Failed to connect]\n>>> \
+                 Usable URL not found\nFailed to download metadata (baseurl: \"http://10.0.0.2/x\") for repository \"toy\": Usable \
+                 URL not found",
+                "unreachable mirror http://10.0.0.2: Could not connect to server",
+            ),
             ("something else", "dnf exited with 1"),
         ] {
             assert_eq!(explained(said).message, message);

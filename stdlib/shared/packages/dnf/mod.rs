@@ -12,25 +12,66 @@ use futures_util::try_join;
 use specs::{Row, fits, key};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::OnceLock;
+use std::time::Duration;
 use table::Table;
 
-/// Runs dnf, and again when who holds its lock has ended; in vain, it names who that is. `dnf` itself would wait for ever.
-const WAITING: &str = r#"left=$1; shift
-while :; do
-  "$@"; code=$?; [ $code = 200 ] || exit $code
-  holder=; for f in /var/lib/dnf/*.pid /var/cache/dnf/*.pid; do p=$(cat "$f" 2>/dev/null) && [ -d "/proc/$p" ] && holder=$p; done
-  if [ "$left" -le 0 ]; then
-    [ -n "$holder" ] || { echo "dnf is locked by a process that has ended meanwhile" >&2; exit 200; }
-    echo "dnf is locked by process $holder: $(tr '\0' ' ' <"/proc/$holder/cmdline" 2>/dev/null)" >&2; exit 200
+/// Whether `dnf` is dnf 5.
+macro_rules! five {
+    () => {
+        r#"case $(readlink -f "$(command -v dnf)") in *dnf5) five=5 ;; *) five= ;; esac; "#
+    };
+}
+
+/// Runs dnf, and again when who holds its lock has ended; in vain, it names who that is. `dnf` itself would wait for ever:
+/// dnf 4 can be told to end with 200 instead, what dnf 5 waits for is in `/proc/locks`.
+const WAITING: &str = concat!(
+    five!(),
+    r#"
+left=$1; shift
+holder() {
+  if [ -z "$five" ]; then
+    for f in /var/lib/dnf/*.pid /var/cache/dnf/*.pid; do p=$(cat "$f" 2>/dev/null) && [ -d "/proc/$p" ] && echo "$p"; done
+    return
   fi
-  while [ "$left" -gt 0 ]; do sleep 1; left=$((left - 1)); [ -n "$holder" ] && [ -d "/proc/$holder" ] || break; done
-done"#;
+  for f in /var/lib/dnf/system-repo.lock /run/dnf/rpmtransaction.lock /var/lib/rpm/.rpm.lock /usr/lib/sysimage/rpm/.rpm.lock; do
+    i=$(stat -c %i "$f" 2>/dev/null) || continue
+    while read -r _ _ _ mode p at _; do [ "$mode" != WRITE ] || case $at in *:"$i") echo "$p" ;; esac; done </proc/locks
+  done
+}
+while :; do
+  h=; [ -z "$five" ] || h=$(holder | head -n 1)
+  if [ -z "$h" ]; then
+    "$@"; code=$?; [ $code = 200 ] || exit $code
+    h=$(holder | head -n 1)
+  fi
+  if [ "$left" -le 0 ]; then
+    [ -n "$h" ] || { echo "dnf is locked by a process that has ended meanwhile" >&2; exit 200; }
+    echo "dnf is locked by process $h: $(tr '\0' ' ' <"/proc/$h/cmdline" 2>/dev/null)" >&2; exit 200
+  fi
+  while [ "$left" -gt 0 ]; do sleep 1; left=$((left - 1)); [ -n "$h" ] && [ -z "$five" ] && [ -d "/proc/$h" ] || break; done
+done"#
+);
+
+/// Which dnf it is: 5, or an older one.
+const GENERATION: &str = concat!(five!(), r#"echo "${five:-4}""#);
+
+/// Notes that nobody asked for these packages by name. What dnf 5 calls dependency is `mark remove` to dnf 4.
+const AUTOMATIC: &str = concat!(
+    five!(),
+    r#"if [ "$five" ]; then set -- dependency "$@"; else set -- remove "$@"; fi; exec dnf -y mark "$@""#
+);
+
+/// How much longer than for a lock a question to dnf may take.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// How long ago the lists of packages were fetched, in seconds; `never` if there are none.
 const AGE: &str = r#"s=$(stat -c %Y /var/cache/dnf/*/repodata/* /var/cache/libdnf5/*/repodata/* 2>/dev/null | sort -n | tail -n 1); [ -n "$s" ] && echo $(($(date +%s) - s)) || echo never"#;
 
-/// The file in which dnf's plugin keeps which versions are locked.
-const LOCKED: &str = "cat /etc/dnf/plugins/versionlock.list 2>/dev/null || :";
+/// The file in which dnf keeps which versions are locked.
+const LOCKED: &str = concat!(
+    five!(),
+    "if [ \"$five\" ]; then cat /etc/dnf/versionlock.toml; else cat /etc/dnf/plugins/versionlock.list; fi 2>/dev/null || :"
+);
 
 /// A command of dnf that changes something.
 pub fn dnf<S: Into<String>>(lock: Span, args: impl IntoIterator<Item = S>) -> Command {
@@ -48,17 +89,23 @@ pub fn age() -> Command {
     Command::sh(AGE)
 }
 
-/// Asks dnf what a transaction would do: it says so, and then gets no for an answer.
-async fn simulate(host: &dyn Look, args: &[String]) -> Result<(Table, Vec<String>)> {
-    let command = Command::new("dnf").arg("--assumeno").args(args).env("LC_ALL", "C.UTF-8");
+/// Asks dnf what a transaction would do: it says so, and then gets no for an answer. dnf 5 waits for its lock to be asked.
+async fn simulate(host: &dyn Look, args: &[String], five: Option<Span>) -> Result<(Table, Vec<String>)> {
+    let command = match five {
+        Some(lock) => {
+            let waiting = Command::gist("dnf, again when its lock is free", WAITING).arg(lock.0.as_secs().to_string());
+            waiting.args(["dnf", "--assumeno"]).timeout(Some(lock.0 + PATIENCE))
+        }
+        None => Command::new("dnf").arg("--assumeno"),
+    };
+    let command = command.args(args).env("LC_ALL", "C.UTF-8");
     let output = host.run(&command).await?;
     let said = format!("{}\n{}", output.text(), output.stderr_text());
-    let aborted = said.lines().any(|line| line.trim() == "Operation aborted.");
+    let aborted = said.lines().any(|line| line.trim().starts_with("Operation aborted"));
     if !output.success() && !aborted {
         return Err(complaints::explain(refusal(&command, &output)));
     }
-    let ignored = said.lines().find_map(|line| line.strip_prefix("Ignoring repositories: "));
-    let ignored = ignored.map(|names| match complaints::mirror(&said) {
+    let ignored = complaints::ignored(&said).map(|names| match complaints::mirror(&said) {
         Some((url, why)) => format!("ignored: the repository {names}, for its mirror {url} is unreachable: {why}"),
         None => format!("ignored: the repository {names}"),
     });
@@ -69,9 +116,14 @@ async fn simulate(host: &dyn Look, args: &[String]) -> Result<(Table, Vec<String
 
 /// Asks for the names of packages whose version is locked.
 pub async fn holds(host: &dyn Look) -> Result<Vec<String>> {
-    let lines = host.expect(&Command::sh(LOCKED)).await?.lines();
-    // A line is `toy-0:1-1.*`, or a pattern somebody wrote.
+    let lines = host.expect(&Command::gist("the file of locked versions", LOCKED)).await?.lines();
+    // A line is `toy-0:1-1.*`, or a pattern somebody wrote; with dnf 5, `name = "toy"` and more that is no name.
+    let five = lines.iter().any(|line| line.trim() == "[[packages]]");
     let name = |line: &String| {
+        if five {
+            let name = line.trim().strip_prefix("name")?.trim_start().strip_prefix('=')?;
+            return Some(name.trim().trim_matches('"').to_owned());
+        }
         let line = line.trim().trim_start_matches('!');
         let named = line.find(':').and_then(|at| line.get(..at)?.rsplit_once('-')).map(|(name, _)| name);
         (!line.is_empty() && !line.starts_with('#')).then(|| named.unwrap_or(line).to_owned())
@@ -83,6 +135,8 @@ pub async fn holds(host: &dyn Look) -> Result<Vec<String>> {
 #[derive(Debug)]
 pub struct Dnf {
     order: Order,
+    /// Whether it is dnf 5.
+    five: bool,
     /// The transactions to make, one after the other.
     transactions: OnceLock<Vec<Vec<String>>>,
     /// Packages that would take part in an upgrade, and are held.
@@ -94,7 +148,11 @@ pub struct Dnf {
 impl Dnf {
     /// dnf with this order.
     pub fn new(order: Order) -> Dnf {
-        Dnf { order, transactions: OnceLock::new(), held: OnceLock::new(), notes: OnceLock::new() }
+        Dnf { order, five: false, transactions: OnceLock::new(), held: OnceLock::new(), notes: OnceLock::new() }
+    }
+
+    async fn simulate(&self, host: &dyn Look, args: &[String]) -> Result<(Table, Vec<String>)> {
+        simulate(host, args, self.five.then_some(self.order.lock)).await
     }
 
     fn options(&self) -> Vec<String> {
@@ -107,7 +165,8 @@ impl Dnf {
         flags.chain(weak).chain(except).collect()
     }
     fn transaction<'a>(&self, verb: &str, specs: impl IntoIterator<Item = &'a String>) -> Vec<String> {
-        self.options().into_iter().chain([verb.to_owned()]).chain(specs.into_iter().cloned()).collect()
+        // dnf 5 takes most options only behind the verb.
+        [verb.to_owned()].into_iter().chain(self.options()).chain(specs.into_iter().cloned()).collect()
     }
     /// Removing takes along what nothing needs any longer only if it is asked to.
     fn remove<'a>(&self, specs: impl IntoIterator<Item = &'a String>) -> Vec<String> {
@@ -132,7 +191,7 @@ impl Dnf {
         let mut notes =
             self.held.get().map(|held| format!("held: {}", held.join(", "))).into_iter().collect::<Vec<_>>();
         for transaction in &transactions {
-            let (table, said) = simulate(host, transaction).await?;
+            let (table, said) = self.simulate(host, transaction).await?;
             notes.extend(said);
             tables.push(table);
         }
@@ -186,8 +245,10 @@ impl Dnf {
 
 #[async_trait]
 impl Manager for Dnf {
-    async fn prepare(&mut self, _host: &dyn Look) -> Result<()> {
-        specs::check(&self.order.names)
+    async fn prepare(&mut self, host: &dyn Look) -> Result<()> {
+        specs::check(&self.order.names)?;
+        self.five = host.text(&Command::gist("which of dnf 4 and 5", GENERATION)).await? == "5";
+        Ok(())
     }
     async fn refresh(&self, host: &dyn Look) -> Result<Refresh> {
         if !self.order.update && self.order.valid.is_none() {
@@ -248,20 +309,24 @@ impl Manager for Dnf {
         };
         let automatic = automatic(now, want, asked);
         if !automatic.is_empty() {
-            steps.push(dnf(self.order.lock, ["mark", "remove"]).args(automatic).into());
+            let mark = Command::gist("dnf mark: nobody asked for these", AUTOMATIC).args(automatic);
+            steps.push(mark.env("LC_ALL", "C.UTF-8").into());
         }
         steps
     }
     async fn returnable(&self, host: &dyn Look, now: &Packages, want: &Packages) -> Result<()> {
         for transaction in Way::between(now, want).transactions() {
-            simulate(host, &transaction).await?;
+            self.simulate(host, &transaction).await?;
         }
         Ok(())
     }
     fn notes(&self, said: &[Output]) -> Vec<String> {
         let mut notes = self.notes.get().cloned().unwrap_or_default();
         let text: String = said.iter().map(|output| output.text() + "\n" + &output.stderr_text()).collect();
-        for line in text.lines().map(str::trim).filter_map(|line| line.strip_prefix("warning: ")) {
+        for line in text.lines().map(str::trim) {
+            let Some(line) = line.strip_prefix("warning: ").or_else(|| line.strip_prefix(">>> [RPM] ")) else {
+                continue;
+            };
             if let Some((file, new)) = line.split_once(" created as ") {
                 notes.push(format!("{file} is kept as it was changed here; the new one is {new}"));
             } else if let Some((file, old)) = line.split_once(" saved as ") {
@@ -321,7 +386,7 @@ impl Way {
 /// What could be upgraded, by `dnf check-update`, whose exit code 100 says that there is something.
 pub async fn upgradable(host: &dyn Look) -> Result<Vec<Upgrade>> {
     let check = |security: bool| {
-        let args = ["-q"].into_iter().chain(security.then_some("--security")).chain(["check-update"]);
+        let args = ["-q", "check-update"].into_iter().chain(security.then_some("--security"));
         let command = Command::new("dnf").args(args).env("LC_ALL", "C.UTF-8").ok_codes([0, 100]);
         async move {
             let output = host.run(&command).await?;
@@ -349,7 +414,10 @@ pub async fn upgradable(host: &dyn Look) -> Result<Vec<Upgrade>> {
 
 /// The answer of check-update: three words a package, wherever lines are broken; what obsoletes what comes after it.
 fn offered(text: &str) -> BTreeMap<String, String> {
-    let text = text.split("Obsoleting Packages").next().unwrap_or_default();
+    let text = text.trim_start().strip_prefix("Upgrades\n").unwrap_or(text);
+    let text = ["Obsoleting Packages", "\nObsoletes\n"]
+        .iter()
+        .fold(text, |text, end| text.split(end).next().unwrap_or_default());
     let text = text.split("\nSecurity: ").next().unwrap_or_default();
     let words: Vec<&str> = text.split_whitespace().collect();
     let row = |words: &[&str]| match words {
@@ -393,5 +461,7 @@ mod tests {
         let found = offered(text);
         assert_eq!(found["a-very-long-name-that-wraps"], "1:2-1.el9");
         assert_eq!(found.keys().collect::<Vec<_>>(), ["a-very-long-name-that-wraps", "toy"]);
+        let five = "Upgrades\nkernel-core.noarch 2-1 toy\ntoyd.x86_64        2-1 toy\nObsoletes\nnew.noarch 1-1 toy\n";
+        assert_eq!(offered(five).keys().collect::<Vec<_>>(), ["kernel-core", "toyd"]);
     }
 }

@@ -13,18 +13,20 @@ pub struct Table {
     pub skipped: Vec<String>,
 }
 
-/// Reads the table. Columns that are too long are on lines of their own, further to the right.
+/// Reads the table, of dnf 4 or 5. Columns that are too long are on lines of their own, further to the right.
 pub fn read(text: &str) -> Table {
-    let mut rules = 0;
+    let mut begun = false;
     let (mut heading, mut entries): (String, Vec<(String, String)>) = Default::default();
     for line in text.lines() {
-        if line.starts_with("====") {
-            rules += 1;
-        } else if rules != 2 {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        if let ["Package", "Arch" | "Architecture", "Version", ..] = words[..] {
+            begun = true;
+        } else if !begun || line.starts_with("====") {
         } else if line.is_empty() || line.starts_with("Transaction Summary") {
             heading.clear();
         } else if let Some(name) = line.strip_suffix(':').filter(|_| !line.starts_with(' ')) {
             name.clone_into(&mut heading);
+        } else if heading.is_empty() || heading == "Changing reason" {
         } else if line.trim_start().starts_with("replacing ") || line.starts_with(' ') && !line.starts_with("  ") {
             entries.push((heading.clone(), line.trim().to_owned()));
         } else if let Some((_, last)) = entries.last_mut() {
@@ -35,6 +37,11 @@ pub fn read(text: &str) -> Table {
     for (heading, entry) in entries {
         let words: Vec<&str> = entry.split_whitespace().collect();
         match words[..] {
+            // dnf 5 says so of each package that is upgraded, and has columns for it.
+            ["replacing", name, arch, evr, _, _, _] => {
+                let same = table.rows.last().is_some_and(|(_, row)| row.name == name && row.arch == arch);
+                table.rows.extend((!same).then(|| ("Removing".to_owned(), Row::new(name, arch, evr))));
+            }
             ["replacing", package, evr, ..] => {
                 let (name, arch) = package.rsplit_once('.').unwrap_or((package, ""));
                 table.rows.push(("Removing".to_owned(), Row::new(name, arch, evr)));
@@ -110,5 +117,19 @@ mod tests {
         assert_eq!(line, wanted);
         assert_eq!(table.skipped, ["late 9-1 (conflicts)"]);
         assert_eq!(read("Nothing to do.\nComplete!\n"), Table::default());
+    }
+
+    #[test]
+    fn so_does_that_of_dnf_5() {
+        let text = "Package              Arch   Version Repository      Size\nUpgrading:\n toy                 noarch 0:2-1   toy          \
+                    0.0   B\n   replacing toy     noarch 0:1-1   <unknown>    0.0   B\n new                 x86_64 1:2-1   toy         \
+                    42.5 KiB\n   replacing toy-old noarch 0:1-1   <unknown>   42.5 KiB\nInstalling:\n kernel-core         noarch \
+                    0:2-1   toy          0.0   B\nChanging reason:\n mine                noarch 0:1-1   @System      0.0   B\n   \
+                    External User -> User\n\nTransaction Summary:\n Installing:         1 package\n Upgrading:          2 packages\n";
+        let now = [("kernel-core", "1-1"), ("toy", "1-1"), ("toy-old", "1-1"), ("new", "1:1-1"), ("mine", "1-1")];
+        let now: Packages = now.iter().map(|(name, evr)| ((*name).to_owned(), Some((*evr).to_owned()))).collect();
+        let after = read(text).after(&now);
+        let line = after.iter().map(|(n, v)| format!("{n} {}", v.as_deref().unwrap_or("-"))).collect::<Vec<_>>();
+        assert_eq!(line, ["kernel-core 1-1, 2-1", "new 1:2-1", "toy 2-1", "toy-old -"]);
     }
 }

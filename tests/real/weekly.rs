@@ -24,7 +24,7 @@ pub const PROMISES: &[Promise] = &[
 pub const MACHINE: &str = "virtual machine: ";
 
 const DEBIAN: &str = "host07";
-const FEDORA: &str = DNF[0];
+const FEDORA: &str = DNF[1];
 const STACK: &str = "dk01";
 const SERVER: &str = "rg01";
 
@@ -81,7 +81,7 @@ fn ready() {
     inside(DEBIAN, "touch /etc/toyfail-ok; echo 0 >/etc/toyslow");
     inside(
         FEDORA,
-        "touch /etc/toyfail-ok; echo 0 >/etc/toyslow; systemctl -q add-wants multi-user.target toyd.service",
+        "touch /etc/toyfail-ok /etc/toypost-ok; echo 0 >/etc/toyslow; systemctl -q add-wants multi-user.target toyd.service",
     );
 }
 
@@ -230,7 +230,7 @@ fn health() {
     inside(DEBIAN, "systemd-run -q --unit=real-broken false; touch /run/reboot-required");
     until(DEBIAN, "systemctl is-failed real-broken");
     let done = house.run("health", &[]).exits(2).says("real-broken.service has failed").says("wants a reboot");
-    assert!(done.stdout.contains("host-dnf01") && done.stdout.contains("changed=0"), "{}", done.stdout);
+    assert!(done.stdout.contains(FEDORA) && done.stdout.contains("changed=0"), "{}", done.stdout);
     let (title, body) = house.told();
     assert!(title.starts_with("✗ health: ") && body.contains("real-broken"), "{title}\n{body}");
 }

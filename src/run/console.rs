@@ -108,7 +108,7 @@ impl Console {
     /// Predict changes from now on, or make them. What was predicted before is forgotten.
     pub fn set_check(&mut self, check: bool) {
         self.options.check = check;
-        self.keep.pending().clear();
+        self.keep.forget();
     }
     /// Become another user from now on, or nobody.
     pub fn set_become(&mut self, user: Option<&str>) {
@@ -135,7 +135,7 @@ impl Console {
     /// Forget what the lines so far have defined.
     pub fn reset(&mut self) {
         self.lines = Lines::new(self.options.project.clone(), Limits::default());
-        self.keep.pending().clear();
+        self.keep.forget();
     }
     /// Stops the line under way.
     pub fn interrupter(&self) -> Interrupter {

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use stdlib::contract::{Error, Result};
+use stdlib::contract::{Error, Result, Write};
 use tokio_util::sync::CancellationToken;
 
 /// What the runs of one session share.
@@ -14,13 +14,14 @@ pub(super) struct Keep {
     pub runtime: tokio::runtime::Runtime,
     links: Mutex<HashMap<String, Arc<Link>>>,
     pending: Mutex<BTreeMap<String, BTreeSet<String>>>,
+    foretold: Mutex<BTreeMap<(String, String), Write>>,
 }
 
 impl Keep {
     pub fn new() -> Result<Arc<Keep>> {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
         let runtime = runtime.map_err(|e| Error::bug(format!("no async runtime: {e}")))?;
-        Ok(Arc::new(Keep { runtime, links: Mutex::default(), pending: Mutex::default() }))
+        Ok(Arc::new(Keep { runtime, links: Mutex::default(), pending: Mutex::default(), foretold: Mutex::default() }))
     }
 
     /// The line to a host, handed over to the run that asks for it.
@@ -46,5 +47,16 @@ impl Keep {
     /// The hosts on which a change was only predicted, and of what.
     pub fn pending(&self) -> MutexGuard<'_, BTreeMap<String, BTreeSet<String>>> {
         self.pending.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The files that were only predicted, by host and path.
+    pub fn foretold(&self) -> MutexGuard<'_, BTreeMap<(String, String), Write>> {
+        self.foretold.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// From now on, hosts are taken as they are.
+    pub fn forget(&self) {
+        self.pending().clear();
+        self.foretold().clear();
     }
 }

@@ -1,6 +1,6 @@
 //! A host as modules see it: something to look at, and a stronger handle that changes it.
 
-use super::{Command, Dial, Error, Keepsake, Request, Result, Step, docker};
+use super::{Command, Dial, Error, Keepsake, Request, Result, Step, Write, docker};
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -86,6 +86,10 @@ pub trait Look: Send + Sync {
     async fn docker(&self, call: &docker::Call) -> Result<Output>;
     /// A Jinja template rendered with the host's variables and these.
     async fn render(&self, name: &str, template: &str, vars: &BTreeMap<String, Value>) -> Result<String>;
+    /// How check mode has foretold above that this file would be written, if it has.
+    fn foretold_file(&self, _path: &str) -> Option<Write> {
+        None
+    }
     /// From now on, this is hidden in every report and in the journal.
     fn hide(&self, _secret: &str) {}
     /// A text without what is hidden.

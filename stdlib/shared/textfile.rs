@@ -4,7 +4,7 @@
 use super::stat::{self, Kind, Stat};
 use super::{HostPath, Id, Mode};
 use crate::bail;
-use crate::contract::{Command, Content, Keepsake, Look, Output, Result, Source, Step, Write};
+use crate::contract::{Command, Content, Error, Keepsake, Look, Output, Result, Source, Step, Write};
 use futures_util::try_join;
 use serde::{Deserialize, Serialize};
 
@@ -111,6 +111,9 @@ impl FileState {
             real = Some(target);
         }
         let at = real.as_deref().unwrap_or(path);
+        if let Some(file) = host.foretold_file(at) {
+            return FileState::foretold(file, found.as_ref(), real, attributes, reading);
+        }
         let Some(found) = found else {
             let exists = matches!(reading, Reading::Presence).then_some(false);
             return Ok(FileState { real, exists, ..FileState::default() });
@@ -141,6 +144,39 @@ impl FileState {
             mode: attributes.mode.map(|_| format!("{:04o}", found.mode)),
             owner: attributes.owner.map(|id| found.owner_like(id)),
             group: attributes.group.map(|id| found.group_like(id)),
+            had: None,
+        })
+    }
+
+    /// The file as it would be, once it is written as check mode has foretold.
+    fn foretold(
+        file: Write,
+        found: Option<&Stat>,
+        real: Option<String>,
+        attributes: Attributes<'_>,
+        reading: Reading<'_>,
+    ) -> Result<FileState> {
+        let Write { path, source: Source::Text(text), mode, owner, group, .. } = file else {
+            bail!("{} would be another file", file.path);
+        };
+        let unknown = |what: &str| Error::host(format!("{what} {path} would have is not known"));
+        let had = |id: &Id, given: Option<String>, like: fn(&Stat, &Id) -> String, what: &str| {
+            given.or_else(|| found.map(|found| like(found, id))).ok_or_else(|| unknown(what))
+        };
+        let presence = matches!(reading, Reading::Presence);
+        Ok(FileState {
+            exists: presence.then_some(true),
+            content: (!presence).then(|| {
+                let content = FileState::text(text);
+                let text = content.text.filter(|_| !matches!(reading, Reading::Secret));
+                Content { text, ..content }
+            }),
+            mode: attributes.mode.map(|_| {
+                mode.unwrap_or_else(|| found.map_or_else(|| "0644".to_owned(), |found| format!("{:04o}", found.mode)))
+            }),
+            owner: attributes.owner.map(|id| had(id, owner, Stat::owner_like, "which owner")).transpose()?,
+            group: attributes.group.map(|id| had(id, group, Stat::group_like, "which group")).transpose()?,
+            real,
             had: None,
         })
     }

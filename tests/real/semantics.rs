@@ -10,6 +10,7 @@ pub const PROMISES: &[Promise] = &[
     ("semantics: any_errors_fatal", any_errors_fatal),
     ("semantics: two plays are a rendezvous; a failed host is left out of the second", rendezvous),
     ("semantics: --limit", limit),
+    ("semantics: check mode builds upon what it has foretold of a file", foretold),
     ("semantics: --tags, --skip-tags, --start-at-task, --list-*", tags),
     ("semantics: handlers run once per host, at the end or at flush()", handlers),
     ("semantics: a handler that was not reached is owed, paid by the next run, once", owed),
@@ -108,6 +109,32 @@ fn limit() {
     assert_eq!(hosts("~[ef]"), ["e", "f"]);
     assert_eq!(hosts("all[1:2]"), ["b", "c"]);
     room.play(play, &["-l", "hostt"]).exits(1).says("hostt");
+}
+
+fn foretold() {
+    let room = one();
+    let files = || inside("host08", "cd /srv/built && stat -c '%a %n' * && cat *");
+    inside("host08", "rm -rf /srv/built; mkdir /srv/built; echo two >/srv/built/old");
+    let before = files();
+    let play = r#"play("p", "all", |host| {
+        for name in ["old", "new"] {
+            let path = `/srv/built/${name}`;
+            file::file(path, #{ content: "one\n", mode: "0600" });
+            file::line(path, #{ line: "two" });
+            file::replaced(path, #{ regexp: "^one$", replacement: "1" });
+            file::line(path, #{ line: "three", mode: "0640" });
+            file::file(path, #{ mode: "0644" });
+            file::block(path, #{ block: "four" });
+        }
+    });"#;
+    let diffs = |args: &[&str]| -> Vec<Value> {
+        let records = room.play(play, args).exits(0).records();
+        records.into_iter().map(|record| json!([record["operation"], record["subject"], record["diff"]])).collect()
+    };
+    let predicted = diffs(&["--json", "--check"]);
+    assert_eq!(files(), before, "check mode changed something");
+    assert_eq!(predicted, diffs(&["--json"]));
+    assert_eq!(predicted.len(), 12);
 }
 
 fn tags() {

@@ -11,7 +11,8 @@ use async_trait::async_trait;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use stdlib::contract::{
-    Asset, Await, Command, Content, Dial, Error, Host, KEPT, Keepsake, Look, Output, Request, Result, Step, docker,
+    Asset, Await, Command, Content, Dial, Error, Host, KEPT, Keepsake, Look, Output, Request, Result, Step, Write,
+    docker,
 };
 
 #[async_trait]
@@ -127,6 +128,9 @@ impl Look for Session {
             recorder.channel(name, &config);
         }
         Ok(config)
+    }
+    fn foretold_file(&self, path: &str) -> Option<Write> {
+        self.run.options.check.then(|| self.run.foretold_file(&self.host, path)).flatten()
     }
     fn hide(&self, secret: &str) {
         self.run.bus.hide(secret);

@@ -61,15 +61,15 @@ impl Fact for Manager {
 
 /// Ask which services still run from files that an upgrade has replaced: a list of names.
 ///
-/// needrestart or dnf's needs-restarting are asked, where the host has one; otherwise it is looked for deleted files in
-/// what processes have mapped. Only root can see that. Services that take sessions or half of the system with them, such
-/// as dbus and systemd-logind, are left out: they wait for a reboot.
+/// needrestart is asked where the host has it. Where not, it is looked for deleted files in what processes have mapped,
+/// and dnf's needs-restarting is asked beside. Only root can see that. Services that take sessions or half of the system
+/// with them, such as dbus and systemd-logind, are left out: they wait for a reboot.
 ///
 /// ```rhai
 /// for service in packages::restarts_needed() { systemd::restarted(service); }
 /// ```
 /// ```transcript
-/// ? sh -c '(needrestart -b, or needs-restarting -s, or deleted files in /proc/*/maps and whose they are)' sh
+/// ? sh -c '(needrestart -b, or needs-restarting -s and deleted files in /proc/*/maps and whose they are)' sh
 /// = dbus.service
 /// ```
 #[derive(Debug, Deserialize, JsonSchema)]

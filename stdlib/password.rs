@@ -112,7 +112,8 @@ impl Operation for Generated {
 
     async fn read(&self, host: &dyn Look) -> Result<GeneratedState> {
         let stat = stat::following(stat::command(&self.path));
-        let Some(found) = stat::answer(&self.path, &host.run(&stat).await?)? else {
+        let found = if host.gone(&self.path)? { None } else { stat::answer(&self.path, &host.run(&stat).await?)? };
+        let Some(found) = found else {
             return Ok(GeneratedState::default());
         };
         if found.kind != Kind::File || found.size == 0 {

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use stdlib::contract::{Error, Result, Write};
+use stdlib::contract::{Error, Foresight, Result};
 use tokio_util::sync::CancellationToken;
 
 /// What the runs of one session share.
@@ -14,7 +14,7 @@ pub(super) struct Keep {
     pub runtime: tokio::runtime::Runtime,
     links: Mutex<HashMap<String, Arc<Link>>>,
     pending: Mutex<BTreeMap<String, BTreeSet<String>>>,
-    foretold: Mutex<BTreeMap<(String, String), Write>>,
+    foretold: Mutex<BTreeMap<String, Foresight>>,
 }
 
 impl Keep {
@@ -49,8 +49,8 @@ impl Keep {
         self.pending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The files that were only predicted, by host and path.
-    pub fn foretold(&self) -> MutexGuard<'_, BTreeMap<(String, String), Write>> {
+    /// What was only predicted of paths, by host.
+    pub fn foretold(&self) -> MutexGuard<'_, BTreeMap<String, Foresight>> {
         self.foretold.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -18,7 +18,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Instant;
-use stdlib::contract::{Error, Look, Result, Site, Step, Write};
+use stdlib::contract::{Error, Foretold, Look, Outcome, Result, Site};
 use stdlib::shared::{is_below, template::Engine};
 use tokio_util::sync::CancellationToken;
 
@@ -264,33 +264,20 @@ impl Shared {
         self.keep.pending().contains_key(host)
     }
 
-    /// A change on the host was only predicted, of this subject and with these steps.
-    pub fn set_pending(&self, host: &str, subject: &str, steps: &[Step]) {
+    /// A change on the host was only predicted, of this subject: or it is not known whether it would change.
+    pub fn set_pending(&self, host: &str, subject: &str, outcome: &Outcome) {
         self.keep.pending().entry(host.to_owned()).or_default().insert(subject.to_owned());
-        let mut foretold = self.keep.foretold();
-        let mut written: Vec<Write> = Vec::new();
-        for step in steps {
-            if let Step::Write(file) = step {
-                let mut file = file.clone();
-                // What is not given stays as it is.
-                if let Some(before) = foretold.remove(&(host.to_owned(), file.path.clone())) {
-                    file.mode = file.mode.or(before.mode);
-                    file.owner = file.owner.or(before.owner);
-                    file.group = file.group.or(before.group);
-                }
-                written.push(file);
-            }
+        let mut told = self.keep.foretold();
+        let told = told.entry(host.to_owned()).or_default();
+        told.add(&outcome.steps, &outcome.alters);
+        if outcome.steps.is_empty() && subject.starts_with('/') {
+            told.doubt(subject);
         }
-        let removes = |step: &Step| matches!(step, Step::Run(command) if command.program == "rm");
-        if steps.iter().any(removes) {
-            foretold.retain(|(at, path), _| at != host || path != subject && !is_below(path, subject));
-        }
-        foretold.extend(written.into_iter().map(|file| ((host.to_owned(), file.path.clone()), file)));
     }
 
-    /// How a file was predicted to be written.
-    pub fn foretold_file(&self, host: &str, path: &str) -> Option<Write> {
-        self.keep.foretold().get(&(host.to_owned(), path.to_owned())).cloned()
+    /// What check mode has foretold of a path.
+    pub fn foretold_at(&self, host: &str, path: &str) -> Option<Foretold> {
+        self.keep.foretold().get(host)?.at(path)
     }
 
     /// Whether a change on the host was only predicted whose subject is this path, or lies below or above it.

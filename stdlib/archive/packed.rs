@@ -269,6 +269,10 @@ impl Operation for Packed {
         Ok(())
     }
 
+    fn alters(&self) -> Vec<&str> {
+        vec![&self.path]
+    }
+
     async fn read(&self, host: &dyn Look) -> Result<PackedState> {
         let found = stat::answer(&self.path, &host.run(&stat::following(stat::command(&self.path))).await?)?;
         if let Some(found) = found.as_ref().filter(|found| found.kind != Kind::File) {

@@ -351,6 +351,9 @@ impl Operation for Unpacked {
         }
     }
 
+    fn alters(&self) -> Vec<&str> {
+        vec![&self.dest]
+    }
     fn depends(&self) -> Vec<&str> {
         self.remote_src.iter().map(HostPath::as_str).collect()
     }

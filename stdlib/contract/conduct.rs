@@ -41,6 +41,8 @@ pub struct Outcome {
     pub notes: Vec<String>,
     /// Whether its content is withheld.
     pub sensitive: bool,
+    /// Of what was only foretold, the paths of which nobody knows what they would contain.
+    pub alters: Vec<String>,
 }
 
 impl Outcome {
@@ -55,6 +57,7 @@ impl Outcome {
             reason: None,
             notes: Vec::new(),
             sensitive: false,
+            alters: Vec::new(),
         }
     }
     /// Nothing was done, for a reason.
@@ -69,10 +72,18 @@ impl Outcome {
 
 /// Make an operation true of a host, or say what that would take.
 pub async fn conduct<O: Operation>(mut op: O, host: &dyn Host, mode: Mode) -> Result<Outcome> {
+    let mut outcome = outcome_of(&mut op, host, mode).await?;
+    if matches!(outcome.status, Status::WouldChange | Status::Unknown) {
+        outcome.alters = op.alters().into_iter().map(str::to_owned).collect();
+    }
+    Ok(outcome)
+}
+
+async fn outcome_of<O: Operation>(op: &mut O, host: &dyn Host, mode: Mode) -> Result<Outcome> {
     let sensitive = op.sensitive();
     // Why a refusal of the host may come from changes that check mode did not make.
     let mut doubt = (mode == Mode::Check { pending: true }).then(|| "depends on changes above".to_owned());
-    let planned = plan(&mut op, host, mode, &mut doubt).await;
+    let planned = plan(op, host, mode, &mut doubt).await;
     let (refresh, now, want, changes) = match (planned, doubt) {
         (Ok(planned), _) => planned,
         (Err(error), Some(doubt)) if error.kind == Kind::Host => {
@@ -109,7 +120,7 @@ pub async fn conduct<O: Operation>(mut op: O, host: &dyn Host, mode: Mode) -> Re
             ..Outcome::new(Status::WouldChange)
         });
     }
-    let (mut said, after) = apply(&op, host, &now, &want, &steps, diff).await?;
+    let (mut said, after) = apply(op, host, &now, &want, &steps, diff).await?;
     steps.splice(0..0, refresh.steps);
     let (notes, output) = (op.notes(&said), said.pop());
     let done = Outcome::new(Status::Changed);

@@ -1,6 +1,7 @@
 //! A host as modules see it: something to look at, and a stronger handle that changes it.
 
-use super::{Command, Dial, Error, Keepsake, Request, Result, Step, Write, docker};
+use super::{Command, Dial, Error, Foretold, Keepsake, Request, Result, Step, docker};
+use crate::bail;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -86,8 +87,8 @@ pub trait Look: Send + Sync {
     async fn docker(&self, call: &docker::Call) -> Result<Output>;
     /// A Jinja template rendered with the host's variables and these.
     async fn render(&self, name: &str, template: &str, vars: &BTreeMap<String, Value>) -> Result<String>;
-    /// How check mode has foretold above that this file would be written, if it has.
-    fn foretold_file(&self, _path: &str) -> Option<Write> {
+    /// What check mode has foretold above of a path, if anything.
+    fn foretold_at(&self, _path: &str) -> Option<Foretold> {
         None
     }
     /// From now on, this is hidden in every report and in the journal.
@@ -108,6 +109,15 @@ impl dyn Look + '_ {
     pub async fn text(&self, command: &Command) -> Result<String> {
         let text = self.expect(command).await?.text();
         Ok(text.strip_suffix('\n').map(str::to_owned).unwrap_or(text))
+    }
+    /// Whether check mode has foretold above that nothing would be at a path; where it cannot be known what would be,
+    /// that is an error.
+    pub fn gone(&self, path: &str) -> Result<bool> {
+        match self.foretold_at(path) {
+            None | Some(Foretold::Directory { empty: false }) => Ok(false),
+            Some(Foretold::Nothing) => Ok(true),
+            Some(_) => bail!("what would be at {path} by then is not known"),
+        }
     }
     /// Whether a command exits with 0.
     pub async fn succeeds(&self, command: &Command) -> Result<bool> {

@@ -105,6 +105,11 @@ pub trait Operation: DeserializeOwned + JsonSchema + Send + Sync + 'static {
     fn depends(&self) -> Vec<&str> {
         Vec::new()
     }
+    /// Paths on the host that the steps change, with all that is below, in a way that only the host can tell, as unpacking
+    /// an archive does: what would be there afterwards is unknown to check mode. Pure.
+    fn alters(&self) -> Vec<&str> {
+        Vec::new()
+    }
     /// What is worth telling whatever comes of it, such as a variable that nobody set.
     fn remark(&self) -> Option<String> {
         None

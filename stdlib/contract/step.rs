@@ -141,6 +141,13 @@ pub enum Source {
     Kept(String),
 }
 
+impl Source {
+    /// The text, if it is at hand.
+    pub fn text(&self) -> Option<&str> {
+        if let Source::Text(text) = self { Some(text) } else { None }
+    }
+}
+
 /// A file to be written whole and at once: beside its place, then renamed over it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Write {

@@ -2,7 +2,7 @@
 
 use super::listing;
 use crate::bail;
-use crate::contract::{Command, Keepsake, Look, Operation, Result, Step};
+use crate::contract::{Command, Foretold, Keepsake, Look, Operation, Result, Step};
 use crate::shared::stat::{self, Kind};
 use crate::shared::{HostPath, Id, Mode, Relic, mountinfo};
 use futures_util::try_join;
@@ -78,7 +78,12 @@ async fn lacking(host: &dyn Look, path: &HostPath) -> Result<Vec<String>> {
     }
     let command = Command::new("stat").args(["-L", "-c", "%n", "--"]).args(&all);
     let there = host.run(&command.ok_codes([0, 1])).await?.text();
-    Ok(all.into_iter().filter(|above| there.lines().all(|line| line != above)).collect())
+    let lacks = |above: &String| match host.foretold_at(above) {
+        Some(Foretold::Directory { .. }) => false,
+        Some(Foretold::Nothing) => true,
+        _ => there.lines().all(|line| line != above),
+    };
+    Ok(all.into_iter().filter(lacks).collect())
 }
 
 impl Directory {
@@ -167,7 +172,10 @@ impl Operation for Directory {
 
     async fn read(&self, host: &dyn Look) -> Result<DirectoryState> {
         let stat = stat::command(&self.path);
-        let (mut found, below) = if self.recurse {
+        let told = host.foretold_at(&self.path);
+        let (mut found, below) = if told == Some(Foretold::Nothing) {
+            (None, BTreeMap::new())
+        } else if self.recurse {
             let all = listing::all(&self.path);
             let (found, below) = try_join!(host.run(&stat), host.run(&all))?;
             (stat::answer(&self.path, &found)?, listing::stats(&self.path, &below)?)
@@ -180,6 +188,15 @@ impl Operation for Directory {
             if found.is_none() {
                 bail!("{} is a symbolic link to {real}, which does not exist", self.path);
             }
+        }
+        match told {
+            None | Some(Foretold::Nothing) => {}
+            // One that is there is as it is; of a new one it is only known that it is there.
+            Some(Foretold::Directory { empty: false }) if found.is_some() => {}
+            Some(Foretold::Directory { .. }) if self.mode.is_none() && self.owner.is_none() && self.group.is_none() => {
+                return Ok(DirectoryState { exists: true, ..DirectoryState::default() });
+            }
+            Some(_) => bail!("how {} would be by then is not known", self.path),
         }
         let Some(found) = found else {
             if self.back {
@@ -357,11 +374,17 @@ impl Operation for Absent {
     }
 
     async fn read(&self, host: &dyn Look) -> Result<AbsentState> {
+        if host.gone(&self.path)? {
+            return Ok(AbsentState { there: None });
+        }
         let mounts = mountinfo::below(&self.path);
         let (there, mounts) = try_join!(Relic::read(host, &self.path), host.run(&mounts))?;
         if let Some(at) = mountinfo::below_answer(&self.path, &mounts).first() {
             bail!("something is mounted at {at}: what it contains would be deleted with {}", self.path;
                 hint: "mount::absent(\"{at}\") first, or mount::unmounted(\"{at}\")");
+        }
+        if there.is_none() && host.foretold_at(&self.path).is_some() {
+            bail!("{} would be a directory", self.path);
         }
         Ok(AbsentState { there })
     }

@@ -1,7 +1,7 @@
 //! Questions about files.
 
 use crate::bail;
-use crate::contract::{Command, Fact, Look, Result};
+use crate::contract::{Command, Content, Fact, Foretold, Look, Output, Result, Write};
 use crate::shared::HostPath;
 use crate::shared::stat::{self, Kind};
 use base64::Engine as _;
@@ -16,6 +16,9 @@ use serde::{Deserialize, Serialize};
 /// `gid`, `owner`, `group`, `mtime` (seconds since 1970) and `target` (of a link); on demand `checksum` (also under the
 /// name of its algorithm if that is sha256) and, if the host has the program `file`, `mime` and `charset`. Where
 /// nothing exists, all but `exists` are `()`.
+///
+/// In check mode, a file that was only foretold above is answered as it would be: `exists`, `kind`, `size`, `mode`, `owner`,
+/// `group` and a checksum by SHA-256, as far as that is known.
 ///
 /// ```rhai
 /// file::stat("/var/run/reboot-required");
@@ -95,6 +98,26 @@ pub struct Found {
     charset: Option<String>,
 }
 
+impl Found {
+    /// The file as it would be, once it is written over what is there.
+    fn foretold(file: &Write, there: Option<&stat::Stat>, algorithm: Option<Algorithm>) -> Found {
+        let text = file.source.text();
+        let sha256 = text.filter(|_| algorithm == Some(Algorithm::Sha256)).map(|text| Content::digest(text.as_bytes()));
+        let kept = |of: fn(&stat::Stat) -> String| there.map(of);
+        Found {
+            exists: true,
+            kind: Some(Kind::File),
+            size: text.map(|text| text.len() as u64),
+            mode: file.mode.clone().or(kept(|there| format!("{:04o}", there.mode))).or(Some("0644".to_owned())),
+            owner: file.owner.clone().or(kept(|there| there.owner.clone())),
+            group: file.group.clone().or(kept(|there| there.group.clone())),
+            checksum: sha256.clone(),
+            sha256,
+            ..Found::default()
+        }
+    }
+}
+
 impl Fact for Stat {
     type Answer = Found;
 
@@ -106,6 +129,10 @@ impl Fact for Stat {
         } else {
             self.path.to_string()
         };
+        let told = host.foretold_at(&path);
+        if told == Some(Foretold::Nothing) {
+            return Ok(Found::default());
+        }
         let stat = stat::command(&path);
         let readlink = Command::new("readlink").args(["--", &path]);
         let algorithm = self.algorithm.or(self.checksum.then_some(Algorithm::Sha256));
@@ -122,7 +149,14 @@ impl Fact for Stat {
         let (found, link, checksum, mime) = try_join!(host.run(&stat), host.run(&readlink), checksum, mime)?;
         let (mime, charset) =
             mime.trim_end().split_once("; charset=").map_or((None, None), |(m, c)| (Some(m), Some(c)));
-        let Some(found) = stat::answer(&path, &found)? else { return Ok(Found::default()) };
+        let found = stat::answer(&path, &found)?;
+        if let Some(Foretold::File(file)) = &told {
+            return Ok(Found::foretold(file, found.as_ref(), algorithm));
+        }
+        let Some(found) = found else {
+            let made = matches!(told, Some(Foretold::Directory { .. }));
+            return Ok(Found { exists: made, kind: made.then_some(Kind::Directory), ..Found::default() });
+        };
         let target = link.text();
         Ok(Found {
             exists: true,
@@ -156,6 +190,8 @@ pub enum Encoding {
 
 /// Ask for the content of a file.
 ///
+/// In check mode, of a file that was only foretold above, it is the text that the file would have.
+///
 /// ```rhai
 /// file::read("/etc/hostname");
 /// ```
@@ -177,7 +213,14 @@ impl Fact for Read {
     type Answer = String;
 
     async fn ask(&self, host: &dyn Look) -> Result<String> {
-        let output = host.run(&Command::new("cat").args(["--", &self.path]).env("LC_ALL", "C")).await?;
+        let told = host.foretold_at(&self.path);
+        if told == Some(Foretold::Nothing) {
+            bail!("{} would not exist by then", self.path);
+        }
+        let output = match told.as_ref().and_then(Foretold::text) {
+            Some(text) => Output { stdout: text.as_bytes().to_vec(), ..Output::default() },
+            None => host.run(&Command::new("cat").args(["--", &self.path]).env("LC_ALL", "C")).await?,
+        };
         if !output.success() {
             let said = output.stderr_text();
             let why = said.trim_end().rsplit(": ").next().unwrap_or_default().to_owned();

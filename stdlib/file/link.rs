@@ -76,6 +76,9 @@ impl Operation for Link {
     }
 
     async fn read(&self, host: &dyn Look) -> Result<LinkState> {
+        if host.gone(&self.path)? {
+            return Ok(LinkState::default());
+        }
         let stat = stat::command(&self.path);
         let (found, target) = if self.hard {
             // Two names of one file have the same device and inode.

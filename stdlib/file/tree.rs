@@ -187,6 +187,9 @@ impl Operation for Tree {
     }
 
     async fn read(&self, host: &dyn Look) -> Result<TreeState> {
+        if host.gone(&self.dest)? {
+            return Ok(TreeState::default());
+        }
         let names = || self.assets.keys().map(String::as_str);
         let stat = stat::following(stat::command(&self.dest));
         let listed = if self.delete { vec![listing::all(&self.dest)] } else { listing::some(&self.dest, names()) };
@@ -230,6 +233,11 @@ impl Operation for Tree {
         let (mut digests, mut links) = (digests, links);
         digests.extend(heads(&more));
         links.extend(heads(&targets));
+        for below in self.assets.keys() {
+            if host.gone(&self.dest.join(below))? {
+                found.remove(below);
+            }
+        }
         let mut state = TreeState::default();
         self.note(&mut state, ".", &root, None, None);
         for (below, stat) in &found {

@@ -325,6 +325,10 @@ impl Operation for Checkout {
         Ok(())
     }
 
+    fn alters(&self) -> Vec<&str> {
+        vec![&self.dest]
+    }
+
     async fn read(&self, host: &dyn Look) -> Result<CheckoutState> {
         let mut now = self.look(host).await?;
         let differs = || self.want(&now).is_ok_and(|want| want != now);

@@ -314,6 +314,9 @@ impl Operation for Mounted {
         }
         Ok(())
     }
+    fn alters(&self) -> Vec<&str> {
+        vec![&self.path, self.file()]
+    }
     fn explain(&self, error: Error) -> Error {
         explain(error)
     }
@@ -337,6 +340,9 @@ impl Operation for Present {
     }
     fn steps(&self, now: &MountState, want: &MountState) -> Result<Vec<Step>> {
         self.steps_between(now, want)
+    }
+    fn alters(&self) -> Vec<&str> {
+        vec![self.file()]
     }
 }
 
@@ -362,6 +368,9 @@ impl Operation for Unmounted {
     fn steps(&self, now: &MountState, want: &MountState) -> Result<Vec<Step>> {
         Place { path: &self.path, fstab: FSTAB, backup: false, own: None, back: self.back }.steps(now, want)
     }
+    fn alters(&self) -> Vec<&str> {
+        vec![&self.path]
+    }
     fn explain(&self, error: Error) -> Error {
         explain(error)
     }
@@ -383,6 +392,9 @@ impl Operation for Absent {
     fn steps(&self, now: &MountState, want: &MountState) -> Result<Vec<Step>> {
         let fstab = self.fstab.as_deref().unwrap_or(FSTAB);
         Place { path: &self.path, fstab, backup: self.backup, own: None, back: self.back }.steps(now, want)
+    }
+    fn alters(&self) -> Vec<&str> {
+        vec![&self.path, self.fstab.as_deref().unwrap_or(FSTAB)]
     }
     fn explain(&self, error: Error) -> Error {
         explain(error)

@@ -4,7 +4,7 @@
 use super::stat::{self, Kind, Stat};
 use super::{HostPath, Id, Mode};
 use crate::bail;
-use crate::contract::{Command, Content, Error, Keepsake, Look, Output, Result, Source, Step, Write};
+use crate::contract::{Command, Content, Error, Foretold, Keepsake, Look, Output, Result, Source, Step, Write};
 use futures_util::try_join;
 use serde::{Deserialize, Serialize};
 
@@ -101,6 +101,14 @@ impl FileState {
         attributes: Attributes<'_>,
         reading: Reading<'_>,
     ) -> Result<FileState> {
+        let told = host.foretold_at(path);
+        let nothing = |real| {
+            let exists = matches!(reading, Reading::Presence).then_some(false);
+            FileState { real, exists, ..FileState::default() }
+        };
+        if told == Some(Foretold::Nothing) {
+            return Ok(nothing(None));
+        }
         let (mut found, mut content) = FileState::look(host, path, reading, |command| command).await?;
         let mut real = None;
         if found.as_ref().is_some_and(|found| found.kind == Kind::Link) {
@@ -111,13 +119,16 @@ impl FileState {
             real = Some(target);
         }
         let at = real.as_deref().unwrap_or(path);
-        if let Some(file) = host.foretold_file(at) {
-            return FileState::foretold(file, found.as_ref(), real, attributes, reading);
+        match if real.is_some() { host.foretold_at(at) } else { told } {
+            None => {}
+            Some(Foretold::File(file)) => {
+                return FileState::foretold(*file, found.as_ref(), real, attributes, reading);
+            }
+            Some(Foretold::Nothing) => return Ok(nothing(real)),
+            Some(Foretold::Directory { .. }) => bail!("{at} would be a directory"),
+            Some(_) => bail!("what would be at {at} by then is not known"),
         }
-        let Some(found) = found else {
-            let exists = matches!(reading, Reading::Presence).then_some(false);
-            return Ok(FileState { real, exists, ..FileState::default() });
-        };
+        let Some(found) = found else { return Ok(nothing(real)) };
         if found.kind == Kind::Directory {
             bail!("{at} is a directory"; hint: "file::directory manages one, file::tree copies one");
         }

@@ -176,7 +176,7 @@ impl Actor for Session {
         }
         if matches!(outcome.status, Status::WouldChange | Status::Unknown) {
             let subject = self.now().subject.clone();
-            self.run.set_pending(&self.host, &subject, &outcome.steps);
+            self.run.set_pending(&self.host, &subject, &outcome);
         }
         Ok(outcome)
     }

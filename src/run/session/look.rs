@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use stdlib::contract::{
-    Asset, Await, Command, Content, Dial, Error, Host, KEPT, Keepsake, Look, Output, Request, Result, Step, Write,
+    Asset, Await, Command, Content, Dial, Error, Foretold, Host, KEPT, Keepsake, Look, Output, Request, Result, Step,
     docker,
 };
 
@@ -129,8 +129,8 @@ impl Look for Session {
         }
         Ok(config)
     }
-    fn foretold_file(&self, path: &str) -> Option<Write> {
-        self.run.options.check.then(|| self.run.foretold_file(&self.host, path)).flatten()
+    fn foretold_at(&self, path: &str) -> Option<Foretold> {
+        self.run.options.check.then(|| self.run.foretold_at(&self.host, path)).flatten()
     }
     fn hide(&self, secret: &str) {
         self.run.bus.hide(secret);

@@ -1,4 +1,4 @@
-//! Every operation on ten hosts: checked, applied, applied again. Check mode changes nothing and predicts
+//! Every operation, on up to ten hosts: checked, applied, applied again. Check mode changes nothing and predicts
 //! exactly what is changed; what is applied stays applied; what is undone is as it was, and an undo can be undone.
 
 use super::lab::{DNF, DOCKER, HOSTS, PYTHON, Promise, Room, Undo, docker, fedoras, flavoured, inside_all, toys};

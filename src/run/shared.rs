@@ -18,8 +18,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Instant;
-use stdlib::contract::{Error, Foretold, Look, Outcome, Result, Site};
-use stdlib::shared::{is_below, template::Engine};
+use stdlib::contract::{Error, Look, Result, Site};
+use stdlib::shared::template::Engine;
 use tokio_util::sync::CancellationToken;
 
 /// What the hosts and plays of one run share.
@@ -257,37 +257,6 @@ impl Shared {
                 self.bus.emit(Event::Warning { message: error.message.clone() });
             }
         }
-    }
-
-    /// Whether a change on the host was only predicted.
-    pub fn pending(&self, host: &str) -> bool {
-        self.keep.pending().contains_key(host)
-    }
-
-    /// A change on the host was only predicted, of this subject: or it is not known whether it would change.
-    pub fn set_pending(&self, host: &str, subject: &str, outcome: &Outcome) {
-        self.keep.pending().entry(host.to_owned()).or_default().insert(subject.to_owned());
-        let mut told = self.keep.foretold();
-        let told = told.entry(host.to_owned()).or_default();
-        told.add(&outcome.steps, &outcome.alters);
-        if outcome.steps.is_empty() && subject.starts_with('/') {
-            told.doubt(subject);
-        }
-    }
-
-    /// What check mode has foretold of a path.
-    pub fn foretold_at(&self, host: &str, path: &str) -> Option<Foretold> {
-        self.keep.foretold().get(host)?.at(path)
-    }
-
-    /// Whether a change on the host was only predicted whose subject is this path, or lies below or above it.
-    pub fn foretold(&self, host: &str, path: &str) -> bool {
-        let path = path.trim_end_matches('/');
-        self.keep.pending().get(host).is_some_and(|subjects| {
-            let mut paths =
-                subjects.iter().filter(|subject| subject.starts_with('/')).map(|subject| subject.trim_end_matches('/'));
-            paths.any(|other| other == path || is_below(other, path) || is_below(path, other))
-        })
     }
 
     /// What is known of a host.

@@ -143,7 +143,7 @@ impl Actor for Session {
     }
     fn attempt(&self, entry: &'static Entry, args: &Value, any_code: bool) -> Result<Outcome> {
         let mode = match self.run.options.check {
-            true => Mode::Check { pending: self.run.pending(&self.host) },
+            true => Mode::Check { pending: self.run.keep.pending(&self.host) },
             false => Mode::Apply,
         };
         let (at, tries) = {
@@ -176,7 +176,7 @@ impl Actor for Session {
         }
         if matches!(outcome.status, Status::WouldChange | Status::Unknown) {
             let subject = self.now().subject.clone();
-            self.run.set_pending(&self.host, &subject, &outcome);
+            self.run.keep.foretell(&self.host, &subject, &outcome);
         }
         Ok(outcome)
     }

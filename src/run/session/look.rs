@@ -130,7 +130,7 @@ impl Look for Session {
         Ok(config)
     }
     fn foretold_at(&self, path: &str) -> Option<Foretold> {
-        self.run.options.check.then(|| self.run.foretold_at(&self.host, path)).flatten()
+        self.run.options.check.then(|| self.run.keep.foretold_at(&self.host, path)).flatten()
     }
     fn hide(&self, secret: &str) {
         self.run.bus.hide(secret);
@@ -143,7 +143,7 @@ impl Look for Session {
 #[async_trait]
 impl Host for Session {
     fn foretold(&self, path: &str) -> bool {
-        self.run.foretold(&self.host, path)
+        self.run.keep.foretold(&self.host, path)
     }
     async fn change(&self, step: &Step) -> Result<Output> {
         if self.run.options.check {

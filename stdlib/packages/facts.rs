@@ -63,7 +63,8 @@ impl Fact for Manager {
 ///
 /// needrestart is asked where the host has it. Where not, it is looked for deleted files in what processes have mapped,
 /// and dnf's needs-restarting is asked beside. Only root can see that. Services that take sessions or half of the system
-/// with them, such as dbus and systemd-logind, are left out: they wait for a reboot.
+/// with them, such as dbus and systemd-logind, are left out: they wait for a reboot. So are jobs that run once, such as a
+/// backup: they end by themselves.
 ///
 /// ```rhai
 /// for service in packages::restarts_needed() { systemd::restarted(service); }

@@ -112,7 +112,7 @@ fn reported() {
             .says("deferred: toyphase (1.0 => 2.0)");
     }
     // Told again, although there is nothing left to do.
-    let again = room.play(&upgraded, &[]).exits(0).says("held: toyhold").says(r#"["toyd.service", "toyown.service"]"#);
+    let again = room.play(&upgraded, &[]).exits(0).says("held: toyhold").says(r#"["toyd.service"]"#);
     assert!(again.stdout.contains(r#"["toyhold"]"#) && again.stdout.contains("changed=0"), "{}", again.stdout);
     inside("host07", "systemctl restart toyd");
     assert_eq!(room.play(&play("print(packages::restarts_needed());"), &["--json"]).exits(0).prints(), ["[]"]);
@@ -201,9 +201,12 @@ fn reported_with_dnf(host: &'static str) {
         host,
         "touch /etc/toyfail-ok /etc/toypost-ok; echo 0 >/etc/toyslow; echo mine >>/etc/toyconf-rpm.conf; dnf -q versionlock add toyhold",
     );
-    // A unit that no package brought, and that starts in the second of the upgrade.
-    inside(host, "systemd-run -q --collect --unit toyown /usr/lib/toyd/toyd-sleep 100000");
-    let _own = Undo(|| drop(inside(host, "systemctl stop toyown")));
+    // A unit that no package brought, and a job that runs once; both start in the second of the upgrade.
+    let own = "printf '[Service]\\nExecStart=/usr/lib/toyd/toyd-sleep 100000\\n' >/etc/systemd/system/toyown.service";
+    let once = "systemd-run -q --collect --unit toyonce /usr/lib/toyd/toyd-sleep 100000";
+    inside(host, &format!("{own}; systemctl daemon-reload; systemctl start toyown; {once}"));
+    let gone = "systemctl stop toyown toyonce; rm /etc/systemd/system/toyown.service; systemctl daemon-reload";
+    let _gone = Undo(|| drop(inside(host, gone)));
     let upgraded = play("packages::upgraded(); print(packages::restarts_needed()); print(system::reboot_required());");
     let told = room.play(&upgraded, &[]).exits(0).says("toy 1-1 -> 2-1").says("kernel-core 1-1 -> 1-1, 2-1");
     let told = told.says("held: toyhold").says("the new one is /etc/toyconf-rpm.conf.rpmnew");

@@ -6,18 +6,24 @@ use std::time::Duration;
 /// needrestart knows more than a look at what is mapped: interpreters and their modules. dnf's needs-restarting knows of
 /// libraries that are only read at the start, but dnf 5's not of units that no package brought, nor, as rpm counts whole
 /// seconds, of what was upgraded in the second of its start: what is mapped is looked at beside it. A process of another
-/// namespace belongs to a container and not to the unit that started it.
+/// namespace belongs to a container and not to the unit that started it; a job that runs once, such as a backup, is let
+/// end.
 const ASKED: &str = r#"PATH=$PATH:/usr/sbin:/sbin
 [ "$(id -u)" = 0 ] || { echo "only root can see which files all services run from" >&2; exit 1; }
-if command -v needrestart >/dev/null; then needrestart -b -r l 2>/dev/null | sed -n "s/^NEEDRESTART-SVC: *//p"; exit; fi
-set --
-if command -v needs-restarting >/dev/null; then set -- needs-restarting -s; elif command -v dnf >/dev/null; then set -- dnf -q needs-restarting -s; fi
-[ $# = 0 ] || LC_ALL=C "$@" 2>/dev/null
-own=$(readlink /proc/self/ns/pid)
-grep -lsE " r-xp .* /(usr|bin|sbin|lib|lib32|lib64|opt)/[^ ]* \(deleted\)$" /proc/[0-9]*/maps | while IFS=/ read -r _ _ pid _; do
-  [ "$(readlink "/proc/$pid/ns/pid")" = "$own" ] || continue
-  while read -r line; do case $line in 0::*.service*|*:name=systemd:*.service*) unit=${line%%.service*}; echo "${unit##*/}.service";; esac; done <"/proc/$pid/cgroup"
-done | sort -u"#;
+named() {
+  if command -v needrestart >/dev/null; then needrestart -b -r l 2>/dev/null | sed -n "s/^NEEDRESTART-SVC: *//p"; return; fi
+  set --
+  if command -v needs-restarting >/dev/null; then set -- needs-restarting -s; elif command -v dnf >/dev/null; then set -- dnf -q needs-restarting -s; fi
+  [ $# = 0 ] || LC_ALL=C "$@" 2>/dev/null
+  own=$(readlink /proc/self/ns/pid)
+  grep -lsE " r-xp .* /(usr|bin|sbin|lib|lib32|lib64|opt)/[^ ]* \(deleted\)$" /proc/[0-9]*/maps | while IFS=/ read -r _ _ pid _; do
+    [ "$(readlink "/proc/$pid/ns/pid")" = "$own" ] || continue
+    while read -r line; do case $line in 0::*.service*|*:name=systemd:*.service*) unit=${line%%.service*}; echo "${unit##*/}.service";; esac; done <"/proc/$pid/cgroup"
+  done
+}
+named | sort -u | while read -r unit; do
+  case $(systemctl show -p Type -p Transient -- "$unit" 2>/dev/null) in *=oneshot*|*=yes*) ;; *) echo "$unit";; esac
+done"#;
 
 /// Which services want a restart.
 #[derive(Debug, Clone, Copy)]

@@ -64,7 +64,7 @@ fn message() -> String {
 pub(super) const BOOT: &str =
     r#"s=$(cat /proc/1/stat 2>/dev/null); s=${s##*) }; set -- $s; echo "$(cat /proc/sys/kernel/random/boot_id) ${20}""#;
 
-const PROOF: &str = r#"o=$1 p=$2; b=$(cat /proc/sys/kernel/random/boot_id) || exit; s=$(cat /proc/1/stat 2>/dev/null); s=${s##*) }; set -- $s; if [ "$b" != "$o" ] || [ -n "$p" ] && [ "${20:-$p}" != "$p" ]; then echo "boot $o -> $b"; else echo "it still runs the boot from before" >&2; exit 1; fi"#;
+const PROOF: &str = r#"o=$1 p=$2; b=$(cat /proc/sys/kernel/random/boot_id) || exit; s=$(cat /proc/1/stat 2>/dev/null); s=${s##*) }; set -- $s; if [ "$b" != "$o" ] || { [ -n "$p" ] && [ "${20:-$p}" != "$p" ]; }; then echo "boot $o -> $b"; else echo "it still runs the boot from before" >&2; exit 1; fi"#;
 
 const REBOOT: &str = r#"PATH=$PATH:/usr/sbin:/sbin; if command -v shutdown >/dev/null; then exec shutdown -r now "$1"; fi; if command -v systemctl >/dev/null; then exec systemctl reboot; fi; exec reboot"#;
 

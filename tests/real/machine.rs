@@ -5,6 +5,7 @@ use std::time::Duration;
 
 pub const PROMISES: &[Promise] = &[
     ("machine: a reboot is proven, over a warm connection and as another user", rebooted),
+    ("machine: another boot id is proof enough", proven),
     ("machine: a host that does not come back is unreachable after its reboot", gone),
     ("machine: a reboot that did not happen has failed", stayed),
     ("machine: a mount that hangs is named, and nothing waits for it", hanging),
@@ -35,6 +36,18 @@ fn rebooted() {
     assert_ne!(before, after, "it was not rebooted");
     assert_eq!(done.prints(), [format!("{} {}", before.trim(), after.trim())]);
     assert_eq!(done.records()[0]["status"], "changed");
+}
+
+/// Process 1 often starts in the same tick after the boot as the time before. What changes the id here and leaves process
+/// 1 alone is that the lab's own id is taken away.
+fn proven() {
+    let room = Room::with(&["host07"]);
+    let rebooted = |how: &str| {
+        let play = format!("play(\"p\", \"all\", |host| {{ system::rebooted(#{{ {how} }}); }});");
+        room.play(&play, &[]).exits(0);
+    };
+    rebooted(r#"timeout: "10s", command: "umount /proc/sys/kernel/random/boot_id""#);
+    rebooted(r#"timeout: "60s""#);
 }
 
 fn gone() {

@@ -111,9 +111,7 @@ impl Operation for Generated {
     }
 
     async fn read(&self, host: &dyn Look) -> Result<GeneratedState> {
-        let stat = stat::following(stat::command(&self.path));
-        let found = if host.gone(&self.path)? { None } else { stat::answer(&self.path, &host.run(&stat).await?)? };
-        let Some(found) = found else {
+        let Some(found) = stat::reached(host, &self.path).await? else {
             return Ok(GeneratedState::default());
         };
         if found.kind != Kind::File || found.size == 0 {

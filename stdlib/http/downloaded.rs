@@ -283,9 +283,7 @@ impl Operation for Downloaded {
     }
 
     async fn read(&self, host: &dyn Look) -> Result<DownloadedState> {
-        let stat = stat::following(stat::command(&self.path));
-        let found = if host.gone(&self.path)? { None } else { stat::answer(&self.path, &host.run(&stat).await?)? };
-        let Some(found) = found else {
+        let Some(found) = stat::reached(host, &self.path).await? else {
             self.differs.get_or_init(|| true);
             return Ok(DownloadedState { offered: self.offer.mtime, ..DownloadedState::default() });
         };

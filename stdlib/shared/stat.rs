@@ -2,7 +2,7 @@
 
 use super::{HostPath, Id};
 use crate::bail;
-use crate::contract::{Command, Output, Result, Step};
+use crate::contract::{Command, Look, Output, Result, Step};
 use serde::{Deserialize, Serialize};
 
 /// What a path is.
@@ -76,6 +76,14 @@ pub fn following(command: Command) -> Command {
     let mut command = command;
     command.args.insert(0, "-L".to_owned());
     command
+}
+
+/// What a path leads to, through links; nothing if there is nothing, or would be nothing by then in check mode.
+pub async fn reached(host: &dyn Look, path: &str) -> Result<Option<Stat>> {
+    if host.gone(path)? {
+        return Ok(None);
+    }
+    answer(path, &host.run(&following(command(path))).await?)
 }
 
 /// What `stat` said; nothing if there is nothing at that path.

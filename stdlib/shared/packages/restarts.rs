@@ -40,7 +40,6 @@ impl Restarts {
         let mut units = host.expect(&command).await?.lines();
         units.retain(|unit| unit.ends_with(".service") && (self.all || !harmful(unit)));
         units.sort();
-        units.dedup();
         Ok(units)
     }
 }

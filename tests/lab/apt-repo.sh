@@ -7,7 +7,7 @@
 # toy      plain                              toyhold  plain, for `apt-mark hold`
 # toyd     a service; 2.0 replaces the running binary without restarting it
 # toyconf  changed conffile                   toyboot  2.0 asks for a reboot
-# toyslow  2.0 configures for 20 s, holding dpkg's lock (TOYSLOW=seconds, or /etc/toyslow)
+# toyslow  2.0 configures for 20 s, holding dpkg's lock (TOYSLOW=seconds, or /etc/toyslow), or until its sleep is killed
 # toyfail  2.0 cannot be configured until /etc/toyfail-ok exists
 # toynew   2.0 needs the new package toydep (so a plain `upgrade` keeps it back)
 # toyphase 2.0 is phased in, and for no host yet
@@ -44,7 +44,7 @@ make_all() {
       { echo '#!/bin/sh'
         case $p-$v in
           toyboot-2.0) echo 'touch /run/reboot-required; echo toyboot >>/run/reboot-required.pkgs' ;;
-          toyslow-2.0) echo 'sleep ${TOYSLOW:-$(cat /etc/toyslow 2>/dev/null || echo 20)}' ;;
+          toyslow-2.0) echo 'sleep ${TOYSLOW:-$(cat /etc/toyslow 2>/dev/null || echo 20)} || true' ;;
           toyfail-2.0) echo '[ -e /etc/toyfail-ok ] || { echo "toyfail: cannot configure" >&2; exit 1; }' ;;
         esac; } >"$TREE/DEBIAN/postinst"
       pkg $p $v

@@ -15,12 +15,15 @@ fn locked() {
     let room = Room::with(&["host07"]);
     toys(&["host07"]);
     let _clean = Undo(|| toys(&["host07"]));
-    let hold =
-        "TOYSLOW=6 DEBIAN_FRONTEND=noninteractive setsid apt-get install -qy toyslow=2.0 >/dev/null 2>&1 </dev/null &";
+    let hold = "TOYSLOW=600 DEBIAN_FRONTEND=noninteractive setsid apt-get install -qy toyslow=2.0 >/dev/null 2>&1 </dev/null &";
     inside("host07", hold);
     until("host07", "pgrep -f 'toyslow.postins[t]'");
     let play = r#"play("p", "all", |host| { apt::installed("toydep", #{ lock_timeout: "60s" }); });"#;
-    let done = room.play(play, &["--stuck-after", "1s"]).exits(0);
+    room.write("play.rhai", play);
+    let waiting = room.start(&["play.rhai", "--stuck-after", "1s"]);
+    waiting.says("it waits for the lock");
+    inside("host07", "pkill -f 'slee[p] 600'");
+    let done = waiting.done().exits(0);
     done.says("it waits for the lock /var/lib/dpkg/lock").says("`apt-get install -qy toyslow=2.0`").says("ps -fp");
 }
 

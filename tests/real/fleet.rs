@@ -1,7 +1,6 @@
 //! Ten hosts at once.
 
-use super::lab::{HOSTS, Promise, Room, Undo, inside_all, toys};
-use std::time::Duration;
+use super::lab::{HOSTS, Promise, Room, Undo, inside_all, on_all, toys, try_inside};
 
 pub const PROMISES: &[Promise] = &[
     ("fleet: hosts work at the same time", at_once),
@@ -11,10 +10,22 @@ pub const PROMISES: &[Promise] = &[
 
 fn at_once() {
     let room = Room::with(&HOSTS);
-    let one = r#"play("p", "all", |host| { shell::run("sleep 3"); });"#;
-    room.play(one, &[]).exits(0).within(Duration::from_secs(12));
-    let done = room.play(one, &["--forks", "5", "--json"]).exits(0);
-    assert!(done.took > Duration::from_secs(6), "five at a time: {:?}", done.took);
+    room.write(
+        "play.rhai",
+        r#"play("p", "all", |host| { shell::run("touch /run/began; until [ -e /run/go ]; do sleep 0.1; done"); });"#,
+    );
+    let begun =
+        || on_all(&HOSTS, |host| try_inside(host, "test -e /run/began").is_ok()).iter().filter(|it| **it).count();
+    for (forks, at_once) in [("10", 10), ("5", 5)] {
+        let clean = || drop(inside_all(&HOSTS, "rm -f /run/began /run/go"));
+        clean();
+        let _clean = Undo(clean);
+        let running = room.start(&["play.rhai", "--forks", forks]);
+        running.until("too few at a time", || begun() >= at_once);
+        assert_eq!(begun(), at_once);
+        inside_all(&HOSTS, "touch /run/go");
+        running.done().exits(0);
+    }
 }
 
 fn ordered() {

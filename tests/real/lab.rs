@@ -326,12 +326,16 @@ impl Running {
     /// Wait until it has said something.
     #[track_caller]
     pub fn says(&self, what: &str) {
-        loop {
+        self.until(&format!("nothing about {what:?}"), || {
             let (stdout, stderr) = self.said();
-            if stdout.contains(what) || stderr.contains(what) {
-                return;
-            }
-            assert!(self.begun.elapsed() < HANG, "nothing about {what:?} in\n{stdout}{stderr}");
+            stdout.contains(what) || stderr.contains(what)
+        });
+    }
+    /// Wait until something is so; `otherwise` says what is wrong if it never is.
+    #[track_caller]
+    pub fn until(&self, otherwise: &str, so: impl Fn() -> bool) {
+        while !so() {
+            assert!(self.begun.elapsed() < HANG, "{otherwise}; it said {:?}", self.said());
             std::thread::sleep(Duration::from_millis(20));
         }
     }

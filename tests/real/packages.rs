@@ -1,7 +1,6 @@
 //! apt and dnf when it does not go well.
 
 use super::lab::{DNF, Promise, Room, Undo, fedoras, inside, toys, until};
-use std::time::Duration;
 
 pub const PROMISES: &[Promise] = &[
     ("packages: a lock that is held is waited for, and its holder named", locked),
@@ -33,15 +32,18 @@ fn play(calls: &str) -> String {
 
 fn locked() {
     let (room, _clean) = room();
-    let hold =
-        "TOYSLOW=6 DEBIAN_FRONTEND=noninteractive setsid apt-get install -qy toyslow=2.0 >/dev/null 2>&1 </dev/null &";
+    let hold = "TOYSLOW=600 DEBIAN_FRONTEND=noninteractive setsid apt-get install -qy toyslow=2.0 >/dev/null 2>&1 </dev/null &";
     inside("host07", hold);
     until("host07", "pgrep -f 'toyslow.postins[t]'");
     let call = |timeout: &str| play(&format!(r#"apt::installed("toydep", #{{ lock_timeout: "{timeout}" }});"#));
     let pid = inside("host07", "pgrep -x apt-get");
     let holder = format!("apt is locked by process {} (apt-get", pid.trim());
-    room.play(&call("1s"), &[]).exits(2).says(&holder).within(Duration::from_secs(6));
-    room.play(&call("60s"), &[]).exits(0);
+    room.play(&call("1s"), &[]).exits(2).says(&holder);
+    room.write("play.rhai", call("60s"));
+    let waiting = room.start(&["play.rhai", "--stuck-after", "1s"]);
+    waiting.says("it waits for the lock");
+    inside("host07", "pkill -f 'slee[p] 600'");
+    waiting.done().exits(0);
     inside("host07", "dpkg -s toydep | grep -q 'ok installed'");
 }
 
@@ -147,11 +149,15 @@ fn dnf_locked() {
 
 fn locked_with_dnf(host: &'static str) {
     let (room, _clean) = dnf_room(host);
-    inside(host, "echo 8 >/etc/toyslow; setsid dnf -y upgrade toyslow >/dev/null 2>&1 </dev/null &");
-    until(host, "pgrep -f 'slee[p] 8'");
+    inside(host, "echo 600 >/etc/toyslow; setsid dnf -y upgrade toyslow >/dev/null 2>&1 </dev/null &");
+    until(host, "pgrep -f 'slee[p] 600'");
     let call = |timeout: &str| play(&format!(r#"dnf::installed("toydep", #{{ lock_timeout: "{timeout}" }});"#));
     room.play(&call("1s"), &[]).exits(2).says("dnf is locked by process ").says("dnf -y upgrade toyslow");
-    room.play(&call("60s"), &[]).exits(0);
+    room.write("play.rhai", call("60s"));
+    let waiting = room.start(&["play.rhai", "--stuck-after", "1s"]);
+    waiting.says("it waits for");
+    inside(host, "pkill -f 'slee[p] 600'");
+    waiting.done().exits(0);
     assert_eq!(inside(host, "rpm -q toydep toyslow"), "toydep-2-1.noarch\ntoyslow-2-1.noarch\n");
 }
 

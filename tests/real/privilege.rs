@@ -59,7 +59,7 @@ fn refused() {
         let file = ["--become-password-file", "password"];
         room.play(WHO, &[args, if password.is_empty() { &[] } else { &file }].concat()).exits(2)
     };
-    let soon = Duration::from_secs(8);
+    let soon = Duration::from_secs(60);
     try_as("pw", "", &[]).says("wants a password").says("hint:").says("-K").within(soon);
     try_as("pw", "wrong", &[]).says("refused the password").says("hint:").within(soon);
     try_as("nosudo", "lab-pw-2", &[]).says("may not become root").says("hint:").within(soon);

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 pub const PROMISES: &[Promise] = &[
     ("weekly: a fleet is brought up to date, one host at a time, and a second run changes nothing", whole),
+    ("weekly: a host that had better be left alone is, unless --force says otherwise", alone),
     ("weekly: a package that fails stops it, and the hosts that follow are untouched", fails),
     ("weekly: a host that is not well afterwards gets its old versions back, and nothing else is touched", unwell),
     ("weekly: a host that does not come back from its reboot stops it, after the time it has", gone),
@@ -51,10 +52,12 @@ impl House {
         toys(&[FEDORA]);
         House(room)
     }
-    /// Run a playbook of maintenance, with a message at the end.
+    /// Run a playbook of maintenance, with a message at the end. The load of the hosts is that of the machine they share.
     fn run(&self, playbook: &str, more: &[&str]) -> Done {
+        let given = playbook != "weekly" || more.iter().any(|flag| flag.starts_with("--load="));
+        let load = if given { &[][..] } else { &["--load=1000"] };
         let playbook = format!("{}/playbooks/maintenance/{playbook}.rhai", env!("CARGO_MANIFEST_DIR"));
-        self.0.hlrun(&[&[&playbook, "--channel=phone"], more].concat())
+        self.0.hlrun(&[&[&playbook, "--channel=phone"], load, more].concat())
     }
     /// The title and the text of the last message.
     fn told(&self) -> (String, String) {
@@ -132,6 +135,20 @@ fn whole() {
     }
     assert_eq!(boots(), after);
     assert_eq!(house.told().0, "✓ weekly: nothing to do");
+}
+
+fn alone() {
+    let house = House::new();
+    ready();
+    let _ended = Undo(|| drop(inside(DEBIAN, "pkill -x restic; rm -f /run/restic; umount -q /boot; true")));
+    inside(DEBIAN, "cp /bin/sleep /run/restic; setsid /run/restic 600 >/dev/null 2>&1 </dev/null &");
+    inside(DEBIAN, "mkdir -p /boot; mount -t tmpfs -o size=64M none /boot");
+    let reasons = ["a backup is running (restic)", "its load is", "/ has", "/boot has 64 MB left"];
+    let limits = ["--load=-1", "--free-mb=100000000", "--check"];
+    let told = house.run("weekly", &limits).exits(2);
+    reasons.iter().for_each(|reason| assert!(told.stdout.contains(reason), "{reason}: {}", told.stdout));
+    let forced = [&limits[..], &["--force"]].concat();
+    house.run("weekly", &forced).exits(0).says("toy 1.0 -> 2.0");
 }
 
 fn fails() {

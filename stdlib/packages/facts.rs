@@ -62,9 +62,9 @@ impl Fact for Manager {
 /// Ask which services still run from files that an upgrade has replaced: a list of names.
 ///
 /// needrestart is asked where the host has it. Where not, it is looked for deleted files in what processes have mapped,
-/// and dnf's needs-restarting is asked beside. Only root can see that. Services that take sessions or half of the system
-/// with them, such as dbus and systemd-logind, are left out: they wait for a reboot. So are jobs that run once, such as a
-/// backup: they end by themselves.
+/// and dnf's needs-restarting is asked beside. Only root can see that. Services that take sessions, guests, containers or
+/// the network along, such as dbus, a guest of Proxmox, docker or NetworkManager, are left out: they wait for a reboot. So are
+/// jobs that run once, such as a backup: they end by themselves.
 ///
 /// ```rhai
 /// for service in packages::restarts_needed() { systemd::restarted(service); }

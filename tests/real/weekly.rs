@@ -101,9 +101,17 @@ fn whole() {
         STACK,
         "cat >/opt/stacks/web/compose.yaml <<'E'\nservices:\n  web: { image: \"registry:5000/toy:latest\", restart: always }\nE\ncd /opt/stacks/web && docker compose up -d --wait --quiet-pull 2>&1",
     );
-    // Nobody starts this one again.
+    // Nobody starts these again.
     inside(STACK, "docker run -d --name alone -p 8081:80 registry:5000/toy:1 2>&1");
+    inside(
+        DEBIAN,
+        "printf '[Service]\nExecStart=/bin/sleep inf\n' >/etc/systemd/system/real-alone.service; systemctl daemon-reload; systemctl start real-alone",
+    );
+    // These come when they are wanted, and are gone after the reboot: that is as it should be.
+    let port = "use IO::Socket::INET; $s = IO::Socket::INET->new(LocalPort => 5555, Proto => \"udp\"); sleep";
+    inside(DEBIAN, &format!("systemctl start systemd-hostnamed; systemd-run -q --unit real-once perl -e '{port}'"));
     let _down = Undo(|| {
+        inside(DEBIAN, "systemctl stop real-alone; rm /etc/systemd/system/real-alone.service; systemctl daemon-reload");
         inside(STACK, "docker rm -f alone; cd /opt/stacks/web && docker compose down 2>&1; rm -rf /opt/stacks");
         toys(&[STACK]);
         lab(&["images", "publish", "one"]);
@@ -119,7 +127,8 @@ fn whole() {
     assert!(page().contains("I am one") && boots() == before, "{}", foretold.stdout);
     house.untouched();
 
-    house.run("weekly", &[]).exits(0);
+    house.run("weekly", &[]).exits(0).says("real-alone.service ran before and is not enabled: started again");
+    inside(DEBIAN, "systemctl -q is-active real-alone");
     assert_eq!(inside(DEBIAN, VERSIONS), "toy 2.0\ntoyboot 2.0\ntoyd 2.0\ntoynew 2.0\n");
     assert_eq!(inside(FEDORA, "rpm -q toy toydep"), "toy-2-1.noarch\ntoydep-2-1.noarch\n");
     assert!(page().contains("I am two"));

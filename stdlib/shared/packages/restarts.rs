@@ -44,25 +44,42 @@ impl Restarts {
     }
 }
 
-/// Services that take sessions, or half of the system, with them: they wait for a reboot.
+/// Whether a restart takes sessions, guests, containers or the network along: such a service waits for a reboot. Mostly what
+/// Debian's needrestart.conf leaves alone (`override_rc`), and guests of Proxmox and LXC.
 fn harmful(unit: &str) -> bool {
     let name = unit.trim_end_matches(".service");
     let kind = name.split('@').next().unwrap_or_default();
-    matches!(
-        kind,
-        "dbus"
-            | "dbus-broker"
-            | "systemd-logind"
-            | "user"
-            | "getty"
-            | "serial-getty"
-            | "console-getty"
-            | "display-manager"
-            | "gdm"
-            | "gdm3"
-            | "sddm"
-            | "lightdm"
-    )
+    let exact =
+        ["user", "slim", "lxc", "lxc-net", "lxd", "incus", "elogind", "bird", "tinc", "frr", "quagga", "rc-local"];
+    let families = [
+        "dbus",
+        "systemd-logind",
+        "getty",
+        "serial-getty",
+        "console-getty",
+        "display-manager",
+        "gdm",
+        "kdm",
+        "sddm",
+        "lightdm",
+        "lxdm",
+        "xdm",
+        "networking",
+        "NetworkManager",
+        "ModemManager",
+        "wpa_supplicant",
+        "openvpn",
+        "strongswan",
+        "libreswan",
+        "bluetooth",
+        "lxcfs",
+        "pve-container",
+        "libvirt",
+        "virtlogd",
+        "virtlockd",
+        "docker",
+    ];
+    exact.contains(&kind) || families.iter().any(|family| kind.starts_with(family))
 }
 
 #[cfg(test)]
@@ -71,7 +88,10 @@ mod tests {
 
     #[test]
     fn what_takes_sessions_along_waits_for_a_reboot() {
-        assert!(["dbus.service", "user@1000.service", "getty@tty1.service"].iter().all(|unit| harmful(unit)));
-        assert!(!["ssh.service", "docker.service", "postgresql@17-main.service"].iter().any(|unit| harmful(unit)));
+        let wait =
+            ["dbus-broker", "user@1000", "getty@tty1", "pve-container@101", "docker", "networking", "openvpn@home"];
+        assert!(wait.iter().all(|unit| harmful(&format!("{unit}.service"))));
+        let restarted = ["ssh", "postgresql@17-main", "slimserver", "systemd-networkd", "lxc-monitord", "user-manager"];
+        assert!(!restarted.iter().any(|unit| harmful(&format!("{unit}.service"))));
     }
 }

@@ -48,7 +48,7 @@ fn main() {
     if !lab && !args.list {
         eprintln!("real hosts left out; to have them: tests/lab/lab.sh up 10, then HLRUN_LAB=/var/tmp/hlrun-lab");
     }
-    args.test_threads.get_or_insert(6);
+    args.test_threads.get_or_insert(2);
     let all = [
         operations::PROMISES,
         fleet::PROMISES,

@@ -14,7 +14,7 @@
 # In /security, a repository of its own, toy 1.5.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
-POOL=$WORK/apt-pool REPO=$WORK/apt-repo TREE=$WORK/apt-tree PID=$WORK/apt-repo.pid
+POOL=$WORK/apt-pool REPO=$WORK/apt-repo TREE=$WORK/apt-tree PID=$WORK/apt-repo.pid STATE=$WORK/apt-repo.published
 ADDRESS=172.30.0.1:8099
 NAMES='toy toyd toyconf toyboot toyslow toyfail toynew toyhold toyphase'
 
@@ -55,15 +55,18 @@ make_all() {
 }
 release() { rm -f Release; apt-ftparchive -o APT::FTPArchive::Release::Origin=Lab -o "APT::FTPArchive::Release::Label=$1" \
     -o "APT::FTPArchive::Release::Suite=$2" release . >"$WORK/Release.new"; mv "$WORK/Release.new" Release; }
+# What is published already stays, for whoever is just fetching it.
 publish() {
-  mkdir -p "$REPO"; rm -rf "$REPO"/*.deb "$REPO/security"; cp "$POOL"/*_1.0_*.deb "$REPO/"
+  [ "$(cat "$STATE" 2>/dev/null)" != "$1" ] || return 0
+  mkdir -p "$REPO"; rm -f "$STATE"; rm -rf "$REPO"/*.deb "$REPO/security"; cp "$POOL"/*_1.0_*.deb "$REPO/"
   [ "$1" = 1 ] || cp "$POOL"/*_2.0_*.deb "$REPO/"
   cd "$REPO"; apt-ftparchive packages . >Packages.new; mv Packages.new Packages; release Lab-Security toy
   mkdir security; cd security; cp "$POOL"/*_1.5_*.deb .; apt-ftparchive packages . >Packages; release Lab-Security toy-security
+  echo "$1" >"$STATE"
 }
 serving() { [ -f "$PID" ] && kill -0 "$(cat "$PID")" 2>/dev/null; }
 serve() { lab_net; mkdir -p "$REPO"; ! serving || return 0
-  setsid nohup busybox httpd -f -p "$ADDRESS" -h "$REPO" >"$WORK/apt-repo.log" 2>&1 </dev/null & echo $! >"$PID"
+  setsid nohup busybox httpd -f -p "$ADDRESS" -h "$REPO" >"$WORK/apt-repo.log" 2>&1 </dev/null 9>&- & echo $! >"$PID"
   sleep 0.2; serving || die "cannot serve on $ADDRESS; see $WORK/apt-repo.log"; }
 host() {
   "$LAB/lab.sh" ssh "$1" "set -e; export DEBIAN_FRONTEND=noninteractive
@@ -76,8 +79,9 @@ host() {
     apt-get install -y -qq ${NAMES// /=1.0 }=1.0 >/dev/null
     echo $1: \$(dpkg-query -W -f '\${Version}\\n' $NAMES | grep -cx 1.0) packages at 1.0, \$(apt list --upgradable 2>/dev/null | grep -c /) upgradable"
 }
+[ "${1:-}" = host ] || { exec 9>"$WORK/apt-repo.lock"; flock 9; }
 case ${1:-} in
-  make) make_all; publish 1 ;;
+  make) rm -f "$STATE"; make_all; publish 1 ;;
   publish) publish "$2" ;;
   serve) serve ;;
   stop) ! serving || kill "$(cat "$PID")"; rm -f "$PID" ;;

@@ -2,7 +2,6 @@
 
 use super::lab::{Done, Promise, REGISTRY, Room, STACKS, Undo, address, flavoured, inside, until};
 use serde_json::Value;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 pub const PROMISES: &[Promise] = &[
     ("compose: a stack comes up as foretold, and stays", up),
@@ -21,21 +20,17 @@ pub const PROMISES: &[Promise] = &[
 
 const HOST: &str = STACKS[0];
 
-/// One at a time: they share a docker and a registry.
-static ONE: Mutex<()> = Mutex::new(());
-
 /// A room, and a docker without anything.
 struct Lab {
     room: Room,
     registry: String,
-    _one: MutexGuard<'static, ()>,
 }
 
 impl Lab {
     fn new() -> Lab {
-        let one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
         flavoured(HOST, "docker");
         flavoured(REGISTRY, "registry");
+        let room = Room::with(&STACKS);
         until(HOST, "docker version");
         until(REGISTRY, "docker version && systemctl start docker-registry");
         inside(
@@ -43,7 +38,7 @@ impl Lab {
             "for c in $(docker ps -aq); do docker rm -fv $c; done; docker network prune -f; docker volume prune -af
              docker image prune -af; rm -rf /srv/app /srv/broken /root/.local; mkdir -p /srv/app",
         );
-        Lab { room: Room::with(&STACKS), registry: format!("{}:5000", address(REGISTRY)), _one: one }
+        Lab { room, registry: format!("{}:5000", address(REGISTRY)) }
     }
     /// Have an image of a web server in the registry whose page says its version, and whose health is that of a path.
     fn image(&self, name: &str, version: &str, path: &str) {

@@ -3,11 +3,11 @@
 use super::pty::{converse, on_a_terminal};
 use serde_json::Value;
 use std::collections::BTreeSet;
+use std::fs::File;
 use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// A name that reads as a promise, and what proves it.
@@ -34,13 +34,21 @@ pub const REGISTRY: &str = "host-cr01";
 /// A virtual machine whose root file system is ZFS; there only where `HLRUN_LAB_VM` asks for it.
 pub const ZFS: [&str; 1] = ["zfs01"];
 
-static LOCKS: [Mutex<()>; 18] = [const { Mutex::new(()) }; 18];
-
 /// The longest that a run may take before it counts as hanging.
 const HANG: Duration = Duration::from_secs(300);
 
 fn work() -> PathBuf {
     std::env::var_os("HLRUN_LAB").expect("HLRUN_LAB").into()
+}
+
+/// What is used by one trial at a time, of however many processes: a host, or the lab itself. Given back when it is dropped.
+#[must_use]
+fn locked(name: &str) -> File {
+    let dir = work().join("locks");
+    std::fs::create_dir_all(&dir).expect("a directory for locks");
+    let file = File::create(dir.join(name)).expect("a lock");
+    file.lock().expect("a lock");
+    file
 }
 
 fn hlrun() -> PathBuf {
@@ -150,7 +158,7 @@ pub fn fedoras() {
 
 /// Have a host of another kind running.
 pub fn flavoured(host: &str, image: &str) {
-    let name = container(host);
+    let (name, _lab) = (container(host), locked("lab"));
     if !lab(&["ls"]).lines().any(|line| line.starts_with(&format!("{name} ")) && line.contains(" running ")) {
         lab(&["up", "1", name.trim_end_matches("01"), &format!("lab/trixie-{image}")]);
     }
@@ -160,6 +168,7 @@ pub fn flavoured(host: &str, image: &str) {
 pub fn docker(latest: &str) {
     static UP: std::sync::Once = std::sync::Once::new();
     UP.call_once(|| {
+        let _lab = locked("lab");
         lab(&["up", "1", "rg", "lab/trixie-registry"]);
         lab(&["up", "2", "dk", "lab/trixie-docker"]);
     });
@@ -195,24 +204,15 @@ impl<F: FnMut()> Drop for Undo<F> {
 /// are locked as long as it is there.
 pub struct Room {
     dir: tempfile::TempDir,
-    _locks: Vec<MutexGuard<'static, ()>>,
+    _locks: Vec<File>,
 }
 
 impl Room {
     /// A room whose inventory has these hosts, logged in to as root.
     pub fn with(hosts: &[&'static str]) -> Room {
-        let lock = |(_, lock): (_, &'static Mutex<()>)| lock.lock().unwrap_or_else(PoisonError::into_inner);
-        let locks = HOSTS
-            .iter()
-            .chain(&PYTHON)
-            .chain(&DNF)
-            .chain(&DOCKER)
-            .chain(&STACKS)
-            .chain(&ZFS)
-            .zip(&LOCKS)
-            .filter(|(host, _)| hosts.contains(host))
-            .map(lock)
-            .collect();
+        // In one order everywhere, so that nobody waits for somebody who waits.
+        let ordered: BTreeSet<_> = hosts.iter().map(|host| container(host)).collect();
+        let locks = ordered.iter().map(|host| locked(host)).collect();
         let room = Room { dir: tempfile::tempdir().expect("a temporary directory"), _locks: locks };
         for dir in ["state", "run", "home"] {
             std::fs::DirBuilder::new().mode(0o700).create(room.path(dir)).expect("a directory");
@@ -254,7 +254,7 @@ impl Room {
         self.start(args).done()
     }
     pub fn start(&self, args: &[&str]) -> Running {
-        let file = |name: &str| std::fs::File::create(self.path(name)).expect("a file");
+        let file = |name: &str| File::create(self.path(name)).expect("a file");
         let mut command = Command::new(hlrun());
         self.furnish(&mut command).args(args).stdin(Stdio::null());
         command.stdout(file("stdout")).stderr(file("stderr"));

@@ -50,10 +50,12 @@ fn scripts() -> Vec<Script> {
     let dir = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/real/rows");
     let mut files: Vec<_> = std::fs::read_dir(dir).expect(dir).map(|entry| entry.unwrap().path()).collect();
     files.sort();
-    files.iter().map(|path| script(path)).collect()
+    let groups: Vec<_> = HOSTS.chunks_exact(width()).collect();
+    files.iter().zip(groups.iter().cycle()).map(|(path, hosts)| script(path, hosts)).collect()
 }
 
-fn script(path: &Path) -> Script {
+/// `hosts` are those to take where it names none.
+fn script(path: &Path, hosts: &'static [&'static str]) -> Script {
     let text = std::fs::read_to_string(path).unwrap();
     let (head, scenes) = text.split_once("\n\n").expect("a head and an empty line");
     let all = |key: &str| -> Vec<&str> {
@@ -67,7 +69,7 @@ fn script(path: &Path) -> Script {
         title: all("title").join(" "),
         toys: all("uses").contains(&"toys"),
         hosts: match all("on")[..] {
-            [] => &HOSTS[..width()],
+            [] => hosts,
             ["python"] => &PYTHON,
             ["dnf"] => &DNF,
             ["docker"] => &DOCKER[..1],
@@ -117,6 +119,10 @@ for name, version, needs in ("toy", "1.0", ""), ("toy", "2.0", "Requires-Dist: h
         say(f"{info}/WHEEL", "Wheel-Version: 1.0\nGenerator: me\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
         say(f"{info}/RECORD", "")
 PY
+}
+environment() { # a virtual environment: made once, as that takes long
+    [ -d /srv/real/made ] || python3 -m venv /srv/real/made
+    cp -a /srv/real/made venv; sed -i "1s|.*|#!$PWD/venv/bin/python3|" venv/bin/pip*
 }
 stack() { # of two services, from an image without a registry
     [ -n "$(docker images -q toy:1)" ] || { mkdir -p /tmp/toy/bin; cp /bin/busybox /tmp/toy/bin; tar -C /tmp/toy -c . | docker import -c 'CMD ["/bin/busybox","sleep","inf"]' - toy:1; rm -rf /tmp/toy; }

@@ -37,8 +37,8 @@ impl House {
     /// Versions 1 everywhere and 2 offered; Debian before Fedora.
     fn new() -> House {
         fedoras();
-        docker("one");
         let room = Room::with(&[DEBIAN, FEDORA, STACK, SERVER]);
+        docker("one");
         room.inventory(&[]);
         let order = |order: u8| format!("      update_order: {order}\n");
         room.also(DEBIAN, &address(DEBIAN), "admin", &order(10));

@@ -7,7 +7,12 @@ use std::collections::BTreeMap;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Foretold {
     /// A file, written so.
-    File(Box<Write>),
+    File {
+        /// How.
+        write: Box<Write>,
+        /// Nothing would be there before, whatever is there now: nothing of it is kept.
+        anew: bool,
+    },
     /// A directory.
     Directory {
         /// Nothing would lie in it, whatever lies there now.
@@ -58,13 +63,17 @@ impl Foresight {
     }
 
     fn write(&mut self, mut file: Write) {
-        // What is not given stays as it is.
-        if let Some(Foretold::File(before)) = self.0.remove(&file.path) {
-            file.mode = file.mode.or(before.mode);
-            file.owner = file.owner.or(before.owner);
-            file.group = file.group.or(before.group);
-        }
-        self.0.insert(file.path.clone(), Foretold::File(Box::new(file)));
+        let anew = match self.at(&file.path) {
+            // What is not given stays as it is.
+            Some(Foretold::File { write: before, anew }) => {
+                file.mode = file.mode.or(before.mode);
+                file.owner = file.owner.or(before.owner);
+                file.group = file.group.or(before.group);
+                anew
+            }
+            before => before == Some(Foretold::Nothing),
+        };
+        self.0.insert(file.path.clone(), Foretold::File { write: Box::new(file), anew });
     }
 
     fn run(&mut self, command: &Command) {
@@ -100,7 +109,7 @@ impl Foresight {
     }
 
     fn give(&mut self, path: &str, program: &str, given: &str) {
-        let Some(Foretold::File(file)) = self.0.get_mut(path) else { return };
+        let Some(Foretold::File { write: file, .. }) = self.0.get_mut(path) else { return };
         let (owner, group) = given.split_once(':').map_or((given, None), |(owner, group)| (owner, Some(group)));
         match program {
             "chmod" => file.mode = u32::from_str_radix(given, 8).ok().map(|mode| format!("{mode:04o}")),
@@ -116,7 +125,7 @@ impl Foresight {
 impl Foretold {
     /// The content of a file, where it is known.
     pub fn text(&self) -> Option<&str> {
-        if let Foretold::File(file) = self { file.source.text() } else { None }
+        if let Foretold::File { write, .. } = self { write.source.text() } else { None }
     }
     /// Whether it says what lies below, too.
     fn rules_below(&self) -> bool {
@@ -151,7 +160,10 @@ mod tests {
     #[test]
     fn the_last_that_touches_a_path_decides() {
         let empty = Foretold::Directory { empty: true };
-        let file = |path: &str| Foretold::File(Box::new(Write::new(path, Source::Text("x".to_owned()))));
+        let file = |path: &str, anew: bool| {
+            let write = Box::new(Write::new(path, Source::Text("x".to_owned())));
+            Some(Foretold::File { write, anew })
+        };
         for (lines, path, told) in [
             (&["rm -f -- /a"][..], "/b", None),
             (&["rm -f -- /a"], "/a", Some(Nothing)),
@@ -162,14 +174,16 @@ mod tests {
             (&["rm -rf -- /a", "mkdir -- /a"], "/a/b", Some(Nothing)),
             (&["rm -rf -- /a", "mkdir -p -m 00755 -- /a/b", "write /a/b/c"], "/a", Some(empty.clone())),
             (&["rm -rf -- /a", "mkdir -p -m 00755 -- /a/b", "write /a/b/c"], "/a/b", Some(empty)),
-            (&["rm -rf -- /a", "mkdir -p -m 00755 -- /a/b", "write /a/b/c"], "/a/b/c", Some(file("/a/b/c"))),
+            (&["rm -rf -- /a", "mkdir -p -m 00755 -- /a/b", "write /a/b/c"], "/a/b/c", file("/a/b/c", true)),
+            (&["write /a"], "/a", file("/a", false)),
+            (&["rm -f -- /a", "write /a", "write /a"], "/a", file("/a", true)),
             (&["mkdir -p -- /a/b"], "/a", Some(Foretold::Directory { empty: false })),
             (&["mkdir -p -- /a/b"], "/a/b/c", None),
             (&["mkdir -- /a/b"], "/a", None),
             (&["rm -f -- /a", "ln -sfn -- /b /a"], "/a", Some(Unknown)),
             (&["rm -f -- /a", "ln -sfn -- /b /a"], "/b", None),
             (&["alter /a"], "/a/b", Some(Altered)),
-            (&["alter /a", "write /a/b"], "/a/b", Some(file("/a/b"))),
+            (&["alter /a", "write /a/b"], "/a/b", file("/a/b", false)),
             (&["alter /a", "mkdir -p -- /a/b"], "/a/b", Some(Altered)),
         ] {
             assert_eq!(after(lines).at(path), told, "{path} after {lines:?}");
@@ -179,7 +193,7 @@ mod tests {
     #[test]
     fn what_a_file_is_given_later_is_its_own() {
         let told = after(&["write /a", "chmod 00640 -- /a", "chown -h me:us -- /a", "chown -h you -- /a", "write /a"]);
-        let Some(Foretold::File(file)) = told.at("/a") else { panic!("{told:?}") };
+        let Some(Foretold::File { write: file, .. }) = told.at("/a") else { panic!("{told:?}") };
         assert_eq!([file.mode, file.owner, file.group], ["0640", "you", "us"].map(|given| Some(given.to_owned())));
     }
 }

@@ -150,8 +150,8 @@ impl Fact for Stat {
         let (mime, charset) =
             mime.trim_end().split_once("; charset=").map_or((None, None), |(m, c)| (Some(m), Some(c)));
         let found = stat::answer(&path, &found)?;
-        if let Some(Foretold::File(file)) = &told {
-            return Ok(Found::foretold(file, found.as_ref(), algorithm));
+        if let Some(Foretold::File { write, anew }) = &told {
+            return Ok(Found::foretold(write, found.as_ref().filter(|_| !anew), algorithm));
         }
         let Some(found) = found else {
             let made = matches!(told, Some(Foretold::Directory { .. }));

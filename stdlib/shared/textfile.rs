@@ -121,8 +121,8 @@ impl FileState {
         let at = real.as_deref().unwrap_or(path);
         match if real.is_some() { host.foretold_at(at) } else { told } {
             None => {}
-            Some(Foretold::File(file)) => {
-                return FileState::foretold(*file, found.as_ref(), real, attributes, reading);
+            Some(Foretold::File { write, anew }) => {
+                return FileState::foretold(*write, found.as_ref().filter(|_| !anew), real, attributes, reading);
             }
             Some(Foretold::Nothing) => return Ok(nothing(real)),
             Some(Foretold::Directory { .. }) => bail!("{at} would be a directory"),

@@ -135,7 +135,8 @@ fn foretold() {
         file::file("/srv/built/dir/kept", #{ content: "kept\n" });
         file::file("/srv/built/dir/below/kept", #{ content: "kept\n" });
         file::absent("/srv/built/other");
-        file::line("/srv/built/other", #{ line: "two", create: true });"#;
+        file::line("/srv/built/other", #{ line: "two", create: true });
+        file::file("/srv/built/other", #{ mode: "0644" });"#;
     let facts = r#"
         file::file("/srv/built/new", #{ content: "one\n", mode: "0600" });
         let found = file::stat("/srv/built/new", #{ checksum: true });
@@ -150,7 +151,7 @@ fn foretold() {
             || inside("host08", "cd /srv/built && find . -printf '%p %m\\n' | sort && find . -type f -exec cat {} +");
         inside(
             "host08",
-            "rm -rf /srv/built; mkdir -p /srv/built/dir/below; cd /srv/built; echo two | tee old >other; echo kept | tee dir/kept >dir/below/kept",
+            "rm -rf /srv/built; mkdir -p /srv/built/dir/below; cd /srv/built; echo two | tee old >other; chmod 600 other; echo kept | tee dir/kept >dir/below/kept",
         );
         let before = files();
         let play = format!("play(\"p\", \"all\", |host| {{{tasks}\n}});");

@@ -152,7 +152,20 @@ fn alone() {
     let _ended = Undo(|| drop(inside(DEBIAN, "pkill -x restic; rm -f /run/restic; umount -q /boot; true")));
     inside(DEBIAN, "cp /bin/sleep /run/restic; setsid /run/restic 600 >/dev/null 2>&1 </dev/null &");
     inside(DEBIAN, "mkdir -p /boot; mount -t tmpfs -o size=64M none /boot");
-    let reasons = ["a backup is running (restic)", "its load is", "/ has", "/boot has 64 MB left"];
+    // As coreutils tell it where there is a utmp, in two languages.
+    let who = "ann pts/0 Nov 21 00:05 00:59 1234 (10.0.0.1)\nbob pts/1 2026-11-21 18:00 . 1235\neve pts/2 Nov 21 00:05 old 1236\nmax pts/3 2026-11-21 00:05 01:00 1237 (tmux(1).%0)\nzoe pts/4 Nov 21 00:05 ? 1238";
+    let _alone = Undo(|| drop(inside(DEBIAN, "rm -f /usr/local/bin/who")));
+    inside(
+        DEBIAN,
+        &format!("printf '#!/bin/sh\ncat <<E\n{who}\nE\n' >/usr/local/bin/who; chmod 755 /usr/local/bin/who"),
+    );
+    let reasons = [
+        "a backup is running (restic)",
+        "its load is",
+        "/ has",
+        "/boot has 64 MB left",
+        r#""ann is logged in", "bob is logged in"]"#,
+    ];
     let limits = ["--load=-1", "--free-mb=100000000", "--check"];
     let told = house.run("weekly", &limits).exits(2);
     reasons.iter().for_each(|reason| assert!(told.stdout.contains(reason), "{reason}: {}", told.stdout));

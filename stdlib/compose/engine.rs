@@ -61,7 +61,7 @@ impl Container {
     }
     /// When it was started, in seconds since 1970.
     pub fn started(&self) -> Option<i64> {
-        self.condition.started.parse::<jiff::Timestamp>().ok().map(jiff::Timestamp::as_second)
+        self.condition.started().map(jiff::Timestamp::as_second)
     }
     /// Whether it runs.
     pub fn runs(&self) -> bool {
@@ -151,6 +151,7 @@ pub fn state(containers: &[Container]) -> &str {
 
 /// Their health, where there is a check: the worst of them says so.
 pub fn health(containers: &[Container]) -> Option<&str> {
-    let all = || containers.iter().filter_map(|container| container.condition.health.as_deref());
+    // The health of one that has ended is that of its end.
+    let all = || containers.iter().filter(|one| one.runs()).filter_map(|one| one.condition.health.as_deref());
     ["unhealthy", "starting", "healthy"].into_iter().find(|word| all().any(|health| health == *word))
 }

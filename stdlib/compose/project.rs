@@ -52,6 +52,9 @@ impl Held {
 pub struct Service {
     /// What compose calls the configuration.
     pub hash: String,
+    /// What it calls the configuration with the variables of `env_file` in it: where there are some, containers have
+    /// that name of it, and `config --hash` tells the other.
+    pub whole: String,
     /// The configuration, without secrets.
     pub config: Value,
     /// The image by name.
@@ -77,12 +80,13 @@ pub struct Service {
 }
 
 /// `DIR GIVEN OPTIONS...`: which compose there is, where memory is kept, the files that compose finds by itself, the
-/// stack, the hashes of its services, and the names of all services.
+/// stack, the hashes of its services, the names of all services, and the hashes of the stack as it was resolved.
 const RESOLVE: &str = r#"
 cd -- "$1" 2>/dev/null || { echo "there is no directory $1" >&2; exit 66; }
 dir=$1 given=$2
 shift 2
-if docker compose version >/dev/null 2>&1; then set -- docker compose "$@"
+again() { docker-compose -f - --profile '*' config --hash '*'; }
+if docker compose version >/dev/null 2>&1; then set -- docker compose "$@"; again() { docker compose -f - --profile '*' config --hash '*'; }
 elif v=$(docker-compose version --short 2>/dev/null); then
   case ${v#v} in 1.*) echo "docker-compose on the host is $v, and compose v2 is needed" >&2; exit 69 ;; esac
   set -- docker-compose "$@"
@@ -95,8 +99,8 @@ found=$(first compose.yaml compose.yml docker-compose.yml docker-compose.yaml)
 echo "$found" $(first compose.override.yaml compose.override.yml docker-compose.override.yml docker-compose.override.yaml)
 hashes=$("$@" config --hash '*' 2>/dev/null)
 names=$("$@" --profile '*' config --services 2>/dev/null)
-"$@" config --format json || exit
-printf '\n--hlrun--\n%s\n--hlrun--\n%s\n' "$hashes" "$names"
+config=$("$@" config --format json) || exit
+printf '%s\n\n--hlrun--\n%s\n--hlrun--\n%s\n--hlrun--\n%s\n' "$config" "$hashes" "$names" "$(printf '%s' "$config" | again 2>/dev/null)"
 "#;
 
 impl Project {
@@ -118,14 +122,18 @@ impl Project {
         let (program, state, found, rest) = (lines.next()?, lines.next()?, lines.next()?, lines.next()?);
         let mut parts = rest.split("\n--hlrun--\n");
         let (config, hashes, names) = (parts.next()?, parts.next()?, parts.next()?);
+        let whole = parts.next().unwrap_or_default();
         let config: Value = serde_json::from_str(config).ok()?;
         let name = config["name"].as_str()?.to_owned();
-        let hashes: BTreeMap<&str, &str> = hashes.lines().filter_map(|line| line.split_once(' ')).collect();
+        let by_service =
+            |text| str::lines(text).filter_map(|line| line.split_once(' ')).collect::<BTreeMap<&str, &str>>();
+        let (hashes, whole) = (by_service(hashes), by_service(whole));
         let mut secrets = Vec::new();
         let mut services: BTreeMap<String, Service> = BTreeMap::new();
         for (service, value) in config["services"].as_object().into_iter().flatten() {
             let hash = hashes.get(service.as_str()).copied().unwrap_or_default();
             let (one, mut hidden) = Service::parse(service, value, hash, &name, &config, cli.dir());
+            let one = Service { whole: whole.get(service.as_str()).copied().unwrap_or(hash).to_owned(), ..one };
             secrets.append(&mut hidden);
             services.insert(service.clone(), one);
         }
@@ -250,6 +258,7 @@ impl Service {
         let scale = value["scale"].as_u64().or_else(|| value["deploy"]["replicas"].as_u64());
         let service = Service {
             hash: hash.to_owned(),
+            whole: hash.to_owned(),
             config: masked,
             image: text("image").unwrap_or_else(|| format!("{project}-{name}")),
             built: !value["build"].is_null(),

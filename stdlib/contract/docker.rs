@@ -56,6 +56,8 @@ pub enum Kind {
 pub enum Until {
     /// Its health check says so; without one, it runs.
     Healthy,
+    /// The same, or it has ended well and nothing starts it again: it was there to do something once.
+    Well,
     /// It has ended, whatever its exit code.
     Exited,
 }

@@ -9,6 +9,7 @@ pub const PROMISES: &[Promise] = &[
     ("compose: only the service whose configuration changed is made anew, and its secrets stay secret", configured),
     ("compose: a mounted file that changed is seen, one that was touched is not", mounted),
     ("compose: who shares a network follows", followed),
+    ("compose: files of variables, jobs that run once and services without containers are no difference", content),
     ("compose: an image that is not healthy gives way to the old one, by digest", sick),
     ("compose: so does one of another name", sick_by_another_name),
     ("compose: while the registry is down, what runs runs on", registry_down),
@@ -190,6 +191,10 @@ fn followed() {
     inside(HOST, "cd /srv/app && docker compose up -d --force-recreate web");
     let diff = lab.changes(UP);
     assert!(diff.contains("services.side.cut_off_from"), "{diff}");
+    // So it did when that was only started again.
+    inside(HOST, "docker restart -t 1 app-web-1");
+    let diff = lab.changes(UP);
+    assert!(diff.contains("services.side.cut_off_from"), "{diff}");
 }
 
 fn sick() {
@@ -277,6 +282,26 @@ fn restarted() {
     lab.nothing(UP);
     assert_eq!(lab.page(), "one");
     assert_eq!(inside(HOST, "docker ps -aq | wc -l").trim(), "1", "something was left");
+}
+
+fn content() {
+    let lab = Lab::new();
+    lab.image("web:1", "one", "/");
+    lab.image("job:1", "job", "/none");
+    inside(HOST, "echo COLOR=blue >/srv/app/web.env");
+    lab.stack(
+        r#"  web: { image: "R/web:1", env_file: [web.env], depends_on: { job: { condition: service_completed_successfully } }, stop_grace_period: 1s }
+  job: { image: "R/job:1", entrypoint: [/bin/busybox, sleep, "5"] }
+  off: { image: "R/web:1", deploy: { replicas: 0 } }"#,
+    );
+    let call = r#"compose::up("/srv/app", #{ wait: "1m" })"#;
+    lab.changes(call);
+    let (web, job) = (lab.id("web"), lab.id("job"));
+    inside(HOST, "echo COLOR=red >/srv/app/web.env");
+    let diff = lab.changes(call);
+    assert!(diff.contains("red") && lab.id("web") != web && lab.id("job") == job, "{diff}");
+    lab.stack(r#"  once: { image: "R/web:1", entrypoint: [/bin/busybox, "true"] }"#);
+    lab.run(call, &[]).exits(0);
 }
 
 fn orphans() {

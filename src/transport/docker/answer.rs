@@ -238,7 +238,7 @@ impl Engine {
             let mut verdict = state.verdict(until);
             // What has no health check may be in a loop of restarts: it is looked at once more.
             let seen = std::mem::replace(&mut started, state.started.clone());
-            if until == Until::Healthy && state.health.is_none() && seen != started {
+            if until != Until::Exited && state.health.is_none() && seen != started {
                 verdict = verdict.filter(|verdict| !verdict);
             }
             let late = began.elapsed() >= timeout;

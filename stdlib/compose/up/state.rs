@@ -201,6 +201,12 @@ impl Up {
         for (name, one) in &mut want.services {
             let service = &project.services[name];
             let was = one.clone();
+            if service.scale == 0 {
+                let files = std::mem::take(&mut one.files);
+                let config = service.config.clone();
+                *one = ServiceState { state: "absent".to_owned(), config, files, ..ServiceState::default() };
+                continue;
+            }
             let is = self.recreate != Recreate::Never || was.state == "absent";
             if is {
                 one.config = service.config.clone();
@@ -275,7 +281,9 @@ fn configured(service: &Service, own: &[Container], remembered: Option<&Remember
         Some(remembered) => &remembered.hash,
         None => "",
     };
-    if own.iter().all(|container| container.hash == own[0].hash) && made == service.hash {
+    if own.iter().all(|container| container.hash == own[0].hash)
+        && [&service.hash, &service.whole].contains(&&made.to_owned())
+    {
         return (service.config.clone(), None);
     }
     match remembered.filter(|remembered| remembered.hash == made && remembered.config != service.config) {
@@ -301,12 +309,16 @@ fn told(service: &Service, container: &Container) -> Value {
     config
 }
 
-/// The service whose container is no longer the one that this one shares something with.
+/// The service whose container is no longer the one that this one shares something with, or has been started since.
 fn cut_off(service: &Service, own: &[Container], all: &BTreeMap<String, Vec<Container>>) -> Option<String> {
-    let joined = own.iter().find_map(|container| container.joined.as_ref())?;
-    let other = service.joins.first()?;
-    let there = all.get(other).is_some_and(|others| others.iter().any(|container| container.id == *joined));
-    let any =
-        service.joins.iter().filter_map(|other| all.get(other)).flatten().any(|container| container.id == *joined);
-    (!there && !any).then(|| other.clone())
+    let (container, joined) = own.iter().find_map(|one| Some((one, one.joined.as_ref()?)))?;
+    let others = service.joins.iter().filter_map(|other| Some((other, all.get(other)?)));
+    let mut others = others.flat_map(|(name, others)| others.iter().map(move |other| (name, other)));
+    match others.find(|(_, other)| other.id == *joined) {
+        // What it shares went with the process that had it.
+        Some((name, other)) => {
+            (container.runs() && other.condition.started() > container.condition.started()).then(|| name.clone())
+        }
+        None => service.joins.first().cloned(),
+    }
 }

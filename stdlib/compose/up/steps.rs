@@ -89,7 +89,7 @@ impl Up {
         let project = self.project.get()?;
         let last = services.into_iter().filter(|name| project.services.get(*name).is_some_and(|service| !service.ends));
         let names = last.flat_map(|name| project.containers(name));
-        Ok(names.map(|name| Step::Docker(Verb::Await { name, until: Until::Healthy, timeout }.into())).collect())
+        Ok(names.map(|name| Step::Docker(Verb::Await { name, until: Until::Well, timeout }.into())).collect())
     }
 
     fn remembered(&self, now: &UpState) -> Result<Vec<Step>> {

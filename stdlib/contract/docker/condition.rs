@@ -14,6 +14,8 @@ pub struct Condition {
     pub exit_code: i64,
     /// When it was started the last time.
     pub started: String,
+    /// Whether nothing starts it again when it has ended.
+    pub once: bool,
     said: String,
 }
 
@@ -33,19 +35,25 @@ impl Condition {
             health: health["Status"].as_str().filter(|s| !s.is_empty() && *s != "none").map(str::to_owned),
             exit_code: state["ExitCode"].as_i64().unwrap_or_default(),
             started: text(&state["StartedAt"]),
+            once: ["", "no"].contains(&text(&container["HostConfig"]["RestartPolicy"]["Name"]).as_str()),
             said: said.trim().to_owned(),
         }
+    }
+    /// When it was started the last time; nothing if it never was.
+    pub fn started(&self) -> Option<jiff::Timestamp> {
+        self.started.parse().ok()
     }
     /// Whether it is as it is waited for; nothing as long as that may still come.
     pub fn verdict(&self, until: Until) -> Option<bool> {
         let over = ["exited", "dead", "removing"].contains(&self.status.as_str());
         match (until, self.status.as_str(), self.health.as_deref()) {
             (Until::Exited, ..) => over.then_some(true),
-            (Until::Healthy, "paused", _) => Some(false),
-            (Until::Healthy, ..) if over => Some(false),
-            (Until::Healthy, "running", None | Some("healthy")) => Some(true),
-            (Until::Healthy, "running", Some("unhealthy")) => Some(false),
-            (Until::Healthy, ..) => None,
+            (Until::Well, "exited", _) if self.once && self.exit_code == 0 => Some(true),
+            (_, "paused", _) => Some(false),
+            _ if over => Some(false),
+            (_, "running", None | Some("healthy")) => Some(true),
+            (_, "running", Some("unhealthy")) => Some(false),
+            _ => None,
         }
     }
     /// In a word or two.

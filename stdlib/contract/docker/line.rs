@@ -77,6 +77,7 @@ impl Line {
             Verb::Await { name, until, timeout } => {
                 let until = match until {
                     Until::Healthy => "healthy",
+                    Until::Well => "healthy or done",
                     Until::Exited => "exited",
                 };
                 self.words(["await", until]);

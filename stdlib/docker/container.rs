@@ -11,7 +11,7 @@ pub use state::{ContainerState, Made, Way};
 
 use crate::bail;
 use crate::contract::docker::{Auth, Kind, Verb, secrets};
-use crate::contract::{Error, Look, Operation, Result, Step};
+use crate::contract::{Error, Look, Operation, Rescue, Result, Step};
 use crate::shared::docker::{auth, digests, image, offered, pull, unanswered};
 use crate::shared::{Many, Span};
 use forms::Network;
@@ -26,8 +26,8 @@ use view::settings;
 ///
 /// It is made anew only where something differs that the engine cannot change in place; limits, the restart policy and
 /// networks change in place. Settings that are not given are as the image and the engine have them. The new container is made
-/// before the old one goes, so that a mistake leaves the old one running; volumes without a name go on, and the image
-/// that it had is kept under `hlrun-previous/NAME`, so that undo finds it. With `pull: "always"`, check mode asks the registry
+/// before the old one is stopped, and where it cannot start, or is not healthy in time, the old one comes back (not one with
+/// `auto_remove`); volumes without a name go on, and the image that it had is kept under `hlrun-previous/NAME`, so that undo finds it. With `pull: "always"`, check mode asks the registry
 /// what it has. Environment variables that are called like secrets are in no report.
 ///
 /// ```rhai
@@ -332,6 +332,19 @@ impl Container {
         Ok(())
     }
 
+    fn way(&self, now: &ContainerState) -> Way<'_> {
+        let socket = self.socket.as_ref();
+        let fetch = self.back.as_ref().map_or(&now.found.pull, |back| &back.pull).as_ref();
+        Way {
+            name: &self.name,
+            socket,
+            platform: self.platform.as_ref(),
+            stop_timeout: self.stop_timeout.map(|span| span.0),
+            wait: self.wait.filter(|_| self.back.is_none()).map(|span| span.0),
+            pull: fetch.map(|(image, auth)| pull(socket, image, self.platform.as_ref(), auth.clone()).verb),
+        }
+    }
+
     /// The image as the host has it and as it should be.
     async fn resolve(&self, host: &dyn Look) -> Result<Found> {
         let (socket, name) = (self.socket.as_ref(), &self.image);
@@ -427,17 +440,10 @@ impl Operation for Container {
         })
     }
     fn steps(&self, now: &ContainerState, want: &ContainerState) -> Result<Vec<Step>> {
-        let socket = self.socket.as_ref();
-        let fetch = self.back.as_ref().map_or(&now.found.pull, |back| &back.pull).as_ref();
-        let way = Way {
-            name: &self.name,
-            socket,
-            platform: self.platform.as_ref(),
-            stop_timeout: self.stop_timeout.map(|span| span.0),
-            wait: self.wait.filter(|_| self.back.is_none()).map(|span| span.0),
-            pull: fetch.map(|(image, auth)| pull(socket, image, self.platform.as_ref(), auth.clone()).verb),
-        };
-        way.steps(now, want)
+        self.way(now).steps(now, want)
+    }
+    fn rescue(&self, now: &ContainerState, want: &ContainerState, failed: &Step) -> Option<Rescue> {
+        self.way(now).back(now, want, failed)
     }
     async fn premise(&self, host: &dyn Look, _now: &ContainerState) -> Result<()> {
         for name in self.networks()?.unwrap_or_default().into_keys() {

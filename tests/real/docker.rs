@@ -7,6 +7,7 @@ use serde_json::Value;
 pub const PROMISES: &[Promise] = &[
     ("docker: a tag that moved is seen by check mode, fetched, and taken back by its digest", moved),
     ("docker: while the registry is down, what runs runs on", registry_down),
+    ("docker: a new container that cannot start, or is not healthy, gives way to the old one", kept),
     ("docker: a container that does not get healthy is an error with its last words", sick),
     ("docker: whoever may not open the socket becomes somebody who may, and no docker program is needed", relayed),
     ("docker: sshd that forwards no sockets is no hindrance", unforwarded),
@@ -100,6 +101,26 @@ fn registry_down() {
     until("rg01", "ss -tln | grep -q :5000");
     room.play(WEB, &[]).exits(0);
     assert_eq!(says("dk01"), "I am two");
+}
+
+fn kept() {
+    let room = room("dk01", "one");
+    let shares = r#", pid_mode: "host", security_opts: ["no-new-privileges:true"]"#;
+    let old = WEB.replace(", wait", &format!("{shares}, wait"));
+    room.play(&old, &["--json"]).exits(0);
+    assert_eq!(room.play(&old, &["--json"]).exits(0).stat("dk01", "changed"), 0);
+    let id = || inside("dk01", "docker inspect -f '{{.Id}} {{.State.Running}}' web; docker ps -aq | wc -l");
+    let before = id();
+    assert!(before.ends_with(" true\n1\n"), "{before}");
+    // sshd has that port.
+    for (was, is) in [("8080:80", "22:80"), ("registry:5000/toy", "registry:5000/toy:sick")] {
+        let (message, _) = failure(&room.play(&old.replace(was, is), &["--json"]).exits(2).events());
+        assert!(message.ends_with("web is again as it was"), "{message}");
+        assert_eq!(id(), before);
+        assert_eq!(says("dk01"), "I am one");
+    }
+    room.play(&old.replace("8080:80", "8082:80"), &["--json"]).exits(0);
+    assert_eq!(inside("dk01", "docker ps -aq | wc -l"), "1\n");
 }
 
 fn sick() {

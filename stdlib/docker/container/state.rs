@@ -2,7 +2,7 @@
 
 use super::view::{Settings, anonymous, changeable, settings, update};
 use crate::contract::docker::{Auth, Condition, Kind, Until, Verb};
-use crate::contract::{Result, Step};
+use crate::contract::{Rescue, Result, Step};
 use crate::shared::docker::{digest, previous, repository, tagged};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -226,6 +226,7 @@ impl Way<'_> {
             verbs.push(self.remove(self.name, true));
             return Ok(self.told(verbs));
         };
+        let mut anew = false;
         verbs.extend(self.pull.clone());
         let same = now.image == want.image && changeable(&now.settings, &want.settings);
         if now.status.is_none() || !same {
@@ -233,6 +234,7 @@ impl Way<'_> {
             if status != "stopped" {
                 verbs.push(Verb::Start { name: self.name.to_owned() });
             }
+            anew = now.status.is_some();
         } else {
             let changes = update(&now.settings, &want.settings, &want.made.body);
             if changes.as_object().is_some_and(|changes| !changes.is_empty()) {
@@ -251,7 +253,34 @@ impl Way<'_> {
         if let Some(timeout) = self.wait.filter(|_| status == "running") {
             verbs.push(Verb::Await { name: self.name.to_owned(), until: Until::Healthy, timeout });
         }
+        if anew && self.keeps(now) {
+            verbs.push(self.remove(&self.old(), false));
+        }
         Ok(self.told(verbs))
+    }
+
+    /// What the old container is called until the new one runs.
+    fn old(&self) -> String {
+        format!("{}.old", self.name)
+    }
+    /// Whether the old one is still there when it has stopped.
+    fn keeps(&self, now: &ContainerState) -> bool {
+        now.settings.get("auto_remove") != Some(&json!(true))
+    }
+    /// The way back from a new container that does not start, or is not healthy.
+    pub fn back(&self, now: &ContainerState, want: &ContainerState, failed: &Step) -> Option<Rescue> {
+        let anew = now.image != want.image || !changeable(&now.settings, &want.settings);
+        let runs = |verb: &Verb| matches!(verb, Verb::Start { .. } | Verb::Await { .. });
+        let late = matches!(failed, Step::Docker(call) if runs(&call.verb));
+        if now.status.is_none() || !anew || !late || !self.keeps(now) {
+            return None;
+        }
+        let name = self.name.to_owned();
+        let mut verbs = vec![self.remove(self.name, false), Verb::Rename { name: self.old(), to: name.clone() }];
+        if now.status.as_deref() != Some("stopped") {
+            verbs.push(Verb::Start { name });
+        }
+        Some(Rescue { steps: self.told(verbs), done: format!("{} is again as it was", self.name) })
     }
 
     fn told(&self, verbs: Vec<Verb>) -> Vec<Step> {
@@ -294,7 +323,12 @@ impl Way<'_> {
         if now.status.as_deref() != Some("stopped") {
             verbs.push(Verb::Stop { name: self.name.to_owned(), timeout: self.stop_timeout, signal: None });
         }
-        verbs.push(self.remove(self.name, false));
+        if !self.keeps(now) {
+            verbs.push(self.remove(self.name, false));
+        } else {
+            verbs.push(self.remove(&self.old(), false));
+            verbs.push(Verb::Rename { name: self.name.to_owned(), to: self.old() });
+        }
         verbs.push(Verb::Rename { name, to: self.name.to_owned() });
     }
 

@@ -101,7 +101,12 @@ pub fn settings(body: &Value, image: &Value, given: &Value) -> Settings {
         }
         // A health check or a command of the image is in the container's body, too.
         let by_image = image.pointer(place).filter(|_| !place.starts_with("/HostConfig"));
-        let own = form.shown(body.pointer(place).unwrap_or(&Value::Null));
+        let mut own = form.shown(body.pointer(place).unwrap_or(&Value::Null));
+        if let (true, Some(own)) = (*name == "security_opts" && shares(body), own.as_object_mut()) {
+            // The engine adds that by itself.
+            let asked = asked.is_some_and(|asked| strings(asked).any(|option| option == "label=disable"));
+            own.retain(|option, _| asked || option != "label=disable");
+        }
         let inherited = by_image.map(|value| form.shown(value)).unwrap_or_default();
         let wanted = asked.map(|value| form.shown(value)).unwrap_or_default();
         let left = match (own, &inherited) {
@@ -161,6 +166,12 @@ fn empty(value: &Value) -> bool {
         Value::Array(items) => items.is_empty(),
         Value::Object(fields) => fields.is_empty(),
     }
+}
+
+/// Whether a container has what is the host's, so that SELinux would be in its way.
+fn shares(body: &Value) -> bool {
+    let host = &body["HostConfig"];
+    host["Privileged"] == true || host["PidMode"] == "host" || host["IpcMode"] == "host"
 }
 
 fn strings(value: &Value) -> impl Iterator<Item = &str> {

@@ -41,7 +41,7 @@ if [ $# -gt 0 ]; then
     case $arg in *%s*) arg=${arg%%"%s"*}$new${arg#*"%s"} ;; esac
     set -- "$@" "$arg"
   done
-  "$@" </dev/null || { code=$?; echo "the new content was not accepted (exit code $code): $*" >&2; exit 65; }
+  "$@" </dev/null || { code=$?; echo "the new content was not accepted (exit code $code)" >&2; exit 65; }
 fi
 [ -z "$backup" ] || [ ! -e "$path" ] || cp -p -- "$path" "$backup"
 sync -- "$new" 2>/dev/null || fsync "$new" 2>/dev/null || sync
@@ -107,9 +107,12 @@ pub async fn write(
         } else {
             (said, "the old file is untouched")
         };
-    let mut error = Error::host(format!("cannot write {}: {said}", write.path)).hint(hint);
+    let by = write.validate.as_ref().filter(|_| said.contains("was not accepted"));
+    let by = by.map(|command| format!(": {}", command.line())).unwrap_or_default();
+    let mut error = Error::host(format!("cannot write {}: {said}{by}", write.path)).hint(hint);
     error.rc = Some(output.code);
-    Err(error)
+    // What is wrong with it is said by the command that did not accept it, which may have quoted it.
+    Err(if write.sensitive { error } else { error.with_output(&output) })
 }
 
 /// Bring a file to the controller: beside its place, then renamed over it.

@@ -42,6 +42,7 @@ fn what_is_sent_is_what_apprise_sends() {
             ("POST", theirs["path"].as_str().unwrap()),
             "{name}"
         );
+        assert!(!ours.follow, "{name}: what leads elsewhere would lose its body, and tell its headers to others");
         let headers = json!(ours.headers.iter().collect::<std::collections::BTreeMap<_, _>>());
         let (mine, their) = (
             fields(&headers, ours.body.as_ref().unwrap()),

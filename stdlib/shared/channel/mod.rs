@@ -220,7 +220,8 @@ impl Channel {
             By::Http(mut request) => {
                 request.insecure = !self.validate_certs;
                 request.timeout = Some(PATIENCE);
-                request.follow = true;
+                // What leads elsewhere loses its body on the way, and would tell its headers to others.
+                request.follow = request.method == "GET" && request.headers.is_empty();
                 By::Http(request)
             }
             By::Mail(mut mail) => {

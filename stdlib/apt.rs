@@ -57,11 +57,11 @@ pub fn register(module: &mut Module) {
 /// = curl amd64 installed 8.14.1-2
 /// - dpkg-query: no packages found matching jq
 /// * 1
-/// ? LC_ALL=C.UTF-8 apt-get -qsyV install --no-install-recommends -- curl jq
+/// ? LC_ALL=C.UTF-8 apt-get -qsyV install --no-install-recommends -- jq
 /// = Inst libonig5 (6.9.9-1 Debian:13.1/stable [amd64])
 /// = Inst libjq1 (1.7.1-6 Debian:13.1/stable [amd64])
 /// = Inst jq (1.7.1-6 Debian:13.1/stable [amd64])
-/// ! APT_LISTCHANGES_FRONTEND=none DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8 NEEDRESTART_MODE=l apt-get -qy -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold -o DPkg::Lock::Timeout=300 install --no-install-recommends -- curl jq
+/// ! APT_LISTCHANGES_FRONTEND=none DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8 NEEDRESTART_MODE=l apt-get -qy -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold -o DPkg::Lock::Timeout=300 install --no-install-recommends -- jq
 /// ? dpkg-query -W -f '${Package} ${Architecture} ${db:Status-Status} ${Version}\n' -- libjq1 libonig5
 /// = libjq1 amd64 installed 1.7.1-6
 /// = libonig5 amd64 installed 6.9.9-1

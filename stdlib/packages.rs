@@ -36,9 +36,9 @@ pub fn register(module: &mut Module) {
 /// = curl amd64 installed 8.14.1-2
 /// - dpkg-query: no packages found matching rsync
 /// * 1
-/// ? LC_ALL=C.UTF-8 apt-get -qsyV install -- curl rsync
+/// ? LC_ALL=C.UTF-8 apt-get -qsyV install -- rsync
 /// = Inst rsync (3.4.1+ds1-5 Debian:13.1/stable [amd64])
-/// ! APT_LISTCHANGES_FRONTEND=none DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8 NEEDRESTART_MODE=l apt-get -qy -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold -o DPkg::Lock::Timeout=300 install -- curl rsync
+/// ! APT_LISTCHANGES_FRONTEND=none DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8 NEEDRESTART_MODE=l apt-get -qy -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold -o DPkg::Lock::Timeout=300 install -- rsync
 /// ? dpkg-query -W -f '${Package} ${Architecture} ${db:Status-Status} ${Version}\n' -- curl rsync
 /// = curl amd64 installed 8.14.1-2
 /// = rsync amd64 installed 3.4.1+ds1-5

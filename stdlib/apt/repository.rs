@@ -56,7 +56,7 @@ use serde::{Deserialize, Serialize};
 /// +
 /// + mQINBFit2ioBEADhWpZ8...
 /// + -----END PGP PUBLIC KEY BLOCK-----
-/// ! write /etc/apt/sources.list.d/docker.sources mode=0644 validate='APT_LISTCHANGES_FRONTEND=none DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8 NEEDRESTART_MODE=l sh -c '\''(apt-get update, of this file alone)'\'' sh 300 %s'
+/// ! write /etc/apt/sources.list.d/docker.sources mode=0644 validate='APT_LISTCHANGES_FRONTEND=none DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8 NEEDRESTART_MODE=l sh -c '\''(apt-get update, of this file alone)'\'' sh 300 %s docker.sources'
 /// + Types: deb
 /// + URIs: https://download.docker.com/linux/debian
 /// + Suites: trixie
@@ -338,7 +338,10 @@ impl Operation for Repository {
             Ok::<bool, Error>(written)
         };
         let keyed = want.armored.content.is_some() || want.binary.content.is_some();
-        let checked = Keep { validate: fetch.then(|| lists::validation(self.lock_timeout)), ..Keep::default() };
+        let checked = Keep {
+            validate: fetch.then(|| lists::validation(&format!("{}.sources", self.name), self.lock_timeout)),
+            ..Keep::default()
+        };
         let plain = Keep::default();
         // A key that is still in use goes after the file that names it.
         let keys = [(&files.armored, &now.armored, &want.armored), (&files.binary, &now.binary, &want.binary)];

@@ -64,7 +64,7 @@ impl Fact for Manager {
 /// needrestart is asked where the host has it. Where not, it is looked for deleted files in what processes have mapped,
 /// and dnf's needs-restarting is asked beside. Only root can see that. Services that take sessions, guests, containers or
 /// the network along, such as dbus, a guest of Proxmox, docker or NetworkManager, are left out: they wait for a reboot. So are
-/// jobs that run once, such as a backup: they end by themselves.
+/// jobs that run once, such as a backup, which end by themselves, and what refuses to be stopped by hand, such as auditd.
 ///
 /// ```rhai
 /// for service in packages::restarts_needed() { systemd::restarted(service); }

@@ -11,6 +11,8 @@ pub const PROMISES: &[Promise] = &[
     ("packages: what is held or phased in is reported, and what wants a restart is known", reported),
     ("packages: a changed conffile is kept, without a question", conffile),
     ("packages: a name that there is not", unknown),
+    ("packages: only what is asked for is touched, and what came for others stays so", beside),
+    ("packages: a repository that does not go with the others is refused, and apt goes on working", clashing),
     ("packages: dnf waits for a lock, and names its holder", dnf_locked),
     ("packages: dnf's failures are told in a line, and nothing is called done that is not", dnf_fails),
     ("packages: dnf's mirror that is down is one line", dnf_mirror),
@@ -133,6 +135,29 @@ fn unknown() {
     let play = play(r#"apt::installed(["toy", "no-such-package"]);"#);
     room.play(&play, &[]).exits(2).says("no-such-package").says("hint:");
     room.play(&play, &["--check"]).exits(2).says("no-such-package");
+}
+
+fn beside() {
+    let (room, _clean) = room();
+    let versions =
+        || inside("host07", "dpkg-query -W -f '${Package} ${Version} ' toy toyd; apt-mark showauto toy toyd");
+    inside("host07", "apt-mark -qq auto toy toyd");
+    room.play(&play(r#"apt::installed(["toydep", "toy", "toyd"]);"#), &[]).exits(0).says("toydep");
+    assert_eq!(versions(), "toy 1.0 toyd 1.0 toy\ntoyd\n", "what is there is there");
+    room.play(&play(r#"apt::upgraded(#{ only: ["toyd"] });"#), &[]).exits(0).says("toyd 1.0 -> 2.0");
+    assert_eq!(versions(), "toy 1.0 toyd 2.0 toy\ntoyd\n");
+    room.hlrun(&["undo", "last", "--yes"]).exits(0);
+    assert_eq!(versions(), "toy 1.0 toyd 1.0 toy\ntoyd\n");
+    room.play(&play(r#"apt::installed("toy-");"#), &[]).exits(2).says("`toy-` is no package's name");
+}
+
+fn clashing() {
+    let (room, _clean) = room();
+    let other = "echo 'deb [trusted=yes signed-by=/etc/apt/mine.gpg] http://172.30.0.1:8099 ./' >/etc/apt/sources.list.d/toy.list";
+    inside("host07", other);
+    let call = r#"apt::repository("real", #{ uris: "http://172.30.0.1:8099", suites: "./", trusted: true, signed_by: "/etc/apt/other.gpg" });"#;
+    room.play(&play(call), &[]).exits(2).says("Conflicting values set for option Signed-By");
+    inside("host07", "test ! -e /etc/apt/sources.list.d/real.sources && apt-get -qs upgrade");
 }
 
 fn dnf_room(host: &'static str) -> (Room, Undo<impl FnMut()>) {

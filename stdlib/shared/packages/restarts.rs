@@ -7,7 +7,7 @@ use std::time::Duration;
 /// libraries that are only read at the start, but dnf 5's not of units that no package brought, nor, as rpm counts whole
 /// seconds, of what was upgraded in the second of its start: what is mapped is looked at beside it. A process of another
 /// namespace belongs to a container and not to the unit that started it; a job that runs once, such as a backup, is let
-/// end.
+/// end, and what refuses to be stopped by hand, such as auditd, is left alone.
 const ASKED: &str = r#"PATH=$PATH:/usr/sbin:/sbin
 [ "$(id -u)" = 0 ] || { echo "only root can see which files all services run from" >&2; exit 1; }
 named() {
@@ -22,7 +22,7 @@ named() {
   done
 }
 named | sort -u | while read -r unit; do
-  case $(systemctl show -p Type -p Transient -- "$unit" 2>/dev/null) in *=oneshot*|*=yes*) ;; *) echo "$unit";; esac
+  case $(systemctl show -p Type -p Transient -p CanStop -- "$unit" 2>/dev/null) in *Type=oneshot*|*Transient=yes*|*CanStop=no*) ;; *) echo "$unit";; esac
 done"#;
 
 /// Which services want a restart.
@@ -73,6 +73,9 @@ fn harmful(unit: &str) -> bool {
         "libreswan",
         "bluetooth",
         "lxcfs",
+        "watchdog-mux",
+        "pve-ha-",
+        "corosync",
         "pve-container",
         "libvirt",
         "virtlogd",

@@ -57,7 +57,15 @@ pub fn explain(error: Error) -> Error {
         if why.starts_with("404") || why.starts_with("403") {
             return missing(reworded(format!("the mirror does not have {url}: {why}")), url);
         }
+        if why.starts_with("401") {
+            return reworded(format!("the repository wants to know who asks: {url}: {why}"))
+                .hint("it wants a subscription or a password (/etc/apt/auth.conf.d), or to be removed");
+        }
         return unreachable_mirror(&error, url, why);
+    }
+    if let Some(said) = line("E: Conflicting values set for option") {
+        return reworded(format!("another file of sources says otherwise: {}", said.trim_start_matches("E: ")))
+            .hint("grep -r the address in /etc/apt/sources.list.d finds it; one of the two has to go");
     }
     if let Some(said) = line("does not have a Release file") {
         return reworded(said.trim_start_matches("E: ").to_owned())

@@ -11,8 +11,9 @@ const AGE: &str = r#"cd /var/lib/apt && ls lists | grep -q _ && s=$(stat -c %Y l
 /// contain `%s`, which stands for a new file in [`validation`].
 const UPDATE: &str = r#"left=$1; shift; until said=$(apt-get -q -o APT::Update::Error-Mode=any "$@" update 2>&1); do case $said in *"Could not get lock"*) left=$((left - 2)); [ "$left" -lt 0 ] || { sleep 2; continue; };; esac; echo "$said" >&2; exit 100; done; [ $# -gt 0 ] || touch /var/lib/apt/lists; echo "$said""#;
 
-/// Makes of a new file of sources what apt reads, beside everything else, before the rest of [`UPDATE`].
-const ALONE: &str = r#"d=$(mktemp -d) && trap 'rm -rf "$d"' EXIT && cp -- "$2" "$d/new.sources" && set -- "$1" -o Dir::Etc::SourceList="$d/new.sources" -o Dir::Etc::SourceParts=- -o APT::Get::List-Cleanup=0 || exit; "#;
+/// Refuses a new file of sources that does not go with the others, for which apt would not read any; then makes of it what
+/// apt reads, before the rest of [`UPDATE`].
+const ALONE: &str = r#"d=$(mktemp -d) && trap 'rm -rf "$d"' EXIT && cp -- "$2" "$d/new.sources" && mkdir "$d/all" && cp -a /etc/apt/sources.list.d/. "$d/all" && cp -- "$2" "$d/all/$3" && said=$(apt-get -o Dir::Etc::SourceParts="$d/all" indextargets 2>&1 >/dev/null) || { echo "$said" >&2; exit 100; }; set -- "$1" -o Dir::Etc::SourceList="$d/new.sources" -o Dir::Etc::SourceParts=- -o APT::Get::List-Cleanup=0 || exit; "#;
 
 /// The command that fetches the lists of packages.
 pub fn update(lock: Span) -> Command {
@@ -21,10 +22,11 @@ pub fn update(lock: Span) -> Command {
     Command { env: apt_get().env, ..command }
 }
 
-/// The command that accepts a new file of sources (`%s`) if all its lists can be fetched.
-pub fn validation(lock: Span) -> Command {
+/// The command that accepts a new file of sources (`%s`) of this name if it goes with the others and all its lists can be
+/// fetched.
+pub fn validation(name: &str, lock: Span) -> Command {
     let command = Command::gist("apt-get update, of this file alone", format!("{ALONE}{UPDATE}"));
-    let command = command.args([lock.0.as_secs().to_string(), "%s".to_owned()]);
+    let command = command.args([lock.0.as_secs().to_string(), "%s".to_owned(), name.to_owned()]);
     Command { env: apt_get().env, ..command }
 }
 

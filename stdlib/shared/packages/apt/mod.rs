@@ -35,8 +35,11 @@ impl Apt {
         Apt { order, names: Vec::new(), first: OnceLock::new(), only: OnceLock::new(), stays: OnceLock::new() }
     }
 
-    fn install(&self) -> Transaction {
+    /// What is not as it should be is installed: apt would upgrade the rest, too.
+    fn install(&self, now: &Packages) -> Transaction {
         let order = &self.order;
+        let lacks =
+            |named: &&Named| order.goal == Goal::Latest || !named.fits(now.get(&named.name).and_then(Option::as_deref));
         let flags = [
             ("--install-recommends", order.recommends == Some(true)),
             ("--no-install-recommends", order.recommends == Some(false)),
@@ -47,7 +50,9 @@ impl Apt {
         let flags = flags.into_iter().filter(|(_, given)| *given).map(|(flag, _)| flag.to_owned());
         let release = order.release.as_ref().map(|release| format!("--target-release={release}"));
         let args = std::iter::once("install".to_owned()).chain(flags).chain(release);
-        self.transaction(args.chain(["--".to_owned()]).chain(self.names.iter().map(|named| named.arg.clone())))
+        self.transaction(
+            args.chain(["--".to_owned()]).chain(self.names.iter().filter(lacks).map(|named| named.arg.clone())),
+        )
     }
 
     fn upgrade(&self) -> Transaction {
@@ -193,14 +198,14 @@ impl Manager for Apt {
             Goal::Autoremoved => Ok(plan(Packages::new(), self.autoremove().simulate(host).await?)),
             _ if self.names.is_empty() => Ok(Plan::default()),
             Goal::Latest => {
-                let install = self.install();
+                let install = self.install(&Packages::new());
                 let (now, simulated) = try_join!(self.named(host, decided), install.simulate(host))?;
                 Ok(plan(now, simulated))
             }
             Goal::Installed => {
                 let now = self.named(host, decided).await?;
                 let settled = decided || self.satisfied(&now);
-                let simulated = if settled { Simulated::default() } else { self.install().simulate(host).await? };
+                let simulated = if settled { Simulated::default() } else { self.install(&now).simulate(host).await? };
                 Ok(plan(now, simulated))
             }
             Goal::Absent => {
@@ -218,12 +223,14 @@ impl Manager for Apt {
     }
     fn steps(&self, now: &Packages) -> Vec<Step> {
         let transaction = match self.order.goal {
-            Goal::Installed | Goal::Latest => self.install(),
+            Goal::Installed | Goal::Latest => self.install(now),
             Goal::Absent => self.remove(now),
             Goal::Upgraded => self.upgrade(),
             Goal::Autoremoved => self.autoremove(),
         };
-        let mut steps: Vec<Step> = transaction.command().into();
+        let command = transaction.command();
+        let upgrades = self.order.goal == Goal::Upgraded && self.only.get().is_some();
+        let mut steps: Vec<Step> = if upgrades { transaction::unmarked(command) } else { command }.into();
         steps.extend(self.order.autoclean.then(|| transaction::apt_get().args(["-qy", "autoclean"]).into()));
         steps
     }

@@ -63,6 +63,8 @@ fn one(text: &str) -> Result<Named> {
     let rest = text.get(name.len()..).unwrap_or_default();
     if !name.starts_with(|c: char| c.is_ascii_alphanumeric())
         || !name.chars().all(plain)
+        // apt takes that for a package to remove.
+        || name.ends_with('-')
         || rest.len() == 1
         || blank(text)
     {

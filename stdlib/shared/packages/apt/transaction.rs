@@ -34,6 +34,16 @@ pub fn fetching(command: Command) -> Command {
     Command { env, long, ..fetching }
 }
 
+/// Runs the command, and marks as automatic again what it was before: apt takes who is named for wanted.
+const UNMARKED: &str = r#"auto=$(apt-mark showauto) || exit; "$@"; rc=$?; mine=$(apt-mark showmanual | grep -Fxe "$auto"); [ -z "$mine" ] || apt-mark -qq auto -- $mine >/dev/null; exit $rc"#;
+
+/// A command after which the same packages count as installed for others only.
+pub fn unmarked(command: Command) -> Command {
+    let Command { program, args, env, long, .. } = command;
+    let whole = Command::gist("apt-mark showauto, the command, apt-mark auto", UNMARKED).arg(program).args(args);
+    Command { env, long, ..whole }
+}
+
 /// One call of apt-get, as simulated first and made then.
 #[derive(Debug, Clone)]
 pub struct Transaction {
@@ -228,7 +238,7 @@ pub fn back(now: &Packages, want: &Packages, lock: Span) -> Transaction {
 pub fn steps_back(now: &Packages, want: &Packages, asked: &[String], purge: bool, lock: Span) -> Vec<Step> {
     let mut transaction = back(now, want, lock);
     transaction.args.splice(1..1, purge.then(|| "--purge".to_owned()));
-    let mut steps: Vec<Step> = transaction.command().into();
+    let mut steps: Vec<Step> = unmarked(transaction.command()).into();
     let automatic = automatic(now, want, |name| asked.iter().any(|asked| asked == name));
     if !automatic.is_empty() {
         steps.push(Command::new("apt-mark").args(["-qq", "auto", "--"]).args(automatic).into());

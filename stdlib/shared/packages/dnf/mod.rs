@@ -5,6 +5,7 @@ mod specs;
 mod table;
 
 use super::{Goal, Manager, Order, Packages, Plan, Upgrade, automatic, glob};
+use crate::bail;
 use crate::contract::{Command, Error, Look, Output, Refresh, Result, Step, refusal};
 use crate::shared::Span;
 use async_trait::async_trait;
@@ -118,7 +119,7 @@ async fn simulate(host: &dyn Look, args: &[String], five: Option<Span>) -> Resul
 pub async fn holds(host: &dyn Look) -> Result<Vec<String>> {
     let lines = host.expect(&Command::gist("the file of locked versions", LOCKED)).await?.lines();
     // A line is `toy-0:1-1.*`, or a pattern somebody wrote; with dnf 5, `name = "toy"` and more that is no name.
-    let five = lines.iter().any(|line| line.trim() == "[[packages]]");
+    let five = lines.iter().any(|line| line.trim() == "[[packages]]" || line.starts_with("version ="));
     let name = |line: &String| {
         if five {
             let name = line.trim().strip_prefix("name")?.trim_start().strip_prefix('=')?;
@@ -247,6 +248,10 @@ impl Dnf {
 impl Manager for Dnf {
     async fn prepare(&mut self, host: &dyn Look) -> Result<()> {
         specs::check(&self.order.names)?;
+        let odd = self.order.names.iter().find(|name| !specs::plain(name));
+        if let Some(odd) = odd.filter(|_| self.order.goal == Goal::Absent) {
+            bail!(playbook: "an operation that removes packages takes names of packages only, not `{odd}`");
+        }
         self.five = host.text(&Command::gist("which of dnf 4 and 5", GENERATION)).await? == "5";
         Ok(())
     }

@@ -35,6 +35,10 @@ pub fn read(text: &str) -> Table {
     }
     let mut table = Table::default();
     for (heading, entry) in entries {
+        let what = heading.to_lowercase();
+        if ["group", "module", "environment"].iter().any(|kind| what.contains(kind)) && !what.contains("package") {
+            continue;
+        }
         let words: Vec<&str> = entry.split_whitespace().collect();
         match words[..] {
             // dnf 5 says so of each package that is upgraded, and has columns for it.
@@ -125,7 +129,7 @@ mod tests {
                     0.0   B\n   replacing toy     noarch 0:1-1   <unknown>    0.0   B\n new                 x86_64 1:2-1   toy         \
                     42.5 KiB\n   replacing toy-old noarch 0:1-1   <unknown>   42.5 KiB\nInstalling:\n kernel-core         noarch \
                     0:2-1   toy          0.0   B\nChanging reason:\n mine                noarch 0:1-1   @System      0.0   B\n   \
-                    External User -> User\n\nTransaction Summary:\n Installing:         1 package\n Upgrading:          2 packages\n";
+                    External User -> User\nInstalling groups:\n RPM Toy Tools\n\nTransaction Summary:\n Installing:         1 package\n Upgrading:          2 packages\n";
         let now = [("kernel-core", "1-1"), ("toy", "1-1"), ("toy-old", "1-1"), ("new", "1:1-1"), ("mine", "1-1")];
         let now: Packages = now.iter().map(|(name, evr)| ((*name).to_owned(), Some((*evr).to_owned()))).collect();
         let after = read(text).after(&now);

@@ -108,11 +108,11 @@ pub async fn write(
             (said, "the old file is untouched")
         };
     let by = write.validate.as_ref().filter(|_| said.contains("was not accepted"));
-    let by = by.map(|command| format!(": {}", command.line())).unwrap_or_default();
-    let mut error = Error::host(format!("cannot write {}: {said}{by}", write.path)).hint(hint);
+    let words = by.map(|command| format!(": {}", command.line())).unwrap_or_default();
+    let mut error = Error::host(format!("cannot write {}: {said}{words}", write.path)).hint(hint);
     error.rc = Some(output.code);
     // What is wrong with it is said by the command that did not accept it, which may have quoted it.
-    Err(if write.sensitive { error } else { error.with_output(&output) })
+    Err(if by.is_some() && !write.sensitive { error.with_output(&output) } else { error })
 }
 
 /// Bring a file to the controller: beside its place, then renamed over it.

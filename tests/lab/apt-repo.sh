@@ -73,6 +73,8 @@ host() {
     touch /etc/toyfail-ok; echo 0 >/etc/toyslow; dpkg --configure -a --force-confold >/dev/null 2>&1 || true
     rm -rf /etc/apt/sources.list /etc/apt/sources.list.d/* /etc/toyfail-ok /etc/toyslow /run/reboot-required*
     echo 'deb [trusted=yes] http://$ADDRESS ./' >/etc/apt/sources.list.d/toy.list
+    # One machine in a hundred gets what is phased in for none.
+    echo 'APT::Machine-ID \"0123456789abcdef0123456789abcdef\";' >/etc/apt/apt.conf.d/98lab
     apt-get update -qq
     apt-mark unhold $NAMES >/dev/null 2>&1 || true
     apt-get purge -y -qq $NAMES toydep >/dev/null 2>&1 || true

@@ -45,7 +45,8 @@ pub fn register(module: &mut Module) {
 
 /// Make sure packages are installed.
 ///
-/// A package that is installed stays at its version. `"curl=8.5*"` asks for a version,
+/// A package that is installed stays at its version; one that came for others counts as wanted for its own sake from then
+/// on, so that it stays when they go (`8.14 (automatic) -> 8.14`). `"curl=8.5*"` asks for a version,
 /// `"curl/trixie-backports"` for a release, `"/tmp/tool.deb"` for a file on the host, and
 /// `"https://example.com/tool.deb"` for one on the web, which the host fetches to see which version it is.
 ///
@@ -57,17 +58,21 @@ pub fn register(module: &mut Module) {
 /// = curl amd64 installed 8.14.1-2
 /// - dpkg-query: no packages found matching jq
 /// * 1
+/// ? sh -c '(which of these are marked as automatic)' sh curl jq
+/// = curl
 /// ? LC_ALL=C.UTF-8 apt-get -qsyV install --no-install-recommends -- jq
 /// = Inst libonig5 (6.9.9-1 Debian:13.1/stable [amd64])
 /// = Inst libjq1 (1.7.1-6 Debian:13.1/stable [amd64])
 /// = Inst jq (1.7.1-6 Debian:13.1/stable [amd64])
 /// ! APT_LISTCHANGES_FRONTEND=none DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8 NEEDRESTART_MODE=l apt-get -qy -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold -o DPkg::Lock::Timeout=300 install --no-install-recommends -- jq
+/// ! apt-mark -qq manual -- curl
 /// ? dpkg-query -W -f '${Package} ${Architecture} ${db:Status-Status} ${Version}\n' -- libjq1 libonig5
 /// = libjq1 amd64 installed 1.7.1-6
 /// = libonig5 amd64 installed 6.9.9-1
 /// ? dpkg-query -W -f '${Package} ${Architecture} ${db:Status-Status} ${Version}\n' -- curl jq
 /// = curl amd64 installed 8.14.1-2
 /// = jq amd64 installed 1.7.1-6
+/// ? sh -c '(which of these are marked as automatic)' sh curl jq
 /// ```
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

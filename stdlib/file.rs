@@ -202,12 +202,12 @@ impl Operation for File {
         now.place(host, &self.path).await
     }
 
-    fn alters(&self) -> Vec<&str> {
-        if self.remote_src { vec![&self.path] } else { Vec::new() }
+    fn alters(&self) -> Vec<String> {
+        if self.remote_src { vec![self.path.to_string()] } else { Vec::new() }
     }
 
-    fn depends(&self) -> Vec<&str> {
-        self.src.as_deref().filter(|_| self.remote_src).into_iter().collect()
+    fn depends(&self) -> Vec<String> {
+        self.src.clone().filter(|_| self.remote_src).into_iter().collect()
     }
 
     fn keeps(&self, now: &FileState, want: &FileState) -> Vec<Keepsake> {

@@ -36,12 +36,14 @@ pub fn register(module: &mut Module) {
 /// = curl amd64 installed 8.14.1-2
 /// - dpkg-query: no packages found matching rsync
 /// * 1
+/// ? sh -c '(which of these are marked as automatic)' sh curl rsync
 /// ? LC_ALL=C.UTF-8 apt-get -qsyV install -- rsync
 /// = Inst rsync (3.4.1+ds1-5 Debian:13.1/stable [amd64])
 /// ! APT_LISTCHANGES_FRONTEND=none DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8 NEEDRESTART_MODE=l apt-get -qy -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold -o DPkg::Lock::Timeout=300 install -- rsync
 /// ? dpkg-query -W -f '${Package} ${Architecture} ${db:Status-Status} ${Version}\n' -- curl rsync
 /// = curl amd64 installed 8.14.1-2
 /// = rsync amd64 installed 3.4.1+ds1-5
+/// ? sh -c '(which of these are marked as automatic)' sh curl rsync
 /// ```
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -85,11 +87,13 @@ manages!(Installed, Suspected);
 /// ```transcript
 /// ? dpkg-query -W -f '${Package} ${Architecture} ${db:Status-Status} ${Version}\n' -- tailscale
 /// = tailscale amd64 installed 1.88.1
+/// ? sh -c '(which of these are marked as automatic)' sh tailscale
 /// ? LC_ALL=C.UTF-8 apt-get -qsyV install -- tailscale
 /// = Inst tailscale [1.88.1] (1.90.6 Tailscale:stable [amd64])
 /// ! APT_LISTCHANGES_FRONTEND=none DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8 NEEDRESTART_MODE=l apt-get -qy -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold -o DPkg::Lock::Timeout=300 install -- tailscale
 /// ? dpkg-query -W -f '${Package} ${Architecture} ${db:Status-Status} ${Version}\n' -- tailscale
 /// = tailscale amd64 installed 1.90.6
+/// ? sh -c '(which of these are marked as automatic)' sh tailscale
 /// ? LC_ALL=C.UTF-8 apt-get -qsyV install -- tailscale
 /// ```
 #[derive(Debug, Deserialize, JsonSchema)]

@@ -20,6 +20,7 @@ pub(super) struct Keep {
 /// What was only predicted on a host.
 #[derive(Default)]
 struct Pending {
+    /// Paths, and other things by name.
     subjects: BTreeSet<String>,
     paths: Foresight,
 }
@@ -60,10 +61,14 @@ impl Keep {
     pub fn foretell(&self, host: &str, subject: &str, outcome: &Outcome) {
         let mut told = self.told();
         let told = told.entry(host.to_owned()).or_default();
-        told.subjects.insert(subject.to_owned());
-        told.paths.add(&outcome.steps, &outcome.alters);
-        if outcome.steps.is_empty() && subject.starts_with('/') {
-            told.paths.doubt(subject);
+        let (paths, names): (Vec<_>, Vec<_>) = outcome.alters.iter().cloned().partition(|what| what.starts_with('/'));
+        told.subjects.extend(names);
+        told.paths.add(&outcome.steps, &paths);
+        if subject.starts_with('/') {
+            told.subjects.insert(subject.trim_end_matches('/').to_owned());
+            if outcome.steps.is_empty() {
+                told.paths.doubt(subject);
+            }
         }
     }
 
@@ -72,13 +77,12 @@ impl Keep {
         self.told().get(host)?.paths.at(path)
     }
 
-    /// Whether a change on the host was only predicted whose subject is this path, or lies below or above it.
-    pub fn foretold(&self, host: &str, path: &str) -> bool {
-        let path = path.trim_end_matches('/');
+    /// Whether a change on the host was only predicted of this: of a path, also if it is of one below or above it.
+    pub fn foretold(&self, host: &str, subject: &str) -> bool {
+        let subject = if subject.starts_with('/') { subject.trim_end_matches('/') } else { subject };
         self.told().get(host).is_some_and(|told| {
-            let paths = told.subjects.iter().filter(|subject| subject.starts_with('/'));
-            let mut paths = paths.map(|subject| subject.trim_end_matches('/'));
-            paths.any(|other| other == path || is_below(other, path) || is_below(path, other))
+            let near = |other: &String| other == subject || is_below(other, subject) || is_below(subject, other);
+            told.subjects.iter().any(near) || told.paths.reaches(subject)
         })
     }
 

@@ -11,6 +11,9 @@ use stdlib::contract::{Asset, Command, Error, Fetch, Output, Result, Source, Wri
 /// Contents of assets up to this size are held in memory.
 const HELD: u64 = 1024 * 1024;
 
+/// What [`WRITE`] exits with where the new content was not accepted.
+const REFUSED: i32 = 65;
+
 /// Writes a file whole: `PATH SIZE MODE OWNER GROUP BACKUP [VALIDATE...]`, the content on stdin. A new
 /// file gets 0644; an existing one keeps its mode and owner. A symbolic link is followed.
 const WRITE: &str = r#"
@@ -107,7 +110,7 @@ pub async fn write(
         } else {
             (said, "the old file is untouched")
         };
-    let by = write.validate.as_ref().filter(|_| said.contains("was not accepted"));
+    let by = write.validate.as_ref().filter(|_| output.code == REFUSED);
     let words = by.map(|command| format!(": {}", command.line())).unwrap_or_default();
     let mut error = Error::host(format!("cannot write {}: {said}{words}", write.path)).hint(hint);
     error.rc = Some(output.code);

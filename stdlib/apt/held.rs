@@ -2,7 +2,7 @@
 
 use crate::contract::{Command, Look, Operation, Result, Step};
 use crate::shared::Many;
-use crate::shared::packages::apt::names;
+use crate::shared::packages::{apt::names, holding};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -71,6 +71,9 @@ impl Operation for Held {
     async fn read(&self, host: &dyn Look) -> Result<Holds> {
         holds(host, self.name.as_slice()).await
     }
+    fn alters(&self) -> Vec<String> {
+        holding(self.name.as_slice())
+    }
     fn want(&self, now: &Holds) -> Result<Holds> {
         Ok(now.keys().map(|name| (name.clone(), true)).collect())
     }
@@ -87,6 +90,9 @@ impl Operation for Unheld {
     }
     async fn read(&self, host: &dyn Look) -> Result<Holds> {
         holds(host, self.name.as_slice()).await
+    }
+    fn alters(&self) -> Vec<String> {
+        holding(self.name.as_slice())
     }
     fn want(&self, now: &Holds) -> Result<Holds> {
         Ok(now.keys().map(|name| (name.clone(), false)).collect())

@@ -13,11 +13,13 @@ use serde::Deserialize;
 /// ```transcript
 /// ? dpkg-query -W -f '${Package} ${Architecture} ${db:Status-Status} ${Version}\n' -- tailscale
 /// = tailscale amd64 installed 1.88.1
+/// ? sh -c '(which of these are marked as automatic)' sh tailscale
 /// ? LC_ALL=C.UTF-8 apt-get -qsyV install -- tailscale
 /// = Inst tailscale [1.88.1] (1.90.6 Tailscale:stable [amd64])
 /// ! APT_LISTCHANGES_FRONTEND=none DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8 NEEDRESTART_MODE=l apt-get -qy -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold -o DPkg::Lock::Timeout=300 install -- tailscale
 /// ? dpkg-query -W -f '${Package} ${Architecture} ${db:Status-Status} ${Version}\n' -- tailscale
 /// = tailscale amd64 installed 1.90.6
+/// ? sh -c '(which of these are marked as automatic)' sh tailscale
 /// ? LC_ALL=C.UTF-8 apt-get -qsyV install -- tailscale
 /// ```
 #[derive(Debug, Deserialize, JsonSchema)]

@@ -269,8 +269,8 @@ impl Operation for Packed {
         Ok(())
     }
 
-    fn alters(&self) -> Vec<&str> {
-        vec![&self.path]
+    fn alters(&self) -> Vec<String> {
+        vec![self.path.to_string()]
     }
 
     async fn read(&self, host: &dyn Look) -> Result<PackedState> {

@@ -289,7 +289,7 @@ impl Operation for Unpacked {
             self.done.get_or_init(|| now);
             return Ok(Refresh::default());
         }
-        Ok(Refresh { steps: self.brought(), instead: None })
+        Ok(Refresh { steps: self.brought(), ..Refresh::default() })
     }
 
     async fn read(&self, host: &dyn Look) -> Result<UnpackedState> {
@@ -351,11 +351,11 @@ impl Operation for Unpacked {
         }
     }
 
-    fn alters(&self) -> Vec<&str> {
-        vec![&self.dest]
+    fn alters(&self) -> Vec<String> {
+        vec![self.dest.to_string()]
     }
-    fn depends(&self) -> Vec<&str> {
-        self.remote_src.iter().map(HostPath::as_str).collect()
+    fn depends(&self) -> Vec<String> {
+        self.remote_src.iter().map(ToString::to_string).collect()
     }
     async fn premise(&self, host: &dyn Look, _now: &UnpackedState) -> Result<()> {
         if host.succeeds(&Command::new("test").args(["-d", &self.dest])).await? {

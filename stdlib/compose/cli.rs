@@ -55,9 +55,9 @@ fn is_file(path: &str) -> bool {
 }
 
 /// The stack's directory, and its files, which may lie elsewhere.
-pub fn sources<'a>(path: &'a HostPath, files: &'a Many<String>, env_files: &'a Many<String>) -> Vec<&'a str> {
-    let files = files.as_slice().iter().chain(env_files.as_slice()).map(String::as_str);
-    std::iter::once(directory(path)).chain(files).collect()
+pub fn sources(path: &HostPath, files: &Many<String>, env_files: &Many<String>) -> Vec<String> {
+    let files = files.as_slice().iter().chain(env_files.as_slice()).cloned();
+    std::iter::once(directory(path).to_owned()).chain(files).collect()
 }
 
 /// The directory of a stack that is named by it or by its compose file.
@@ -101,6 +101,10 @@ impl Cli {
     /// The options that say which stack it is.
     pub fn words(&self) -> &[String] {
         &self.words
+    }
+    /// What compose is called on the host.
+    pub fn program(&self) -> &'static str {
+        if self.standalone { "docker-compose" } else { "docker compose" }
     }
     /// Whether the playbook names the files.
     pub fn given(&self) -> bool {

@@ -152,7 +152,7 @@ impl Operation for Down {
         Ok(vec![words(&down, stop_timeout(self.timeout))])
     }
 
-    fn depends(&self) -> Vec<&str> {
+    fn depends(&self) -> Vec<String> {
         sources(&self.path, &self.files, &self.env_files)
     }
 

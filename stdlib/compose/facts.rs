@@ -57,7 +57,7 @@ elif v=$(docker-compose version --short 2>/dev/null); then
   case ${v#v} in 1.*) echo "docker-compose on the host is $v, and compose v2 is needed" >&2; exit 69 ;; esac
   set -- docker-compose
 else echo "docker compose is not installed on the host" >&2; exit 69; fi
-find . -mindepth 1 -maxdepth 3 -type d '(' -name '.*' -o -name node_modules ')' -prune -o ! -type d '(' -name compose.yaml -o -name compose.yml -o \
+find -L . -mindepth 1 -maxdepth 3 -type d '(' -name '.*' -o -name node_modules ')' -prune -o ! -type d '(' -name compose.yaml -o -name compose.yml -o \
   -name docker-compose.yaml -o -name docker-compose.yml ')' -print | sed 's,/[^/]*$,,' | LC_ALL=C sort -u | while IFS= read -r d; do
   for f in compose.yaml compose.yml docker-compose.yml docker-compose.yaml; do
     [ ! -f "$d/$f" ] || break
@@ -93,11 +93,20 @@ impl Stack {
         let name = config["name"].as_str().map(str::to_owned);
         let name = name.unwrap_or_else(|| path.rsplit('/').next().unwrap_or_default().to_lowercase());
         let own = running.get(&name);
+        // What another waits for the end of has done its work.
+        let waits =
+            config["services"].as_object().into_iter().flatten().flat_map(|(_, one)| one["depends_on"].as_object());
+        let ends = waits.flatten().filter(|(_, how)| how["condition"] == "service_completed_successfully");
+        let ends: Vec<&String> = ends.map(|(name, _)| name).collect();
+        let well = |service: &String| match own.and_then(|own| own.get(service)) {
+            Some(runs) => *runs || ends.contains(&service),
+            None => false,
+        };
         let up = own.map_or(0, |own| own.values().filter(|runs| **runs).count());
         let state = match own {
             None => "absent",
             Some(_) if up == 0 => "stopped",
-            Some(own) if services.iter().all(|service| own.get(service) == Some(&true)) => "running",
+            Some(_) if services.iter().all(well) => "running",
             Some(_) => "partly",
         };
         let error = rest.strip_prefix("--failed-- ").map(|error| error.trim().to_owned());

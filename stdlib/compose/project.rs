@@ -2,7 +2,8 @@
 
 use super::cli::{Cli, explain};
 use super::mask::masked;
-use crate::contract::{Command, Error, Look, Result};
+use crate::contract::docker::Kind;
+use crate::contract::{Command, Content, Error, Look, Result};
 use crate::shared::is_below;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -71,13 +72,30 @@ pub struct Service {
     pub joins: BTreeSet<String>,
     /// Services that are started before it.
     pub needs: BTreeSet<String>,
+    /// Services that it depends on with `restart: true`: where they are made anew, so is it.
+    pub follows: BTreeSet<String>,
     /// What it mounts from below the stack's directory, and whether it may only read it.
     pub mounts: BTreeMap<String, bool>,
+    /// What it mounts and the stack's files have the text of: the digest of each config's `content`, by name.
+    pub inline: BTreeMap<String, String>,
+    /// Networks and volumes that it needs and that are there before the stack is.
+    pub outside: Vec<(Kind, String)>,
+    /// Files that it mounts, and that nobody makes where they are missing.
+    pub files: BTreeSet<String>,
     /// The name of its container, if the file has one.
     pub container: Option<String>,
     /// Whether another service waits for its end.
     pub ends: bool,
 }
+
+/// `DIR COMPOSE SERVICE OTHER ID OPTIONS...`: the hash that a service has whose containers share something with this
+/// container of the other: compose names a configuration after it has put that one in the other's place.
+const JOINED: &str = r#"
+cd -- "$1" || exit
+compose=$2 service=$3 joins="s/\"service:$4\"/\"container:$5\"/g"
+shift 5
+$compose "$@" config --format json 2>/dev/null | sed "$joins" | $compose -f - --profile '*' config --hash "$service" 2>/dev/null
+"#;
 
 /// `DIR GIVEN OPTIONS...`: which compose there is, where memory is kept, the files that compose finds by itself, the
 /// stack, the hashes of its services, the names of all services, and the hashes of the stack as it was resolved.
@@ -85,22 +103,29 @@ const RESOLVE: &str = r#"
 cd -- "$1" 2>/dev/null || { echo "there is no directory $1" >&2; exit 66; }
 dir=$1 given=$2
 shift 2
-again() { docker-compose -f - --profile '*' config --hash '*'; }
-if docker compose version >/dev/null 2>&1; then set -- docker compose "$@"; again() { docker compose -f - --profile '*' config --hash '*'; }
+if docker compose version >/dev/null 2>&1; then compose='docker compose'
 elif v=$(docker-compose version --short 2>/dev/null); then
   case ${v#v} in 1.*) echo "docker-compose on the host is $v, and compose v2 is needed" >&2; exit 69 ;; esac
-  set -- docker-compose "$@"
+  compose=docker-compose
 else echo "docker compose is not installed on the host" >&2; exit 69; fi
+set -- $compose "$@"
 echo "$1"
 echo "${XDG_STATE_HOME:-$HOME/.local/state}/hlrun/compose"
 first() { for f; do [ ! -f "$f" ] || { echo "$f"; return; }; done; }
-found=$(first compose.yaml compose.yml docker-compose.yml docker-compose.yaml)
+found=${COMPOSE_FILE-}
+[ -n "$found" ] || [ ! -f .env ] || found=$(sed -n 's/^[[:space:]]*COMPOSE_FILE=//p' .env | tail -n 1 | tr -d "\"'\r")
+if [ -n "$found" ]; then found=$(printf %s "$found" | tr "${COMPOSE_PATH_SEPARATOR:-:}" ' ')
+else
+  found=$(first compose.yaml compose.yml docker-compose.yml docker-compose.yaml)
+  [ -z "$found" ] || found="$found $(first compose.override.yaml compose.override.yml docker-compose.override.yml docker-compose.override.yaml)"
+fi
 [ -n "$found$given" ] || { echo "there is no compose file in $dir" >&2; exit 66; }
-echo "$found" $(first compose.override.yaml compose.override.yml docker-compose.override.yml docker-compose.override.yaml)
+echo $found
 hashes=$("$@" config --hash '*' 2>/dev/null)
 names=$("$@" --profile '*' config --services 2>/dev/null)
 config=$("$@" config --format json) || exit
-printf '%s\n\n--hlrun--\n%s\n--hlrun--\n%s\n--hlrun--\n%s\n' "$config" "$hashes" "$names" "$(printf '%s' "$config" | again 2>/dev/null)"
+whole=$(printf '%s' "$config" | $compose -f - --profile '*' config --hash '*' 2>/dev/null)
+printf '%s\n\n--hlrun--\n%s\n--hlrun--\n%s\n--hlrun--\n%s\n' "$config" "$hashes" "$names" "$whole"
 "#;
 
 impl Project {
@@ -115,6 +140,16 @@ impl Project {
         })?;
         secrets.iter().for_each(|secret| host.hide(secret));
         Ok(project)
+    }
+
+    /// What compose calls the configuration of a service that shares something with this container; nothing if it does
+    /// not say.
+    pub async fn joined(&self, host: &dyn Look, service: &str, container: &str) -> Result<Option<String>> {
+        let Some(other) = self.services.get(service).and_then(|service| service.joins.first()) else { return Ok(None) };
+        let ask = Command::gist("docker compose config --hash", JOINED).args([self.cli.dir(), self.cli.program()]);
+        let ask = ask.args([service, other, container]).args(self.cli.words().to_vec());
+        let text = host.run(&ask).await?.text();
+        Ok(text.split_whitespace().nth(1).map(str::to_owned))
     }
 
     fn parse(text: &str, warnings: &str, cli: Cli) -> Option<(Project, Vec<String>)> {
@@ -132,8 +167,8 @@ impl Project {
         let mut services: BTreeMap<String, Service> = BTreeMap::new();
         for (service, value) in config["services"].as_object().into_iter().flatten() {
             let hash = hashes.get(service.as_str()).copied().unwrap_or_default();
-            let (one, mut hidden) = Service::parse(service, value, hash, &name, &config, cli.dir());
-            let one = Service { whole: whole.get(service.as_str()).copied().unwrap_or(hash).to_owned(), ..one };
+            let whole = whole.get(service.as_str()).copied().unwrap_or(hash);
+            let (one, mut hidden) = Service::parse(service, value, [hash, whole], &name, &config, cli.dir());
             secrets.append(&mut hidden);
             services.insert(service.clone(), one);
         }
@@ -232,10 +267,15 @@ impl Project {
 }
 
 impl Service {
+    /// The services with which it is made anew.
+    pub fn comes_with(&self) -> impl Iterator<Item = &String> {
+        self.joins.iter().chain(&self.follows)
+    }
+
     fn parse(
         name: &str,
         value: &Value,
-        hash: &str,
+        [hash, whole]: [&str; 2],
         project: &str,
         config: &Value,
         dir: &str,
@@ -254,11 +294,26 @@ impl Service {
             let used = value[kind].as_array().into_iter().flatten().filter_map(|used| used["source"].as_str());
             used.filter_map(move |source| Some((config[kind][source]["file"].as_str()?, true)))
         });
+        let files: BTreeSet<String> = named.clone().map(|(path, _)| path.to_owned()).collect();
         let mounts = volumes.chain(named).filter(|(path, _)| is_below(path, dir));
+        let follows = value["depends_on"].as_object().into_iter().flatten().filter(|(_, how)| how["restart"] == true);
+        let used = value["configs"].as_array().into_iter().flatten().filter_map(|used| used["source"].as_str());
+        let inline = used.filter_map(|source| {
+            let content = config["configs"][source]["content"].as_str()?;
+            Some((format!("config {source}"), Content::digest(content.as_bytes())))
+        });
+        let external = |kind: &str, name: &str| {
+            let one = &config[kind][name];
+            (one["external"] == true).then(|| one["name"].as_str().unwrap_or(name).to_owned())
+        };
+        let networks = value["networks"].as_object().into_iter().flatten().map(|(name, _)| name.as_str());
+        let networks = networks.filter_map(|name| Some((Kind::Network, external("networks", name)?)));
+        let volumes = value["volumes"].as_array().into_iter().flatten().filter(|volume| volume["type"] == "volume");
+        let volumes = volumes.filter_map(|one| Some((Kind::Volume, external("volumes", one["source"].as_str()?)?)));
         let scale = value["scale"].as_u64().or_else(|| value["deploy"]["replicas"].as_u64());
         let service = Service {
             hash: hash.to_owned(),
-            whole: hash.to_owned(),
+            whole: whole.to_owned(),
             config: masked,
             image: text("image").unwrap_or_else(|| format!("{project}-{name}")),
             built: !value["build"].is_null(),
@@ -267,6 +322,10 @@ impl Service {
             scale: scale.unwrap_or(1),
             needs: needs.chain(joins.iter().cloned()).collect(),
             joins,
+            follows: follows.map(|(name, _)| name.clone()).collect(),
+            inline: inline.collect(),
+            outside: networks.chain(volumes).collect(),
+            files,
             mounts: mounts.map(|(path, read_only)| (path.to_owned(), read_only)).collect(),
             container: text("container_name"),
             ends: false,

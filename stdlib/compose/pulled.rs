@@ -146,7 +146,7 @@ impl Operation for Pulled {
         self.project.get().ok().and_then(|project| project.remark())
     }
 
-    fn depends(&self) -> Vec<&str> {
+    fn depends(&self) -> Vec<String> {
         sources(&self.path, &self.files, &self.env_files)
     }
 

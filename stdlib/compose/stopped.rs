@@ -107,7 +107,7 @@ impl Operation for Stopped {
         Ok(steps)
     }
 
-    fn depends(&self) -> Vec<&str> {
+    fn depends(&self) -> Vec<String> {
         sources(&self.path, &self.files, &self.env_files)
     }
 

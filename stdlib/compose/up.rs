@@ -1,6 +1,7 @@
 //! `compose::up`.
 
 mod back;
+mod premise;
 mod state;
 mod steps;
 
@@ -72,8 +73,12 @@ of_a_stack! {
 /// Only those services are touched that are not as they should be: their resolved configuration is another, the
 /// image under their name is another, or a mounted file is. The change says which service, and why. Of files, those
 /// below the stack's directory count, up to 1 MiB each: every file that is mounted by itself, and all in directories
-/// that are mounted read-only. A service in the network of another follows it. With `pull: "always"`, check mode asks
-/// the registry what a pull would bring, and pulls nothing.
+/// that are mounted read-only, so also those that came or went; `content` of `configs` counts, too. A file that the
+/// container may write to is its own: only another file in its place counts. A service in the network of another follows
+/// it, as does one that depends on another with `restart: true`. With `pull: "always"`, check mode asks the registry what
+/// a pull would bring, and pulls nothing; what `build: "always"` would make is not known before. What compose itself does
+/// not notice is not noticed: another definition of a network that is there, and secrets from variables (`environment`). A
+/// service that has ended and that no other waits for is started again, as by compose.
 ///
 /// With `wait`, it is not done before every service is healthy (or runs, without a health check). If one with a new
 /// image is not in time, the image that it had comes back, by its digest, and the call fails and says so.
@@ -188,9 +193,15 @@ impl Operation for Up {
         if unbuilt.is_empty() {
             return Ok(Refresh::default());
         }
-        let instead = format!("predicted without building {}", unbuilt.join(", "));
+        // Nobody knows beforehand whether a build makes the image that is there.
+        let decides = self.build == Build::Always;
+        let names = unbuilt.join(", ");
+        let instead = match decides {
+            true => format!("what building {names} makes decides what there is to do"),
+            false => format!("predicted without building {names}"),
+        };
         let build = project.cli.command(["build"].into_iter().chain(unbuilt)).long();
-        Ok(Refresh { steps: build.into(), instead: Some(instead) })
+        Ok(Refresh { steps: build.into(), instead: Some(instead), decides })
     }
 
     async fn read(&self, host: &dyn Look) -> Result<UpState> {
@@ -203,6 +214,10 @@ impl Operation for Up {
 
     fn steps(&self, now: &UpState, want: &UpState) -> Result<Vec<Step>> {
         self.way(now, want)
+    }
+
+    async fn premise(&self, host: &dyn Look, now: &UpState) -> Result<()> {
+        self.possible(host, now).await
     }
 
     fn remark(&self) -> Option<String> {
@@ -218,7 +233,7 @@ impl Operation for Up {
         self.recalled(before, after)
     }
 
-    fn depends(&self) -> Vec<&str> {
+    fn depends(&self) -> Vec<String> {
         sources(&self.path, &self.files, &self.env_files)
     }
 

@@ -41,7 +41,7 @@ pub struct Outcome {
     pub notes: Vec<String>,
     /// Whether its content is withheld.
     pub sensitive: bool,
-    /// Of what was only foretold, the paths of which nobody knows what they would contain.
+    /// Of what was only foretold, the paths of which nobody knows what they would contain, and other things by name.
     pub alters: Vec<String>,
 }
 
@@ -74,7 +74,7 @@ impl Outcome {
 pub async fn conduct<O: Operation>(mut op: O, host: &dyn Host, mode: Mode) -> Result<Outcome> {
     let mut outcome = outcome_of(&mut op, host, mode).await?;
     if matches!(outcome.status, Status::WouldChange | Status::Unknown) {
-        outcome.alters = op.alters().into_iter().map(str::to_owned).collect();
+        outcome.alters = op.alters();
     }
     Ok(outcome)
 }
@@ -92,12 +92,16 @@ async fn outcome_of<O: Operation>(op: &mut O, host: &dyn Host, mode: Mode) -> Re
         (Err(error), _) => return Err(error),
     };
     if mode == (Mode::Check { pending: true })
-        && let Some(path) = op.depends().into_iter().find(|path| host.foretold(path))
+        && let Some(subject) = op.depends().into_iter().find(|subject| host.foretold(subject))
     {
-        return Ok(Outcome::unknown(format!("depends on {path}, which would change")));
+        return Ok(Outcome::unknown(format!("depends on {subject}, which would change")));
     }
     let before = serialize(&now)?;
     let check = matches!(mode, Mode::Check { .. });
+    if check && refresh.decides {
+        let steps = refresh.steps;
+        return Ok(Outcome { steps, before, sensitive, ..Outcome::unknown(refresh.instead.unwrap_or_default()) });
+    }
     let reason = refresh.instead.filter(|_| check).or_else(|| op.remark());
     if changes.is_empty() {
         let (notes, steps) = (op.notes(&[]), refresh.steps);
@@ -271,7 +275,7 @@ mod tests {
         type State = String;
         async fn refresh(&self, _host: &dyn Look) -> Result<Refresh> {
             let steps = Command::new("fetch").into();
-            Ok(Refresh { steps, instead: Some("predicted from an old file".to_owned()) })
+            Ok(Refresh { steps, instead: Some("predicted from an old file".to_owned()), decides: self.wanted == "?" })
         }
         async fn read(&self, host: &dyn Look) -> Result<String> {
             host.text(&Command::new("show")).await
@@ -307,6 +311,12 @@ mod tests {
         assert_eq!(checked.status, Status::WouldChange);
         assert_eq!(checked.reason.as_deref(), Some("predicted from an old file"));
         assert_eq!(checked.steps.len(), 2);
+    }
+
+    #[test]
+    fn what_a_refresh_decides_is_unknown() {
+        let checked = conducted("?", "? show\n= 1\n", Mode::Check { pending: false }).unwrap();
+        assert_eq!((checked.status, checked.steps.len()), (Status::Unknown, 1));
     }
 
     #[test]

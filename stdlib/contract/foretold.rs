@@ -62,6 +62,12 @@ impl Foresight {
         }
     }
 
+    /// Whether something was foretold of a path, or of one below it, or of one above it that says what lies below.
+    pub fn reaches(&self, path: &str) -> bool {
+        let below = |other: &str| ancestors(other).any(|above| above == path);
+        self.at(path).is_some() || self.0.keys().any(|other| below(other))
+    }
+
     fn write(&mut self, mut file: Write) {
         let anew = match self.at(&file.path) {
             // What is not given stays as it is.

@@ -167,8 +167,8 @@ pub trait Host: Look {
     /// Keep something that the next steps take away. Where that cannot be done, undo says so: it is no reason
     /// not to take the steps.
     async fn keep(&self, _keepsake: &Keepsake) {}
-    /// Whether a change above, at this path or below or above it, was only predicted.
-    fn foretold(&self, _path: &str) -> bool {
+    /// Whether a change above was only predicted of this: of a path, also if it is of one below or above it.
+    fn foretold(&self, _subject: &str) -> bool {
         false
     }
     /// The same host, to look at.

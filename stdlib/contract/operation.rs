@@ -100,14 +100,16 @@ pub trait Operation: DeserializeOwned + JsonSchema + Send + Sync + 'static {
     fn rescue(&self, _now: &Self::State, _want: &Self::State, _failed: &Step) -> Option<Rescue> {
         None
     }
-    /// Paths on the host whose content decides what it does, as a stack's files do: where a change above was only
-    /// predicted of one of them, or of what is below or above it, check mode does not know what this would do. Pure.
-    fn depends(&self) -> Vec<&str> {
+    /// What decides what it does: paths on the host, as a stack's files, and other things by name, such as `package
+    /// curl`. Where a change above was only predicted of one of them, or of a path below or above it, check mode does not
+    /// know what this would do. Asked once there is a plan. Pure.
+    fn depends(&self) -> Vec<String> {
         Vec::new()
     }
-    /// Paths on the host that the steps change, with all that is below, in a way that only the host can tell, as unpacking
-    /// an archive does: what would be there afterwards is unknown to check mode. Pure.
-    fn alters(&self) -> Vec<&str> {
+    /// What the steps change in a way that only the host can tell: paths on the host with all that is below, as of an
+    /// archive that is unpacked, and other things by name, such as `package curl`. What would be there afterwards is unknown
+    /// to check mode. Pure.
+    fn alters(&self) -> Vec<String> {
         Vec::new()
     }
     /// What is worth telling whatever comes of it, such as a variable that nobody set.
@@ -133,6 +135,8 @@ pub struct Refresh {
     pub steps: Vec<Step>,
     /// What check mode says instead, such as "predicted from package lists of 3 days ago".
     pub instead: Option<String>,
+    /// Whether it decides what there is to do, so that nothing can be predicted without it.
+    pub decides: bool,
 }
 
 /// Whether an action has anything to do.

@@ -2,7 +2,7 @@
 
 use crate::contract::{Error, Look, Operation, Result, Step};
 use crate::shared::packages::dnf::{complaints, dnf, holds};
-use crate::shared::packages::minutes;
+use crate::shared::packages::{holding, minutes};
 use crate::shared::{Many, Span};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -86,6 +86,9 @@ impl Operation for Held {
     async fn read(&self, host: &dyn Look) -> Result<Holds> {
         read(host, self.name.as_slice()).await
     }
+    fn alters(&self) -> Vec<String> {
+        holding(self.name.as_slice())
+    }
     fn want(&self, now: &Holds) -> Result<Holds> {
         Ok(now.keys().map(|name| (name.clone(), true)).collect())
     }
@@ -102,6 +105,9 @@ impl Operation for Unheld {
 
     async fn read(&self, host: &dyn Look) -> Result<Holds> {
         read(host, self.name.as_slice()).await
+    }
+    fn alters(&self) -> Vec<String> {
+        holding(self.name.as_slice())
     }
     fn want(&self, now: &Holds) -> Result<Holds> {
         Ok(now.keys().map(|name| (name.clone(), false)).collect())

@@ -27,8 +27,9 @@ use view::settings;
 /// It is made anew only where something differs that the engine cannot change in place; limits, the restart policy and
 /// networks change in place. Settings that are not given are as the image and the engine have them. The new container is made
 /// before the old one is stopped, and where it cannot start, or is not healthy in time, the old one comes back (not one with
-/// `auto_remove`); volumes without a name go on, and the image that it had is kept under `hlrun-previous/NAME`, so that undo finds it. With `pull: "always"`, check mode asks the registry
-/// what it has. Environment variables that are called like secrets are in no report.
+/// `auto_remove`); volumes without a name go on, and the image that it had is kept under `hlrun-previous/NAME`, so that
+/// undo finds it. With `pull: "always"`, check mode asks the registry what it has. Environment variables that are called
+/// like secrets are in no report.
 ///
 /// ```rhai
 /// docker::container("web", #{

@@ -325,8 +325,8 @@ impl Operation for Checkout {
         Ok(())
     }
 
-    fn alters(&self) -> Vec<&str> {
-        vec![&self.dest]
+    fn alters(&self) -> Vec<String> {
+        vec![self.dest.to_string()]
     }
 
     async fn read(&self, host: &dyn Look) -> Result<CheckoutState> {

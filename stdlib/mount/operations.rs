@@ -314,8 +314,8 @@ impl Operation for Mounted {
         }
         Ok(())
     }
-    fn alters(&self) -> Vec<&str> {
-        vec![&self.path, self.file()]
+    fn alters(&self) -> Vec<String> {
+        vec![self.path.to_string(), self.file().to_owned()]
     }
     fn explain(&self, error: Error) -> Error {
         explain(error)
@@ -341,8 +341,8 @@ impl Operation for Present {
     fn steps(&self, now: &MountState, want: &MountState) -> Result<Vec<Step>> {
         self.steps_between(now, want)
     }
-    fn alters(&self) -> Vec<&str> {
-        vec![self.file()]
+    fn alters(&self) -> Vec<String> {
+        vec![self.file().to_owned()]
     }
 }
 
@@ -368,8 +368,8 @@ impl Operation for Unmounted {
     fn steps(&self, now: &MountState, want: &MountState) -> Result<Vec<Step>> {
         Place { path: &self.path, fstab: FSTAB, backup: false, own: None, back: self.back }.steps(now, want)
     }
-    fn alters(&self) -> Vec<&str> {
-        vec![&self.path]
+    fn alters(&self) -> Vec<String> {
+        vec![self.path.to_string()]
     }
     fn explain(&self, error: Error) -> Error {
         explain(error)
@@ -393,8 +393,8 @@ impl Operation for Absent {
         let fstab = self.fstab.as_deref().unwrap_or(FSTAB);
         Place { path: &self.path, fstab, backup: self.backup, own: None, back: self.back }.steps(now, want)
     }
-    fn alters(&self) -> Vec<&str> {
-        vec![&self.path, self.fstab.as_deref().unwrap_or(FSTAB)]
+    fn alters(&self) -> Vec<String> {
+        vec![self.path.to_string(), self.fstab.as_deref().unwrap_or(FSTAB).to_owned()]
     }
     fn explain(&self, error: Error) -> Error {
         explain(error)

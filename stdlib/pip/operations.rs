@@ -252,8 +252,8 @@ macro_rules! operation {
             async fn returnable(&self, host: &dyn Look, now: &PipState, want: &PipState) -> Result<()> {
                 self.environment().returnable(host, now, want).await
             }
-            fn depends(&self) -> Vec<&str> {
-                vec![$(&self.$file)?]
+            fn depends(&self) -> Vec<String> {
+                vec![$(self.$file.to_string())?]
             }
             fn sensitive(&self) -> bool {
                 self.environment().secret()

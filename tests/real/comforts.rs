@@ -19,11 +19,7 @@ fn locked() {
     inside("host07", hold);
     until("host07", "pgrep -f 'toyslow.postins[t]'");
     let play = r#"play("p", "all", |host| { apt::installed("toydep", #{ lock_timeout: "60s" }); });"#;
-    room.write("play.rhai", play);
-    let waiting = room.start(&["play.rhai", "--stuck-after", "1s"]);
-    waiting.says("it waits for the lock");
-    inside("host07", "pkill -f 'slee[p] 600'");
-    let done = waiting.done().exits(0);
+    let done = room.waits(play, "it waits for the lock", "host07", "pkill -f 'slee[p] 600'").exits(0);
     done.says("it waits for the lock /var/lib/dpkg/lock").says("`apt-get install -qy toyslow=2.0`").says("ps -fp");
 }
 

@@ -8,7 +8,9 @@ pub const PROMISES: &[Promise] = &[
     ("compose: another image under the same name is pulled, and only its service made anew", pulled),
     ("compose: only the service whose configuration changed is made anew, and its secrets stay secret", configured),
     ("compose: a mounted file that changed is seen, one that was touched is not", mounted),
-    ("compose: who shares a network follows", followed),
+    ("compose: so are files that came or went, and the text of a config", listed),
+    ("compose: who shares a network follows, and who asks for it", followed),
+    ("compose: what compose would only find at work is said before", foretold),
     ("compose: files of variables, jobs that run once and services without containers are no difference", content),
     ("compose: an image that is not healthy gives way to the old one, by digest", sick),
     ("compose: so does one of another name", sick_by_another_name),
@@ -174,6 +176,57 @@ fn mounted() {
     lab.nothing(UP);
 }
 
+fn listed() {
+    let lab = Lab::new();
+    lab.image("web:1", "one", "/");
+    inside(HOST, "mkdir /srv/app/conf; echo a >/srv/app/conf/a; echo old >/srv/old; touch -d 2020-01-01 /srv/old");
+    let volumes = r#"volumes: ["./conf:/conf:ro"], configs: [motd], ports"#;
+    let stack = format!("{}\nconfigs: {{ motd: {{ content: hello }} }}", WEB.replacen("ports", volumes, 1));
+    lab.stack(&stack);
+    lab.changes(UP);
+    inside(HOST, "mv /srv/old /srv/app/conf/b");
+    let came = lab.changes(UP);
+    assert!(came.contains("services.web.files./srv/app/conf/b") && !came.contains("conf/a"), "{came}");
+    inside(HOST, "rm /srv/app/conf/a");
+    let went = lab.changes(UP);
+    assert!(went.contains("services.web.files./srv/app/conf/a") && !went.contains("conf/b"), "{went}");
+    lab.stack(&stack.replace("hello", "good bye"));
+    assert!(lab.changes(UP).contains("services.web.files.config motd"));
+}
+
+fn foretold() {
+    let lab = Lab::new();
+    lab.image("web:1", "one", "/");
+    let fails = |stack: &str, what: &str| {
+        lab.stack(stack);
+        let error = lab.run(UP, &["--check"]).exits(2).records()[0]["error"].clone();
+        assert!(error["message"].to_string().contains(what), "{error}");
+        assert!(lab.message(lab.run(UP, &[])).len() > 1, "foretold, and did not come");
+        inside(HOST, "cd /srv/app && docker compose down -t 0");
+    };
+    let with = |what: &str, more: &str| format!("{}\n{more}", WEB.replacen("ports", &format!("{what}, ports"), 1));
+    let proxy = with("networks: [proxy]", "networks: { proxy: { external: true } }");
+    fails(&proxy, "there is no network proxy, which web needs");
+    let data = with("volumes: [\"data:/data\"]", "volumes: { data: { external: true, name: pool } }");
+    fails(&data, "there is no volume pool, which web needs");
+    fails(&with("secrets: [key]", "secrets: { key: { file: ./key } }"), "there is no /srv/app/key on the host");
+    inside(HOST, &format!("docker run -d --name taken {}/web:1", lab.registry));
+    fails(&with("container_name: taken", ""), "web is to be called taken, as a container of no stack is already");
+    // What is made above is not missing.
+    lab.stack(&proxy);
+    lab.run(&format!("docker::network(\"proxy\"); {UP}"), &["--check"]).exits(0);
+    lab.stack(WEB);
+    lab.run(UP, &[]).exits(0);
+    inside(HOST, "docker pause app-web-1");
+    for args in [&["--check"][..], &[]] {
+        assert!(lab.message(lab.run(UP, args)).contains("web is paused"));
+    }
+    inside(HOST, "docker unpause app-web-1; printf 'FROM scratch\nCOPY compose.yaml /\n' >/srv/app/Dockerfile");
+    lab.stack(&with("build: .", ""));
+    let built = lab.run(r#"compose::up("/srv/app", #{ build: "always" })"#, &["--check"]).exits(0).records();
+    assert_eq!(built[0]["status"], "unknown");
+}
+
 fn followed() {
     let lab = Lab::new();
     lab.image("web:1", "one", "/");
@@ -187,6 +240,9 @@ fn followed() {
     assert!(diff.contains("services.side.state"), "{diff}");
     let page = inside(HOST, "docker exec app-side-1 /bin/busybox wget -qO- http://127.0.0.1/");
     assert_eq!(page.trim(), "one", "it has no network, or another's");
+    // A stack that others have brought up is as good as one's own.
+    inside(HOST, "rm -r /root/.local; cd /srv/app && docker compose down -t 0 && docker compose up -d");
+    lab.nothing(UP);
     // Somebody else made it anew, and the other lost its network.
     inside(HOST, "cd /srv/app && docker compose up -d --force-recreate web");
     let diff = lab.changes(UP);
@@ -195,6 +251,13 @@ fn followed() {
     inside(HOST, "docker restart -t 1 app-web-1");
     let diff = lab.changes(UP);
     assert!(diff.contains("services.side.cut_off_from"), "{diff}");
+    let needs = "network_mode: \"service:web\"";
+    let asks = stack.replacen(needs, "depends_on: { web: { condition: service_started, restart: true } }", 1);
+    lab.stack(&asks);
+    lab.run(UP, &[]).exits(0);
+    lab.stack(&asks.replacen("ports", "environment: { A: c }, ports", 1));
+    let diff = lab.changes(UP);
+    assert!(diff.contains("services.side.state"), "{diff}");
 }
 
 fn sick() {
@@ -294,12 +357,15 @@ fn content() {
   job: { image: "R/job:1", entrypoint: [/bin/busybox, sleep, "5"] }
   off: { image: "R/web:1", deploy: { replicas: 0 } }"#,
     );
+    // The files may lie elsewhere, as the stack's own variables say.
+    inside(HOST, "cd /srv/app; mv compose.yaml app.yaml; echo COMPOSE_FILE=app.yaml >.env");
     let call = r#"compose::up("/srv/app", #{ wait: "1m" })"#;
     lab.changes(call);
     let (web, job) = (lab.id("web"), lab.id("job"));
     inside(HOST, "echo COLOR=red >/srv/app/web.env");
     let diff = lab.changes(call);
     assert!(diff.contains("red") && lab.id("web") != web && lab.id("job") == job, "{diff}");
+    inside(HOST, "rm /srv/app/.env");
     lab.stack(r#"  once: { image: "R/web:1", entrypoint: [/bin/busybox, "true"] }"#);
     lab.run(call, &[]).exits(0);
 }

@@ -260,6 +260,15 @@ impl Room {
         command.stdout(file("stdout")).stderr(file("stderr"));
         Running { child: command.spawn().expect("hlrun"), begun: Instant::now(), dir: self.dir.path().to_owned() }
     }
+    /// Write a playbook and run it; as soon as it says that it waits, this script on a host lets it go on.
+    #[track_caller]
+    pub fn waits(&self, text: &str, what: &str, host: &str, release: &str) -> Done {
+        self.write("play.rhai", text);
+        let waiting = self.start(&["play.rhai", "--stuck-after", "1s"]);
+        waiting.says(what);
+        inside(host, release);
+        waiting.done()
+    }
     /// Write a playbook, run it on a terminal and answer what is asked: the screen and the exit code.
     #[track_caller]
     pub fn converse(&self, text: &str, args: &str, talk: &[(&str, &str)]) -> (String, i32) {

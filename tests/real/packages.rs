@@ -11,7 +11,8 @@ pub const PROMISES: &[Promise] = &[
     ("packages: what is held or phased in is reported, and what wants a restart is known", reported),
     ("packages: a changed conffile is kept, without a question", conffile),
     ("packages: a name that there is not", unknown),
-    ("packages: only what is asked for is touched, and what came for others stays so", beside),
+    ("packages: only what is asked for is touched, and what came for others stays so until it is asked for", beside),
+    ("packages: check mode doubts what a hold, a pin or a removal above would change", doubted),
     ("packages: a repository that does not go with the others is refused, and apt goes on working", clashing),
     ("packages: dnf waits for a lock, and names its holder", dnf_locked),
     ("packages: dnf's failures are told in a line, and nothing is called done that is not", dnf_fails),
@@ -41,11 +42,7 @@ fn locked() {
     let pid = inside("host07", "pgrep -x apt-get");
     let holder = format!("apt is locked by process {} (apt-get", pid.trim());
     room.play(&call("1s"), &[]).exits(2).says(&holder);
-    room.write("play.rhai", call("60s"));
-    let waiting = room.start(&["play.rhai", "--stuck-after", "1s"]);
-    waiting.says("it waits for the lock");
-    inside("host07", "pkill -f 'slee[p] 600'");
-    waiting.done().exits(0);
+    room.waits(&call("60s"), "it waits for the lock", "host07", "pkill -f 'slee[p] 600'").exits(0);
     inside("host07", "dpkg -s toydep | grep -q 'ok installed'");
 }
 
@@ -142,13 +139,35 @@ fn beside() {
     let versions =
         || inside("host07", "dpkg-query -W -f '${Package} ${Version} ' toy toyd; apt-mark showauto toy toyd");
     inside("host07", "apt-mark -qq auto toy toyd");
-    room.play(&play(r#"apt::installed(["toydep", "toy", "toyd"]);"#), &[]).exits(0).says("toydep");
-    assert_eq!(versions(), "toy 1.0 toyd 1.0 toy\ntoyd\n", "what is there is there");
+    let all = play(r#"apt::installed(["toydep", "toy", "toyd"]);"#);
+    for mode in [&["--check"][..], &[]] {
+        room.play(&all, mode).exits(0).says("toydep").says("toy 1.0 (automatic) -> 1.0");
+    }
+    assert_eq!(versions(), "toy 1.0 toyd 1.0 ", "what is there is there, and wanted");
+    room.hlrun(&["undo", "last", "--yes"]).exits(0);
+    assert_eq!(versions(), "toy 1.0 toyd 1.0 toy\ntoyd\n", "the marks are back");
     room.play(&play(r#"apt::upgraded(#{ only: ["toyd"] });"#), &[]).exits(0).says("toyd 1.0 -> 2.0");
     assert_eq!(versions(), "toy 1.0 toyd 2.0 toy\ntoyd\n");
     room.hlrun(&["undo", "last", "--yes"]).exits(0);
     assert_eq!(versions(), "toy 1.0 toyd 1.0 toy\ntoyd\n");
     room.play(&play(r#"apt::installed("toy-");"#), &[]).exits(2).says("`toy-` is no package's name");
+}
+
+fn doubted() {
+    let (room, _clean) = room();
+    for (calls, last) in [
+        (r#"apt::held("toy"); apt::latest("toy");"#, "unknown"),
+        (r#"apt::held("toy"); apt::upgraded();"#, "unknown"),
+        (r#"apt::absent("toy"); apt::installed("toy");"#, "unknown"),
+        (r#"apt::absent("toy"); apt::upgraded();"#, "unknown"),
+        (r#"file::file("/etc/apt/preferences.d/pin", #{ content: "Package: toy" }); apt::latest("toyd");"#, "unknown"),
+        (r#"apt::held("toyd"); apt::latest("toy");"#, "would_change"),
+        (r#"apt::absent("toyhold"); apt::installed("toy");"#, "ok"),
+        (r#"apt::installed("toydep"); apt::upgraded(#{ except: "toynew" });"#, "would_change"),
+    ] {
+        let records = room.play(&play(calls), &["--check", "--json"]).exits(0).records();
+        assert_eq!(records[1]["status"], last, "{calls}: {}", records[1]);
+    }
 }
 
 fn clashing() {
@@ -178,11 +197,7 @@ fn locked_with_dnf(host: &'static str) {
     until(host, "pgrep -f 'slee[p] 600'");
     let call = |timeout: &str| play(&format!(r#"dnf::installed("toydep", #{{ lock_timeout: "{timeout}" }});"#));
     room.play(&call("1s"), &[]).exits(2).says("dnf is locked by process ").says("dnf -y upgrade toyslow");
-    room.write("play.rhai", call("60s"));
-    let waiting = room.start(&["play.rhai", "--stuck-after", "1s"]);
-    waiting.says("it waits for");
-    inside(host, "pkill -f 'slee[p] 600'");
-    waiting.done().exits(0);
+    room.waits(&call("60s"), "it waits for", host, "pkill -f 'slee[p] 600'").exits(0);
     assert_eq!(inside(host, "rpm -q toydep toyslow"), "toydep-2-1.noarch\ntoyslow-2-1.noarch\n");
 }
 

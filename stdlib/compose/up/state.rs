@@ -1,6 +1,7 @@
 //! What matters about the services of a stack.
 
 use super::{Recreate, Up, nowhere};
+use crate::bail;
 use crate::compose::engine::{self, Container};
 use crate::compose::files::{self, Memory, Remembered};
 use crate::compose::mask;
@@ -141,14 +142,13 @@ impl Up {
                 };
                 one.image = called.or_else(|| Some(id.clone()));
             }
-            let print = |(path, file): (&String, &files::Mounted)| {
-                let was = remembered.and_then(|remembered| remembered.files.get(path));
-                let started = own.iter().filter_map(Container::started).min().filter(|_| !own.is_empty());
-                let seen = started.map_or(Some(file.print.sha256.clone()), |started| files::seen(file, was, started));
-                (path.clone(), seen.unwrap_or_else(|| "written since it was started".to_owned()))
+            let started = own.iter().filter_map(Container::started).min();
+            one.files = mounted.seen(service, remembered, started);
+            let as_joined = match own.first().and_then(|container| container.joined.as_ref()) {
+                Some(other) if remembered.is_none() => project.joined(host, name, other).await?,
+                _ => None,
             };
-            one.files = files::of(&service.mounts, &mounted).map(print).collect();
-            (one.config, one.other_config) = configured(service, own, remembered);
+            (one.config, one.other_config) = configured(service, own, remembered, as_joined.as_deref());
             let count = own.len() as u64;
             one.containers = (count > 1 || service.scale != 1 && count > 0).then_some(count);
             if self.wait.is_some() {
@@ -158,9 +158,8 @@ impl Up {
             let ids = own.iter().map(|container| (container.name.clone(), container.image.clone())).collect();
             state.around.containers.insert(name.to_owned(), ids);
             state.around.images.insert(name.to_owned(), offer.target.clone());
-            let prints = files::of(&service.mounts, &mounted).map(|(path, file)| (path.clone(), file.print.clone()));
-            let remember =
-                Remembered { hash: service.hash.clone(), config: service.config.clone(), files: prints.collect() };
+            let (hash, config) = (service.hash.clone(), service.config.clone());
+            let remember = Remembered { hash, config, files: mounted.prints(service) };
             state.around.memory.services.insert(name.to_owned(), remember);
             state.services.insert(name.to_owned(), one);
         }
@@ -212,10 +211,8 @@ impl Up {
                 one.config = service.config.clone();
                 one.other_config = None;
                 one.image = now.around.images.get(name).cloned().flatten().or(was.image.clone());
-                for (path, digest) in &mut one.files {
-                    let print = now.around.memory.services.get(name).and_then(|service| service.files.get(path));
-                    *digest = print.map_or_else(String::new, |print| print.sha256.clone());
-                }
+                let prints = now.around.memory.services.get(name).into_iter().flat_map(|service| &service.files);
+                one.files = prints.map(|(path, print)| (path.clone(), print.sha256.clone())).collect();
                 one.containers = (service.scale != 1).then_some(service.scale);
                 one.cut_off_from = None;
             }
@@ -226,13 +223,16 @@ impl Up {
             if made {
                 anew.insert(name.clone());
             }
+            if was.state == "paused" && !made {
+                bail!("{name} is paused, and that is left to who did it"; hint: "`docker compose unpause {name}` in {}", self.path);
+            }
             one.state = if made { "recreated" } else { "up" }.to_owned();
         }
-        // Who shares something with a container that is made anew is made anew.
+        // Who shares something with a container that is made anew, or asks for it, is made anew.
         while let Some((name, one)) = want.services.iter_mut().find(|(name, one)| {
             one.state == "up"
                 && now.services[*name].state != "absent"
-                && project.services[*name].joins.iter().any(|other| anew.contains(other))
+                && project.services[*name].comes_with().any(|other| anew.contains(other))
         }) {
             one.state = "recreated".to_owned();
             anew.insert(name.clone());
@@ -273,17 +273,22 @@ fn known(service: &Service, inspected: &Value) -> Option<String> {
 
 /// The configuration that the containers of a service were made from, as far as it is known, and what compose called
 /// it, if that is all there is to tell.
-fn configured(service: &Service, own: &[Container], remembered: Option<&Remembered>) -> (Value, Option<String>) {
+fn configured(
+    service: &Service,
+    own: &[Container],
+    remembered: Option<&Remembered>,
+    as_joined: Option<&str>,
+) -> (Value, Option<String>) {
     let Some(container) = own.first() else { return (service.config.clone(), None) };
     // Who shares something has the other's container in what compose calls its configuration.
     let made = match remembered {
         _ if service.joins.is_empty() => container.hash.as_str(),
         Some(remembered) => &remembered.hash,
+        None if as_joined.is_some() => container.hash.as_str(),
         None => "",
     };
-    if own.iter().all(|container| container.hash == own[0].hash)
-        && [&service.hash, &service.whole].contains(&&made.to_owned())
-    {
+    let as_named = made == service.hash || made == service.whole || as_joined == Some(made);
+    if own.iter().all(|container| container.hash == own[0].hash) && as_named {
         return (service.config.clone(), None);
     }
     match remembered.filter(|remembered| remembered.hash == made && remembered.config != service.config) {

@@ -218,6 +218,17 @@ pub struct Way<'a> {
     pub pull: Option<Verb>,
 }
 
+/// Whether the engine can bring a container from one state to the other without making it anew.
+fn same(now: &ContainerState, want: &ContainerState) -> bool {
+    now.image == want.image && changeable(&now.settings, &want.settings)
+}
+
+/// Whether another container takes the place of one, which is put aside until that runs; one that the engine removes as
+/// soon as it has stopped cannot be.
+fn aside(now: &ContainerState, want: &ContainerState) -> bool {
+    now.status.is_some() && !same(now, want) && now.settings.get("auto_remove") != Some(&json!(true))
+}
+
 impl Way<'_> {
     /// The steps from one state to another.
     pub fn steps(self, now: &ContainerState, want: &ContainerState) -> Result<Vec<Step>> {
@@ -226,15 +237,12 @@ impl Way<'_> {
             verbs.push(self.remove(self.name, true));
             return Ok(self.told(verbs));
         };
-        let mut anew = false;
         verbs.extend(self.pull.clone());
-        let same = now.image == want.image && changeable(&now.settings, &want.settings);
-        if now.status.is_none() || !same {
+        if now.status.is_none() || !same(now, want) {
             self.make(now, want, &mut verbs);
             if status != "stopped" {
                 verbs.push(Verb::Start { name: self.name.to_owned() });
             }
-            anew = now.status.is_some();
         } else {
             let changes = update(&now.settings, &want.settings, &want.made.body);
             if changes.as_object().is_some_and(|changes| !changes.is_empty()) {
@@ -253,7 +261,7 @@ impl Way<'_> {
         if let Some(timeout) = self.wait.filter(|_| status == "running") {
             verbs.push(Verb::Await { name: self.name.to_owned(), until: Until::Healthy, timeout });
         }
-        if anew && self.keeps(now) {
+        if aside(now, want) {
             verbs.push(self.remove(&self.old(), false));
         }
         Ok(self.told(verbs))
@@ -261,18 +269,12 @@ impl Way<'_> {
 
     /// What the old container is called until the new one runs.
     fn old(&self) -> String {
-        format!("{}.old", self.name)
-    }
-    /// Whether the old one is still there when it has stopped.
-    fn keeps(&self, now: &ContainerState) -> bool {
-        now.settings.get("auto_remove") != Some(&json!(true))
+        format!("{}.hlrun-old", self.name)
     }
     /// The way back from a new container that does not start, or is not healthy.
     pub fn back(&self, now: &ContainerState, want: &ContainerState, failed: &Step) -> Option<Rescue> {
-        let anew = now.image != want.image || !changeable(&now.settings, &want.settings);
-        let runs = |verb: &Verb| matches!(verb, Verb::Start { .. } | Verb::Await { .. });
-        let late = matches!(failed, Step::Docker(call) if runs(&call.verb));
-        if now.status.is_none() || !anew || !late || !self.keeps(now) {
+        let late = matches!(failed, Step::Docker(call) if matches!(call.verb, Verb::Start { .. } | Verb::Await { .. }));
+        if !late || !aside(now, want) {
             return None;
         }
         let name = self.name.to_owned();
@@ -323,11 +325,11 @@ impl Way<'_> {
         if now.status.as_deref() != Some("stopped") {
             verbs.push(Verb::Stop { name: self.name.to_owned(), timeout: self.stop_timeout, signal: None });
         }
-        if !self.keeps(now) {
-            verbs.push(self.remove(self.name, false));
-        } else {
+        if aside(now, want) {
             verbs.push(self.remove(&self.old(), false));
             verbs.push(Verb::Rename { name: self.name.to_owned(), to: self.old() });
+        } else {
+            verbs.push(self.remove(self.name, false));
         }
         verbs.push(Verb::Rename { name, to: self.name.to_owned() });
     }

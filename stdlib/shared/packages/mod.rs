@@ -118,6 +118,12 @@ pub trait Manager: Debug + Send + Sync {
     async fn refresh(&self, host: &dyn Look) -> Result<Refresh>;
     /// What there is and what it would do; once that is `decided`, only what there is matters.
     async fn look(&self, host: &dyn Look, decided: bool) -> Result<Plan>;
+    /// The order.
+    fn order(&self) -> &Order;
+    /// The names of packages that the order names.
+    fn named(&self) -> Vec<String>;
+    /// Paths on the host that say which versions there are to choose from.
+    fn sources(&self) -> &'static [&'static str];
     /// The versions of packages.
     async fn versions(&self, host: &dyn Look, names: &[&str]) -> Result<Packages>;
     /// The way there.
@@ -218,7 +224,7 @@ fn refresh(order: &Order, old: Option<Duration>, update: impl FnOnce() -> Comman
         }
         None => "predicted without any package lists; applying it fetches them".to_owned(),
     };
-    Refresh { steps: vec![update().into()], instead: Some(instead) }
+    Refresh { steps: vec![update().into()], instead: Some(instead), decides: false }
 }
 
 /// The error of a place that packages come from and that does not answer: one line instead of all that was said.
@@ -252,6 +258,26 @@ fn glob(pattern: &str, text: &str) -> bool {
         })
         .collect();
     regex::Regex::new(&format!("^{pattern}$")).is_ok_and(|pattern| pattern.is_match(text))
+}
+
+/// What check mode calls a package of which a change was only predicted.
+fn package(name: &str) -> String {
+    format!("package {name}")
+}
+/// What it calls the fact that one is held.
+fn hold(name: &str) -> String {
+    format!("whether {name} is held")
+}
+/// What it calls the fact that one would be removed.
+fn removal(name: &str) -> String {
+    format!("whether {name} is removed")
+}
+/// Which packages are held, at all.
+const HOLDS: &str = "which packages are held";
+
+/// What holding packages, or not, means to operations below.
+pub fn holding(names: &[String]) -> Vec<String> {
+    names.iter().map(|name| hold(name)).chain([HOLDS.to_owned()]).collect()
 }
 
 /// Implements [`crate::contract::Operation`] for an operation that has an `order()` and keeps its `work`; what installs
@@ -301,6 +327,12 @@ macro_rules! manages {
                 want: &Self::State,
             ) -> $crate::contract::Result<()> {
                 self.work.returnable(host, now, want).await
+            }
+            fn depends(&self) -> Vec<String> {
+                self.work.depends()
+            }
+            fn alters(&self) -> Vec<String> {
+                self.work.alters()
             }
             fn notes(&self, said: &[$crate::contract::Output]) -> Vec<String> {
                 self.work.notes(said)

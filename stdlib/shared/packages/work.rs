@@ -1,6 +1,6 @@
 //! What an operation on packages remembers from its first look to its second.
 
-use super::{Manager, Order, Packages, Plan, manager};
+use super::{Goal, HOLDS, Manager, Order, Packages, Plan, hold, manager, package, removal};
 use crate::contract::{Error, Look, Output, Refresh, Result, Step};
 use futures_util::try_join;
 use std::sync::OnceLock;
@@ -12,6 +12,8 @@ pub struct Work {
     /// What the order itself names.
     named: OnceLock<Packages>,
     want: OnceLock<Packages>,
+    /// What differs of that.
+    due: OnceLock<Packages>,
     /// Whether it is on the way back to earlier versions.
     back: bool,
 }
@@ -67,9 +69,37 @@ impl Work {
             complete.entry(name.clone()).or_default();
         }
         want.extend(to);
+        let differs =
+            |(name, version): &(&String, &Option<String>)| complete.get(*name).cloned().flatten() != **version;
+        let due = want.iter().filter(differs).map(|(name, version)| (name.clone(), version.clone()));
+        let _ = self.due.set(due.collect());
         // The first look is the only one that decides.
         let _ = self.want.set(want);
         complete
+    }
+    /// What decides what this order does, besides the packages themselves: see [`crate::contract::Operation::depends`].
+    pub fn depends(&self) -> Vec<String> {
+        let Some(manager) = &self.manager else { return Vec::new() };
+        let (due, goal, named) = (self.due.get().into_iter().flatten(), manager.order().goal, manager.named());
+        let newest = matches!(goal, Goal::Latest | Goal::Upgraded);
+        let mut all: Vec<String> = match goal {
+            // Everything at once.
+            Goal::Upgraded => due.clone().map(|(name, _)| removal(name)).chain([HOLDS.to_owned()]).collect(),
+            Goal::Autoremoved => due.clone().map(|(name, _)| package(name)).collect(),
+            Goal::Latest => named.iter().flat_map(|name| [package(name), hold(name)]).collect(),
+            Goal::Installed | Goal::Absent => named.iter().map(|name| package(name)).collect(),
+        };
+        if newest || goal == Goal::Installed && due.count() > 0 {
+            all.extend(manager.sources().iter().map(|path| (*path).to_owned()));
+        }
+        all
+    }
+    /// What this order changes: see [`crate::contract::Operation::alters`].
+    pub fn alters(&self) -> Vec<String> {
+        let Some(manager) = &self.manager else { return Vec::new() };
+        let Some(due) = self.due.get() else { return manager.named().iter().map(|name| package(name)).collect() };
+        let gone = due.iter().filter(|(_, version)| version.is_none()).map(|(name, _)| removal(name));
+        due.keys().map(|name| package(name)).chain(gone).collect()
     }
     /// The versions that should be there.
     pub fn want(&self, now: &Packages) -> Packages {

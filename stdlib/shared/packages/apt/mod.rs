@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use futures_util::try_join;
 use names::Named;
 use std::sync::OnceLock;
-use transaction::{CONFIGURATION, Simulated, Transaction};
+use transaction::{AUTOMATIC, CONFIGURATION, Simulated, Transaction, installed};
 
 /// The archives that security updates come from: `trixie-security`, `noble-security`.
 const SECURITY: &str = "--target-release=/-security$/";
@@ -35,11 +35,10 @@ impl Apt {
         Apt { order, names: Vec::new(), first: OnceLock::new(), only: OnceLock::new(), stays: OnceLock::new() }
     }
 
-    /// What is not as it should be is installed: apt would upgrade the rest, too.
+    /// Installs what is not as it should be of what is there now: apt would upgrade the rest, too.
     fn install(&self, now: &Packages) -> Transaction {
         let order = &self.order;
-        let lacks =
-            |named: &&Named| order.goal == Goal::Latest || !named.fits(now.get(&named.name).and_then(Option::as_deref));
+        let lacks = |named: &&Named| !named.fits(installed(now, &named.name));
         let flags = [
             ("--install-recommends", order.recommends == Some(true)),
             ("--no-install-recommends", order.recommends == Some(false)),
@@ -86,12 +85,26 @@ impl Apt {
         Transaction { args: args.collect(), lock: self.order.lock }
     }
 
-    /// The versions as this order sees them: where configuration files should go, they count as a package.
+    /// The versions as this order sees them: where configuration files should go, they count as a package, and what is
+    /// wanted by name should not count as installed for others.
     async fn ask(&self, host: &dyn Look, names: &[&str]) -> Result<Packages> {
         if names.is_empty() {
             return Ok(Packages::new());
         }
-        self.told(names, &host.run(&transaction::query(names.iter().copied())).await?)
+        let query = transaction::query(names.iter().copied());
+        let (versions, automatic) = try_join!(host.run(&query), self.automatic(host, names))?;
+        Ok(noted(self.told(names, &versions)?, &automatic))
+    }
+    /// Those of these packages that are wanted by name and count as installed for others.
+    async fn automatic(&self, host: &dyn Look, names: &[&str]) -> Result<Vec<String>> {
+        let wanted = matches!(self.order.goal, Goal::Installed | Goal::Latest);
+        let asked = if wanted { names::asked(&self.order.names) } else { Vec::new() };
+        let asked: Vec<&str> = asked.iter().map(String::as_str).filter(|name| names.contains(name)).collect();
+        if asked.is_empty() {
+            Ok(Vec::new())
+        } else {
+            Ok(host.expect(&transaction::automatic_of(asked)).await?.lines())
+        }
     }
     fn told(&self, names: &[&str], output: &Output) -> Result<Packages> {
         let keep = self.order.goal == Goal::Absent && self.order.purge;
@@ -102,13 +115,13 @@ impl Apt {
     async fn named(&self, host: &dyn Look, decided: bool) -> Result<Packages> {
         let names: Vec<&str> = self.names.iter().map(|named| named.name.as_str()).collect();
         match self.first.get().filter(|_| !decided) {
-            Some(first) => self.told(&names, first),
+            Some(first) => Ok(noted(self.told(&names, first)?, &self.automatic(host, &names).await?)),
             None => self.ask(host, &names).await,
         }
     }
     fn satisfied(&self, now: &Packages) -> bool {
         self.names.iter().all(|named| {
-            let installed = now.get(&named.name).and_then(Option::as_deref);
+            let installed = installed(now, &named.name);
             named.fits(installed) || installed.is_none() && self.order.only_upgrade
         })
     }
@@ -161,6 +174,17 @@ impl Apt {
     }
 }
 
+/// Versions with a note at those packages that count as installed for others.
+fn noted(mut versions: Packages, automatic: &[String]) -> Packages {
+    for (name, version) in &mut versions {
+        let base = name.split(':').next().unwrap_or(name);
+        if let Some(version) = version.as_mut().filter(|_| automatic.iter().any(|name| name == base)) {
+            version.push_str(AUTOMATIC);
+        }
+    }
+    versions
+}
+
 #[async_trait]
 impl Manager for Apt {
     async fn prepare(&mut self, host: &dyn Look) -> Result<()> {
@@ -192,7 +216,13 @@ impl Manager for Apt {
         Ok(refresh)
     }
     async fn look(&self, host: &dyn Look, decided: bool) -> Result<Plan> {
-        let plan = |now, simulated: Simulated| Plan { now, from: simulated.from, to: simulated.to };
+        let plan = |now: Packages, simulated: Simulated| {
+            // From now on, what is wanted by name is there for its own sake.
+            let plain = now.keys().map(|name| (name.clone(), installed(&now, name).map(str::to_owned)));
+            let mut to: Packages = plain.filter(|(name, version)| now[name] != *version).collect();
+            to.extend(simulated.to);
+            Plan { now, from: simulated.from, to }
+        };
         match self.order.goal {
             Goal::Upgraded => self.plan_upgrade(host, decided).await,
             Goal::Autoremoved => Ok(plan(Packages::new(), self.autoremove().simulate(host).await?)),
@@ -218,19 +248,39 @@ impl Manager for Apt {
             }
         }
     }
+    fn order(&self) -> &Order {
+        &self.order
+    }
+    fn named(&self) -> Vec<String> {
+        self.names.iter().map(|named| named.name.clone()).filter(|name| !name.is_empty()).collect()
+    }
+    fn sources(&self) -> &'static [&'static str] {
+        &["/etc/apt/sources.list", "/etc/apt/sources.list.d", "/etc/apt/preferences", "/etc/apt/preferences.d"]
+    }
     async fn versions(&self, host: &dyn Look, names: &[&str]) -> Result<Packages> {
         self.ask(host, names).await
     }
     fn steps(&self, now: &Packages) -> Vec<Step> {
         let transaction = match self.order.goal {
-            Goal::Installed | Goal::Latest => self.install(now),
+            Goal::Installed => self.install(now),
+            Goal::Latest => self.install(&Packages::new()),
             Goal::Absent => self.remove(now),
             Goal::Upgraded => self.upgrade(),
             Goal::Autoremoved => self.autoremove(),
         };
         let command = transaction.command();
         let upgrades = self.order.goal == Goal::Upgraded && self.only.get().is_some();
-        let mut steps: Vec<Step> = if upgrades { transaction::unmarked(command) } else { command }.into();
+        let marks = self.order.goal == Goal::Installed && self.satisfied(now);
+        let mut steps: Vec<Step> = match (upgrades, marks) {
+            (true, _) => transaction::unmarked(command).into(),
+            (false, false) => command.into(),
+            (false, true) => Vec::new(),
+        };
+        let automatic: Vec<&String> =
+            now.keys().filter(|name| now[*name] != installed(now, name).map(str::to_owned)).collect();
+        if !automatic.is_empty() {
+            steps.push(Command::new("apt-mark").args(["-qq", "manual", "--"]).args(automatic).into());
+        }
         steps.extend(self.order.autoclean.then(|| transaction::apt_get().args(["-qy", "autoclean"]).into()));
         steps
     }

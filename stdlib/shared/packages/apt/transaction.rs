@@ -200,6 +200,18 @@ pub fn unfinished(output: &Output) -> Vec<(String, String)> {
 /// Instead of a version: the package was removed, but not purged.
 pub const CONFIGURATION: &str = "(only configuration files)";
 
+/// Behind a version: the package counts as installed for others, and goes when they do.
+pub const AUTOMATIC: &str = " (automatic)";
+
+/// Those of these packages that apt has marked as automatic.
+const AUTOMATIC_OF: &str = r#"[ ! -e /var/lib/apt/extended_states ] || awk -v all=" $* " '/^Package: / { name = $2 } /^Auto-Installed: 1/ && index(all, " " name " ") { print name }' /var/lib/apt/extended_states"#;
+
+/// Asks which of these packages are marked as automatic.
+pub fn automatic_of<'a>(names: impl IntoIterator<Item = &'a str>) -> Command {
+    let names = names.into_iter().map(|name| name.split(':').next().unwrap_or(name));
+    Command::gist("which of these are marked as automatic", AUTOMATIC_OF).args(names)
+}
+
 /// The versions of these packages.
 pub fn versions<'a>(names: impl Iterator<Item = &'a str>, output: &Output) -> Result<Packages> {
     if output.code > 1 {
@@ -221,12 +233,17 @@ pub fn versions<'a>(names: impl Iterator<Item = &'a str>, output: &Output) -> Re
     Ok(names.map(|name| (name.to_owned(), version(name))).collect())
 }
 
+/// The version of a package, whoever wants it.
+pub fn installed<'a>(packages: &'a Packages, name: &str) -> Option<&'a str> {
+    packages.get(name)?.as_deref().map(|version| version.strip_suffix(AUTOMATIC).unwrap_or(version))
+}
+
 /// The way from some versions to others, whatever brought them about: what undo does.
 pub fn back(now: &Packages, want: &Packages, lock: Span) -> Transaction {
     let mut args: Vec<String> =
         ["install", "--allow-downgrades", "--allow-change-held-packages"].map(Into::into).into();
-    let differ = want.iter().filter(|(name, version)| now.get(*name) != Some(*version));
-    args.extend(differ.map(|(name, version)| match version {
+    let differ = want.keys().filter(|name| installed(now, name) != installed(want, name));
+    args.extend(differ.map(|name| (name, &want[name])).map(|(name, version)| match version {
         // One that was not configured yet is configured then.
         Some(version) => format!("{name}={}", version.split(' ').next().unwrap_or_default()),
         None => format!("{name}-"),
@@ -236,10 +253,15 @@ pub fn back(now: &Packages, want: &Packages, lock: Span) -> Transaction {
 
 /// The steps of that way. What comes back and nobody asked for by name is marked as automatic again.
 pub fn steps_back(now: &Packages, want: &Packages, asked: &[String], purge: bool, lock: Span) -> Vec<Step> {
-    let mut transaction = back(now, want, lock);
-    transaction.args.splice(1..1, purge.then(|| "--purge".to_owned()));
-    let mut steps: Vec<Step> = unmarked(transaction.command()).into();
-    let automatic = automatic(now, want, |name| asked.iter().any(|asked| asked == name));
+    let mut steps = Vec::new();
+    if want.keys().any(|name| installed(now, name) != installed(want, name)) {
+        let mut transaction = back(now, want, lock);
+        transaction.args.splice(1..1, purge.then(|| "--purge".to_owned()));
+        steps.push(unmarked(transaction.command()).into());
+    }
+    let mut automatic = automatic(now, want, |name| asked.iter().any(|asked| asked == name));
+    let marked = |version: &Option<String>| version.as_ref().is_some_and(|version| version.ends_with(AUTOMATIC));
+    automatic.extend(want.iter().filter(|(_, version)| marked(version)).map(|(name, _)| name));
     if !automatic.is_empty() {
         steps.push(Command::new("apt-mark").args(["-qq", "auto", "--"]).args(automatic).into());
     }

@@ -292,6 +292,15 @@ impl Manager for Dnf {
         }
         self.plan(host, now, transactions, decided).await
     }
+    fn order(&self) -> &Order {
+        &self.order
+    }
+    fn named(&self) -> Vec<String> {
+        self.order.names.clone()
+    }
+    fn sources(&self) -> &'static [&'static str] {
+        &["/etc/dnf/dnf.conf", "/etc/yum.repos.d"]
+    }
     async fn versions(&self, host: &dyn Look, names: &[&str]) -> Result<Packages> {
         if names.is_empty() {
             return Ok(Packages::new());

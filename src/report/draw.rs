@@ -1,6 +1,26 @@
 //! Errors drawn with the user's own line.
 
+use std::sync::LazyLock;
+use stdlib::contract::docker::is_secret;
 use stdlib::contract::{Error, Kind};
+
+/// A name and the text that is its value: `DB_PASSWORD: "hush"`, `let token = "hush"`.
+#[allow(clippy::unwrap_used, reason = "a constant pattern")]
+static NAMED: LazyLock<regex::Regex> =
+    LazyLock::new(|| regex::Regex::new(r#"([A-Za-z_][\w-]*)"?\s*[:=]\s*(?:"((?:\\.|[^"\\])+)"|`([^`]+)`)"#).unwrap());
+
+/// A line of a playbook, with dots over what is called like a secret: as wide as before, for what points at a place in it.
+fn veiled(line: &str) -> String {
+    let (mut shown, mut at) = (String::new(), 0);
+    for found in NAMED.captures_iter(line) {
+        let Some(value) = found.get(2).or(found.get(3)).filter(|_| is_secret(&found[1])) else { continue };
+        shown.push_str(&line[at..value.start()]);
+        shown.push_str(&"•".repeat(value.as_str().chars().count()));
+        at = value.end();
+    }
+    shown.push_str(&line[at..]);
+    shown
+}
 
 /// An error as a person reads it: what, where, the user's own line, what the host said, what to do.
 /// `text` gives the text of a file. Without colours; the report adds them.
@@ -31,7 +51,7 @@ pub fn draw(error: &Error, text: &dyn Fn(&str) -> Option<String>) -> Vec<String>
             // The colon after a key is none of it.
             let marks = "^".repeat(marked.trim_end_matches(':').chars().count().max(1));
             lines.push(format!("{margin} |"));
-            lines.push(format!("{number} | {}", line.trim_end()));
+            lines.push(format!("{number} | {}", veiled(line.trim_end())));
             lines.push(format!("{margin} | {before}{marks}"));
         }
     }
@@ -51,4 +71,23 @@ pub fn draw(error: &Error, text: &dyn Fn(&str) -> Option<String>) -> Vec<String>
         lines.push(format!("hint: {hint}"));
     }
     lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::veiled;
+
+    #[test]
+    fn a_line_of_a_playbook_is_shown_without_its_secrets() {
+        for (line, shown) in [
+            (
+                r#"env: #{ TZ: "UTC", DB_PASSWORD: "hush", "API_KEY": "a\"b" }, x);"#,
+                r#"env: #{ TZ: "UTC", DB_PASSWORD: "••••", "API_KEY": "••••" }, x);"#,
+            ),
+            ("let token = `hush`; // ü", "let token = `••••`; // ü"),
+            (r#"file::file("/etc/passwd", #{ mode: "0644" })"#, r#"file::file("/etc/passwd", #{ mode: "0644" })"#),
+        ] {
+            assert_eq!(veiled(line), shown);
+        }
+    }
 }

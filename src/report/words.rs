@@ -30,7 +30,7 @@ pub(super) fn verdict(
     parts.push(match (count, check) {
         (0, true) if unknown > 0 => "no change is certain".to_owned(),
         (0, true) => "nothing would change".to_owned(),
-        (0, false) if exit == 130 => "no change was finished".to_owned(),
+        (0, false) if exit == 130 || failed + unreachable > 0 => "no change was finished".to_owned(),
         (0, false) => "nothing changed".to_owned(),
         (n, true) => format!("{} would be made on {on}, nothing was", plural(n, "change")),
         (n, false) => format!("{} on {on}", plural(n, "change")),

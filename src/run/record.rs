@@ -67,7 +67,7 @@ impl Recorder {
     }
 
     pub(super) fn docker(&self, call: &docker::Call, output: &Output, withheld: bool) {
-        call.secrets().into_iter().for_each(|secret| self.hide(secret));
+        call.secrets().iter().for_each(|secret| self.hide(secret));
         self.read(call.line(), told(output, withheld));
     }
 
@@ -79,7 +79,7 @@ impl Recorder {
             ..Output::default()
         });
         if let Step::Docker(call) = step {
-            call.secrets().into_iter().for_each(|secret| self.hide(secret));
+            call.secrets().iter().for_each(|secret| self.hide(secret));
         }
         self.heard().push(Exchange::Change(step.line(), lines(step, withheld), told(&output, withheld)));
     }

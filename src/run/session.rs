@@ -167,7 +167,7 @@ impl Session {
 
     /// Keep the secrets of a call out of everything that is told.
     fn hide_secrets(&self, call: &docker::Call) {
-        call.secrets().into_iter().for_each(|secret| self.run.bus.hide(secret));
+        call.secrets().iter().for_each(|secret| self.run.bus.hide(secret));
     }
 
     /// An upload whose directory on the controller is named by its full path.

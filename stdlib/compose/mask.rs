@@ -1,7 +1,7 @@
 //! A resolved configuration as it may be shown and kept: nothing secret is in it, and no noise.
 
 use crate::contract::Content;
-use crate::contract::docker::secrets;
+use crate::contract::docker::{in_address, in_labels, in_words, secrets, veiled};
 use serde_json::{Map, Value};
 
 /// What makes no container another one.
@@ -18,6 +18,12 @@ pub fn masked(service: &Value) -> (Value, Vec<String>) {
         let value = match name.as_str() {
             name if ASIDE.contains(&name) => continue,
             "environment" => environment(value, &mut hidden),
+            "command" | "entrypoint" | "healthcheck" | "labels" => {
+                let secrets = told(name, value);
+                let value = marked(&veiled(value, &secrets, &mark));
+                hidden.extend(secrets.into_iter().flat_map(|secret| [secret.replace("$$", "$"), secret]));
+                value
+            }
             _ => marked(value),
         };
         if !value.is_null() && value != Value::Bool(true) || service[name] == Value::Bool(true) {
@@ -43,19 +49,24 @@ fn environment(variables: &Value, hidden: &mut Vec<String>) -> Value {
 /// A variable as it may be shown, and what is secret in it.
 pub fn variable(name: &str, text: &str) -> (String, Option<String>) {
     let pair = format!("{name}={text}");
-    let Some(secret) = secrets([pair.as_str()]).next().map(str::to_owned).or_else(|| password(text)) else {
+    let Some(secret) = secrets([pair.as_str()]).next().or_else(|| in_address(text)).map(str::to_owned) else {
         return (text.to_owned(), None);
     };
-    // Enough of a digest to tell another secret, too little of it to guess one.
-    let mark = format!("‹secret {}›", &Content::digest(text.as_bytes())[..6]);
-    (text.replace(&secret, &mark), Some(secret))
+    (text.replace(&secret, &mark(&secret)), Some(secret))
 }
 
-/// The password in an address such as `postgres://me:hush@db/app`.
-fn password(text: &str) -> Option<String> {
-    let (_, rest) = text.split_once("://")?;
-    let (user, _) = rest.split(['/', '?', '#']).next()?.rsplit_once('@')?;
-    user.split_once(':').map(|(_, password)| password.to_owned()).filter(|password| !password.is_empty())
+/// The secrets of a part that is a command, a health check, or labels.
+fn told(name: &str, value: &Value) -> Vec<String> {
+    let words = if name == "healthcheck" { &value["test"] } else { value };
+    match name {
+        "labels" => in_labels(value),
+        _ => in_words(words.as_array().into_iter().flatten().filter_map(Value::as_str)),
+    }
+}
+
+/// Enough of a digest to tell another secret, too little of it to guess one.
+fn mark(secret: &str) -> String {
+    format!("‹secret {}›", &Content::digest(secret.as_bytes())[..6])
 }
 
 /// `networks: { default: null }` has a network: within a state, null means absent.
@@ -77,12 +88,12 @@ mod tests {
     #[test]
     fn a_configuration_is_shown_without_its_secrets() {
         let service = json!({
-            "command": null, "image": "db:1", "build": { "context": "." }, "networks": { "default": null }, "init": true,
+            "command": ["db", "--password", "bare$$ly"], "entrypoint": null, "image": "db:1", "build": { "context": "." }, "networks": { "default": null }, "init": true,
             "environment": { "TZ": "UTC", "DB_PASSWORD": "hu$$sh", "URL": "postgres://me:pass@db/app", "HERE": null },
         });
         let (config, hidden) = masked(&service);
         let expected = json!({
-            "image": "db:1", "networks": { "default": true }, "init": true,
+            "command": ["db", "--password", "‹secret 6be0b2›"], "image": "db:1", "networks": { "default": true }, "init": true,
             "environment": {
                 "TZ": "UTC", "DB_PASSWORD": "‹secret 6be0b2›", "URL": "postgres://me:‹secret 6be0b2›@db/app",
                 "HERE": "(of whoever runs compose)",
@@ -92,7 +103,7 @@ mod tests {
             regex::Regex::new("secret [0-9a-f]{6}").unwrap().replace_all(&value.to_string(), "secret").into_owned()
         };
         assert_eq!(plain(&config), plain(&expected));
-        assert_eq!(hidden, ["hu$sh", "pass"]);
+        assert_eq!(hidden, ["bare$ly", "bare$$ly", "hu$sh", "pass"]);
         let other = masked(&json!({ "environment": { "DB_PASSWORD": "hush2" } })).0;
         assert_ne!(other["environment"]["DB_PASSWORD"], config["environment"]["DB_PASSWORD"]);
     }

@@ -7,7 +7,7 @@ mod secret;
 
 pub use condition::Condition;
 pub use line::layout;
-pub use secret::{MASK, is_secret, secrets};
+pub use secret::{MASK, in_address, in_body, in_labels, in_words, is_secret, secrets, veiled};
 
 use super::{Error, Look, Output, Result, Step};
 use serde::{Deserialize, Serialize};
@@ -54,6 +54,8 @@ pub enum Kind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Until {
+    /// It runs, and has not ended at once.
+    Running,
     /// Its health check says so; without one, it runs.
     Healthy,
     /// The same, or it has ended well and nothing starts it again: it was there to do something once.

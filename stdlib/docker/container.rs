@@ -10,8 +10,8 @@ use state::Found;
 pub use state::{ContainerState, Made, Way};
 
 use crate::bail;
-use crate::contract::docker::{Auth, Kind, Verb, secrets};
-use crate::contract::{Error, Look, Operation, Rescue, Result, Step};
+use crate::contract::docker::{Auth, Kind, Verb, in_body};
+use crate::contract::{Error, Look, Operation, Output, Rescue, Result, Step};
 use crate::shared::docker::{auth, digests, image, offered, pull, unanswered};
 use crate::shared::{Many, Span};
 use forms::Network;
@@ -20,12 +20,27 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use state::{Endpoint, shown, version};
 use std::collections::BTreeMap;
-use view::settings;
+use std::sync::OnceLock;
+use view::{settings, was_given};
+
+/// Limits, and what the engine says of itself where it can set them. A Raspberry Pi has no limit of memory unless its
+/// kernel is told to.
+const LIMITS: [(&str, &str); 7] = [
+    ("memory", "MemoryLimit"),
+    ("memory_reservation", "MemoryLimit"),
+    ("memory_swap", "SwapLimit"),
+    ("cpus", "CpuCfsQuota"),
+    ("cpu_shares", "CPUShares"),
+    ("cpuset_cpus", "CPUSet"),
+    ("pids_limit", "PidsLimit"),
+];
 
 /// Make sure a container is there, made of this image with these settings, and runs.
 ///
 /// It is made anew only where something differs that the engine cannot change in place; limits, the restart policy and
-/// networks change in place. Settings that are not given are as the image and the engine have them. The new container is made
+/// networks change in place. Settings that are not given are as the image and the engine have them; those of the engine
+/// (`init`, `ulimits`, `log_options`, ...) are left alone in a container that somebody else has made. Which of them a
+/// container was given is in its label `hlrun.given`. The new container is made
 /// before the old one is stopped, and where it cannot start, or is not healthy in time, the old one comes back (not one with
 /// `auto_remove`); volumes without a name go on, and the image that it had is kept under `hlrun-previous/NAME`, so that
 /// undo finds it. With `pull: "always"`, check mode asks the registry what it has. Environment variables that are called
@@ -53,6 +68,7 @@ use view::settings;
 /// + HostConfig.RestartPolicy.MaximumRetryCount 0
 /// = {"Id":"5d41"}
 /// ! docker start web
+/// ! docker await running --timeout 10 web
 /// ? docker image inspect nginx:1.27
 /// = {"Id":"sha256:1a2b","RepoDigests":["nginx@sha256:0123456789abcdef"],"Config":{"Cmd":["nginx"]}}
 /// ? docker container inspect web
@@ -224,6 +240,9 @@ pub struct Container {
     /// What there is to go back to, on the way back.
     #[serde(skip)]
     back: Option<Back>,
+    /// Limits that the host's kernel does not know.
+    #[serde(skip)]
+    unlimited: OnceLock<Vec<&'static str>>,
 }
 
 /// Whether a container runs.
@@ -321,6 +340,31 @@ impl Container {
         Ok(())
     }
 
+    /// The networks of a container of which nobody says anything.
+    fn usual(&self) -> BTreeMap<String, Endpoint> {
+        let mode = self.network_mode.as_deref().unwrap_or("bridge");
+        let none = ["host", "none"].contains(&mode) || mode.starts_with("container:");
+        if none { BTreeMap::new() } else { BTreeMap::from([("bridge".to_owned(), Endpoint::default())]) }
+    }
+
+    /// What the engine has left out of a container, for its kernel has no such limit, is no difference.
+    async fn discarded(&self, host: &dyn Look, now: &mut ContainerState) -> Result<()> {
+        let want = settings(&self.body, &Value::Null, &self.body);
+        let differs = |name: &&(&str, &str)| want.contains_key(name.0) && now.settings.get(name.0) != want.get(name.0);
+        let differ: Vec<&(&str, &str)> = LIMITS.iter().filter(differs).collect();
+        if differ.is_empty() || self.back.is_some() {
+            return Ok(());
+        }
+        let info = host.docker_json(&Verb::Info.at(self.socket.as_ref())).await?.unwrap_or_default();
+        let unlimited: Vec<&str> =
+            differ.iter().filter(|(_, known)| info[*known] == false).map(|(name, _)| *name).collect();
+        for name in &unlimited {
+            now.settings.insert((*name).to_owned(), want[*name].clone());
+        }
+        let _ = self.unlimited.set(unlimited);
+        Ok(())
+    }
+
     /// Another container's network goes by its id.
     async fn join(&self, host: &dyn Look, body: &mut Value) -> Result<()> {
         if let Some(other) = self.network_mode.as_deref().and_then(|mode| mode.strip_prefix("container:")) {
@@ -383,8 +427,7 @@ impl Operation for Container {
         self.load(host).await?;
         let mut body = self.body()?;
         self.networks()?;
-        let env = body["Env"].as_array().into_iter().flatten().filter_map(Value::as_str);
-        secrets(env).for_each(|secret| host.hide(secret));
+        hide(host, &body);
         self.join(host, &mut body).await?;
         self.body = body;
         Ok(())
@@ -412,9 +455,10 @@ impl Operation for Container {
             }
         }
         now.found = wanted;
-        if self.networks()?.is_none() {
+        if self.networks()?.is_none() && !was_given(&now.made.body, "networks") {
             now.networks = None;
         }
+        self.discarded(host, &mut now).await?;
         let runs = now.status.as_deref() == Some("running");
         now.health = now.health.filter(|_| self.wait.is_some() && runs);
         // Without a check, and on the way back, where nobody asks for it.
@@ -434,7 +478,7 @@ impl Operation for Container {
             status: Some(status),
             image: Some(shown(&self.image, &now.found.version)),
             health: self.wait.map(|_| "healthy".to_owned()),
-            networks: self.networks()?,
+            networks: self.networks()?.or_else(|| now.networks.as_ref().map(|_| self.usual())),
             settings: settings(&body, &Value::Null, &body),
             made: Made::of(body),
             found: Found::default(),
@@ -469,6 +513,10 @@ impl Operation for Container {
         self.back = Some(back);
         Ok(before)
     }
+    fn notes(&self, _said: &[Output]) -> Vec<String> {
+        let names = self.unlimited.get().into_iter().flatten();
+        names.map(|name| format!("{name} is left out: the kernel of the host has no such limit")).collect()
+    }
     fn explain(&self, error: Error) -> Error {
         unanswered(error, &self.image)
     }
@@ -480,16 +528,15 @@ pub async fn inspected(host: &dyn Look, socket: Option<&String>, name: &str) -> 
     let Some(found) = host.docker_json(&Verb::inspect(Kind::Container, name).at(socket)).await? else {
         return Ok(None);
     };
-    hide(host, &found["Config"]["Env"]);
+    hide(host, &found["Config"]);
     let id = found["Image"].as_str().unwrap_or_default();
     let image = host.docker_json(&Verb::inspect(Kind::Image, id).at(socket)).await?.unwrap_or_default();
     Ok(Some((found, image)))
 }
 
 /// Hides what an environment calls a secret.
-fn hide(host: &dyn Look, env: &Value) {
-    let env = env.as_array().into_iter().flatten().filter_map(Value::as_str);
-    secrets(env).for_each(|secret| host.hide(secret));
+fn hide(host: &dyn Look, body: &Value) {
+    in_body(body).iter().for_each(|secret| host.hide(secret));
 }
 
 /// A container that comes back, as near as can be, and its image, which the host has still, or its registry.
@@ -503,7 +550,7 @@ pub async fn back(
     if before.status.as_deref().is_some_and(|status| status != "stopped") {
         before.status = Some("running".to_owned());
     }
-    hide(host, &before.made.body["Env"]);
+    hide(host, &before.made.body);
     let known = |state: &ContainerState| Some((state.made.id.clone()?, state.image.clone()?));
     let known = [known(after), known(&before)].into_iter().flatten().collect();
     let mut back = Back { known, pull: None };

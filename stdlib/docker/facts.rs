@@ -1,7 +1,7 @@
 //! Questions to an engine.
 
 use crate::bail;
-use crate::contract::docker::{Filters, Kind, Verb, refused, secrets};
+use crate::contract::docker::{Filters, Kind, Verb, in_body, refused};
 use crate::contract::{Fact, Look, Result};
 use crate::shared::{Many, Span};
 use schemars::JsonSchema;
@@ -227,9 +227,7 @@ impl Fact for Inspect {
             What::Volume => Kind::Volume,
         };
         let found = host.docker_json(&Verb::inspect(kind, &self.name).at(self.socket.as_ref())).await?;
-        let env =
-            found.iter().filter_map(|found| found["Config"]["Env"].as_array()).flatten().filter_map(Value::as_str);
-        secrets(env).for_each(|secret| host.hide(secret));
+        found.iter().flat_map(|found| in_body(&found["Config"])).for_each(|secret| host.hide(&secret));
         Ok(found)
     }
 }

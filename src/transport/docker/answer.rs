@@ -238,7 +238,8 @@ impl Engine {
             let mut verdict = state.verdict(until);
             // What has no health check may be in a loop of restarts: it is looked at once more.
             let seen = std::mem::replace(&mut started, state.started.clone());
-            if until != Until::Exited && state.health.is_none() && seen != started {
+            let checked = state.health.is_some() && until != Until::Running;
+            if until != Until::Exited && !checked && seen != started {
                 verdict = verdict.filter(|verdict| !verdict);
             }
             let late = began.elapsed() >= timeout;
@@ -247,7 +248,8 @@ impl Engine {
             }
             if verdict == Some(false) || late {
                 let late = if verdict.is_none() { format!(" after {} s", timeout.as_secs()) } else { String::new() };
-                let why = format!("{}{name} is {}{late}\n", state.last_words(), state.words());
+                let logged = if state.status == "running" { String::new() } else { self.last_lines(name).await };
+                let why = format!("{logged}{}{name} is {}{late}\n", state.last_words(), state.words());
                 return Ok(Output { code: 1, stderr: why.into_bytes(), ..Output::default() });
             }
             let words = state.words();
@@ -257,6 +259,13 @@ impl Engine {
             }
             tokio::time::sleep(LOOK).await;
         }
+    }
+
+    /// What a container has printed last; a log driver that does not tell is no reason to fail.
+    async fn last_lines(&self, name: &str) -> String {
+        let options = query::LogsOptions { stdout: true, stderr: true, tail: "5".to_owned(), ..Default::default() };
+        let output = printed(self.docker.logs(name, Some(options)), &|_, _| {}).await.unwrap_or_default();
+        format!("{}{}", output.text(), output.stderr_text())
     }
 
     async fn login(&self, auth: &Auth) -> Answer<Output> {

@@ -47,6 +47,8 @@ impl Condition {
     pub fn verdict(&self, until: Until) -> Option<bool> {
         let over = ["exited", "dead", "removing"].contains(&self.status.as_str());
         match (until, self.status.as_str(), self.health.as_deref()) {
+            (Until::Running, "running", _) => Some(true),
+            (Until::Running, "restarting", _) => Some(false),
             (Until::Exited, ..) => over.then_some(true),
             (Until::Well, "exited", _) if self.once && self.exit_code == 0 => Some(true),
             (_, "paused", _) => Some(false),

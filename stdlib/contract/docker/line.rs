@@ -76,6 +76,7 @@ impl Line {
             }
             Verb::Await { name, until, timeout } => {
                 let until = match until {
+                    Until::Running => "running",
                     Until::Healthy => "healthy",
                     Until::Well => "healthy or done",
                     Until::Exited => "exited",

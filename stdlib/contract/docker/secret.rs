@@ -1,8 +1,8 @@
-//! What is secret in calls: passwords for registries, and environment variables that are called like secrets.
+//! What is secret in calls: passwords for registries, and variables, options and labels that are called like secrets.
 
 use super::{Auth, Call, Verb};
 use serde::Serializer;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
 /// What stands for a secret.
@@ -11,10 +11,11 @@ pub const MASK: &str = "‹secret›";
 /// Whether an environment variable is a secret, by its name. One that names a file is none.
 pub fn is_secret(name: &str) -> bool {
     let name = name.to_lowercase();
-    let ends = ["_key", "_pass", "_pw", "_pat", "_dsn", "_auth"];
+    let ends = ["_key", "pass", "_pw", "_pwd", "_pat", "_dsn", "_auth", "psk", "salt", "cookie", "_pin", "masterauth"];
     let holds = ["password", "passwd", "passphrase", "secret", "token", "apikey", "credential"];
     let file = name.ends_with("_file") || name.ends_with("_path") || name.ends_with("_dir");
-    !file && (holds.iter().any(|word| name.contains(word)) || ends.iter().any(|word| name.ends_with(word)))
+    let whole = ["pin", "auth"].contains(&name.as_str());
+    !file && (whole || holds.iter().any(|word| name.contains(word)) || ends.iter().any(|word| name.ends_with(word)))
 }
 
 /// Whether a value can be a secret: a switch is none.
@@ -27,6 +28,74 @@ fn masked<'a>(name: &str, value: &'a str) -> &'a str {
     if is_secret(name) && hideable(value) { MASK } else { value }
 }
 
+/// The secrets in the words of a command, of which some may be a line for a shell: `--password=hush`, `-a hush` of
+/// redis-cli, `postgres://me:hush@db/app`.
+pub fn in_words<'a>(words: impl IntoIterator<Item = &'a str>) -> Vec<String> {
+    let words: Vec<&str> =
+        words.into_iter().flat_map(str::split_whitespace).map(|word| word.trim_matches(['"', '\'', ';'])).collect();
+    let program = |names: &[&str]| words.iter().any(|word| names.contains(&word.rsplit('/').next().unwrap_or(word)));
+    let redis = program(&["redis-cli", "valkey-cli"]);
+    let mysql = program(&["mysql", "mysqladmin", "mysqldump", "mariadb", "mariadb-admin", "mariadb-dump"]);
+    let called = |option: &str| is_secret(&option.trim_start_matches('-').replace(['-', '.'], "_"));
+    let next = words.iter().copied().skip(1).chain([""]);
+    let found = words.iter().copied().zip(next).filter_map(|(word, next)| match word.split_once('=') {
+        _ if word.contains("://") => in_address(word),
+        Some((name, value)) if called(name) => Some(value),
+        None if mysql && word.starts_with("-p") => word.strip_prefix("-p"),
+        None if word.starts_with('-') && (called(word) || redis && word == "-a") => Some(next),
+        _ => None,
+    });
+    let plain = |value: &&str| hideable(value) && !value.starts_with(['$', '-']);
+    found.map(|value| value.trim_matches(['"', '\''])).filter(plain).map(str::to_owned).collect()
+}
+
+/// The password in an address such as `postgres://me:hush@db/app`.
+pub fn in_address(text: &str) -> Option<&str> {
+    let (_, rest) = text.split_once("://")?;
+    let (user, _) = rest.split(['/', '?', '#']).next()?.rsplit_once('@')?;
+    user.split_once(':').map(|(_, password)| password).filter(|password| !password.is_empty())
+}
+
+/// The secrets among labels: those that are called so, and whom Traefik lets in.
+pub fn in_labels(labels: &Value) -> Vec<String> {
+    let secret = |(name, value): (&String, &Value)| {
+        let name = name.to_lowercase().replace(|c: char| !c.is_ascii_alphanumeric(), "_");
+        let users = name.contains("basicauth_users") || name.contains("digestauth_users");
+        value.as_str().filter(|value| (users || is_secret(&name)) && hideable(value)).map(str::to_owned)
+    };
+    labels.as_object().into_iter().flatten().filter_map(secret).collect()
+}
+
+/// The secrets of a container's body, as the engine's API has it.
+pub fn in_body(body: &Value) -> Vec<String> {
+    let strings = |value: &'_ Value| -> Vec<String> {
+        value.as_array().into_iter().flatten().filter_map(|one| one.as_str().map(str::to_owned)).collect()
+    };
+    let env = strings(&body["Env"]);
+    let mut all: Vec<String> = secrets(env.iter().map(String::as_str)).map(str::to_owned).collect();
+    for words in [&body["Cmd"], &body["Entrypoint"], &body["Healthcheck"]["Test"]] {
+        all.extend(in_words(strings(words).iter().map(String::as_str)));
+    }
+    all.extend(in_labels(&body["Labels"]));
+    all
+}
+
+/// A value with something else in the place of secrets in it.
+pub fn veiled(value: &Value, secrets: &[String], mark: &dyn Fn(&str) -> String) -> Value {
+    match value {
+        Value::String(text) => {
+            secrets.iter().fold(text.clone(), |text, secret| text.replace(secret.as_str(), &mark(secret))).into()
+        }
+        Value::Array(items) => items.iter().map(|item| veiled(item, secrets, mark)).collect(),
+        Value::Object(fields) => fields
+            .iter()
+            .map(|(name, value)| (name.clone(), veiled(value, secrets, mark)))
+            .collect::<Map<_, _>>()
+            .into(),
+        other => other.clone(),
+    }
+}
+
 /// `NAME=value`, its value withheld where the name says so.
 pub(super) fn masked_pair(pair: &str) -> String {
     match pair.split_once('=') {
@@ -35,9 +104,15 @@ pub(super) fn masked_pair(pair: &str) -> String {
     }
 }
 
-/// A body without the values of secret variables.
+/// A body without its secrets.
 pub(super) fn bare(body: &Value) -> Value {
+    let secrets = in_body(body);
     let mut body = body.clone();
+    for part in ["Cmd", "Entrypoint", "Healthcheck", "Labels"] {
+        if let Some(part) = body.get_mut(part) {
+            *part = veiled(part, &secrets, &|_| MASK.to_owned());
+        }
+    }
     if let Some(Value::Array(env)) = body.get_mut("Env") {
         for pair in env {
             if let Value::String(text) = pair {
@@ -64,18 +139,16 @@ impl Auth {
 
 impl Call {
     /// What of it must not be seen anywhere.
-    pub fn secrets(&self) -> Vec<&str> {
+    pub fn secrets(&self) -> Vec<String> {
+        let owned = |all: Vec<&str>| all.into_iter().map(str::to_owned).collect();
         match &self.verb {
             Verb::Pull { auth: Some(auth), .. }
             | Verb::Distribution { auth: Some(auth), .. }
-            | Verb::Login { auth } => auth.secrets().collect(),
-            Verb::Create { body, .. } => {
-                let env = body.get("Env").and_then(Value::as_array).into_iter().flatten();
-                secrets(env.filter_map(Value::as_str)).collect()
-            }
+            | Verb::Login { auth } => owned(auth.secrets().collect()),
+            Verb::Create { body, .. } => in_body(body),
             Verb::Exec(exec) => {
-                let pairs = exec.env.iter();
-                pairs.filter(|(name, value)| is_secret(name) && hideable(value)).map(|(_, v)| v.as_str()).collect()
+                let pairs = exec.env.iter().filter(|(name, value)| is_secret(name) && hideable(value));
+                owned(pairs.map(|(_, value)| value.as_str()).collect())
             }
             _ => Vec::new(),
         }
@@ -86,4 +159,45 @@ impl Call {
 pub fn secrets<'a>(env: impl IntoIterator<Item = &'a str>) -> impl Iterator<Item = &'a str> {
     let pairs = env.into_iter().filter_map(|pair| pair.split_once('='));
     pairs.filter(|(name, value)| is_secret(name) && hideable(value)).map(|(_, value)| value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_secret_is_known_by_what_it_is_called() {
+        for name in
+            ["DB_PASSWORD", "MYSQL_PWD", "PGPASS", "WIFI_PSK", "RABBITMQ_ERLANG_COOKIE", "APP_SALT", "PIN", "api_key"]
+        {
+            assert!(is_secret(name), "{name}");
+        }
+        for name in ["PWD", "OLDPWD", "PASSWORD_FILE", "TZ", "PUID", "PING", "AUTHORS", "KEYS"] {
+            assert!(!is_secret(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn so_it_is_in_commands_and_labels() {
+        for (words, secrets) in [
+            (&["redis-server", "--requirepass", "hush-1"][..], &["hush-1"][..]),
+            (&["redis-cli -a 'hush-2' ping | grep PONG"], &["hush-2"]),
+            (&["sh", "-c", "mysqladmin ping -uroot -phush-3"], &["hush-3"]),
+            (&["app", "--api-token=hush-4", "--verbose", "--db=postgres://me:hush-5@db/app"], &["hush-4", "hush-5"]),
+            (&["env", "PGPASSWORD=hush-6", "pg_isready", "-p", "5432"], &["hush-6"]),
+            (
+                &["app", "--password-file", "/run/secrets/x", "--password", "$PASSWORD", "-a", "b", "--token", "--on"],
+                &[],
+            ),
+        ] {
+            assert_eq!(in_words(words.iter().copied()), secrets, "{words:?}");
+        }
+        let labels = json!({
+            "a.http.middlewares.x.basicauth.users": "ann:$apr1$x", "a.enable": "true", "b.api-key": "hush",
+        });
+        assert_eq!(in_labels(&labels), ["ann:$apr1$x", "hush"]);
+        let body = json!({ "Env": ["A=b"], "Cmd": ["x", "--password=hush"], "Labels": { "app.token": "hush-7" } });
+        assert!(!bare(&body).to_string().contains("hush"));
+    }
 }

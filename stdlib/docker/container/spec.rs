@@ -2,6 +2,7 @@
 
 use super::Container;
 use super::forms::{self, Healthcheck, Mount, Network, Size};
+use super::view::note_given;
 use crate::bail;
 use crate::contract::Result;
 use crate::shared::words;
@@ -129,6 +130,8 @@ impl Container {
             let endpoints = json!({ &first.name: first.endpoint() });
             config.put("NetworkingConfig", Some(json!({ "EndpointsConfig": endpoints })));
         }
-        Ok(Value::Object(config.0))
+        let mut body = Value::Object(config.0);
+        note_given(&mut body, self.networks()?.is_some());
+        Ok(body)
     }
 }

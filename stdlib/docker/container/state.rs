@@ -202,6 +202,9 @@ impl Endpoint {
     }
 }
 
+/// How long a container may take to run.
+const AT_ONCE: Duration = Duration::from_secs(10);
+
 /// How the steps are taken.
 pub struct Way<'a> {
     /// The container.
@@ -258,8 +261,13 @@ impl Way<'_> {
                 _ => verbs.push(Verb::Start { name }),
             }
         }
-        if let Some(timeout) = self.wait.filter(|_| status == "running") {
-            verbs.push(Verb::Await { name: self.name.to_owned(), until: Until::Healthy, timeout });
+        let starts = verbs.iter().any(|verb| matches!(verb, Verb::Start { .. }));
+        let until = match self.wait {
+            Some(timeout) => Some((Until::Healthy, timeout)),
+            None => starts.then_some((Until::Running, AT_ONCE)),
+        };
+        if let Some((until, timeout)) = until.filter(|_| status == "running") {
+            verbs.push(Verb::Await { name: self.name.to_owned(), until, timeout });
         }
         if aside(now, want) {
             verbs.push(self.remove(&self.old(), false));

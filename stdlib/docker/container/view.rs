@@ -15,6 +15,7 @@ enum Form {
     Plain,
     Words,
     Set,
+    Capabilities,
     Map,
     Env,
     Bytes,
@@ -59,8 +60,8 @@ const SETTINGS: &[(&str, &str, Form, When, bool)] = &[
     ("init", "/HostConfig/Init", Form::Plain, When::Given, false),
     ("read_only", "/HostConfig/ReadonlyRootfs", Form::Plain, When::Always, false),
     ("auto_remove", "/HostConfig/AutoRemove", Form::Plain, When::Always, false),
-    ("capabilities", "/HostConfig/CapAdd", Form::Set, When::Always, false),
-    ("cap_drop", "/HostConfig/CapDrop", Form::Set, When::Always, false),
+    ("capabilities", "/HostConfig/CapAdd", Form::Capabilities, When::Always, false),
+    ("cap_drop", "/HostConfig/CapDrop", Form::Capabilities, When::Always, false),
     ("security_opts", "/HostConfig/SecurityOpt", Form::Set, When::Given, false),
     ("groups", "/HostConfig/GroupAdd", Form::Set, When::Always, false),
     ("dns_servers", "/HostConfig/Dns", Form::Set, When::Always, false),
@@ -90,18 +91,43 @@ const SETTINGS: &[(&str, &str, Form, When, bool)] = &[
     ("log_options", "/HostConfig/LogConfig/Config", Form::Map, When::Given, false),
 ];
 
-/// The settings of a body: those that count always, and those that are `given`. What the `image` sets by itself is left
-/// out, but for what is given all the same.
+/// The label that says which settings a container was given of those that are not compared otherwise: one that is not
+/// given any longer is then seen, and is the engine's business again.
+pub const GIVEN: &str = "hlrun.given";
+
+/// Notes in a body which of those settings it has; `networks` are another, if they are decided.
+pub fn note_given(body: &mut Value, networks: bool) {
+    let given = SETTINGS.iter().filter(|(_, place, _, when, _)| *when == When::Given && body.pointer(place).is_some());
+    let names: Vec<&str> = given.map(|(name, ..)| *name).chain(networks.then_some("networks")).collect();
+    if !names.is_empty() {
+        if !body["Labels"].is_object() {
+            body["Labels"] = json!({});
+        }
+        body["Labels"][GIVEN] = json!(names.join(","));
+    }
+}
+
+/// Whether a container was given a setting, by its label.
+pub fn was_given(body: &Value, setting: &str) -> bool {
+    body["Labels"][GIVEN].as_str().is_some_and(|names| names.split(',').any(|name| name == setting))
+}
+
+/// The settings of a body: those that count always, and those that are `given`, or were. What the `image` sets by itself
+/// is left out, but for what is given all the same.
 pub fn settings(body: &Value, image: &Value, given: &Value) -> Settings {
     let mut found = Settings::new();
     for (name, place, form, when, _) in SETTINGS {
         let asked = given.pointer(place);
-        if *when == When::Given && asked.is_none() {
+        let dropped = || was_given(body, name) && !was_given(given, name);
+        if *when == When::Given && asked.is_none() && !dropped() {
             continue;
         }
         // A health check or a command of the image is in the container's body, too.
         let by_image = image.pointer(place).filter(|_| !place.starts_with("/HostConfig"));
         let mut own = form.shown(body.pointer(place).unwrap_or(&Value::Null));
+        if let (true, Some(own)) = (*name == "labels", own.as_object_mut()) {
+            own.remove(GIVEN);
+        }
         if let (true, Some(own)) = (*name == "security_opts" && shares(body), own.as_object_mut()) {
             // The engine adds that by itself.
             let asked = asked.is_some_and(|asked| strings(asked).any(|option| option == "label=disable"));
@@ -181,8 +207,8 @@ fn strings(value: &Value) -> impl Iterator<Item = &str> {
 impl Form {
     /// Whether it is compared entry by entry.
     fn by_entry(self) -> bool {
-        use Form::{Devices, Env, Exposed, Limits, Map, Ports, Set};
-        matches!(self, Set | Map | Env | Ports | Exposed | Devices | Limits)
+        use Form::{Capabilities, Devices, Env, Exposed, Limits, Map, Ports, Set};
+        matches!(self, Set | Capabilities | Map | Env | Ports | Exposed | Devices | Limits)
     }
     /// A value as it is compared and shown.
     fn shown(self, value: &Value) -> Value {
@@ -193,9 +219,11 @@ impl Form {
             Form::Plain => value.clone(),
             Form::Words if empty(value) => Value::Null,
             Form::Words => json!(strings(value).map(quote).collect::<Vec<_>>().join(" ")),
-            Form::Set => {
-                // The engine takes capabilities with and without their prefix.
-                set(strings(value).map(|item| item.strip_prefix("CAP_").unwrap_or(item).to_owned()).collect())
+            Form::Set => set(strings(value).map(str::to_owned).collect()),
+            Form::Capabilities => {
+                // The engine takes them with and without their prefix, in any case.
+                let name = |item: &str| item.to_uppercase().trim_start_matches("CAP_").to_owned();
+                set(strings(value).map(name).collect())
             }
             Form::Map => match value {
                 Value::Object(fields) => fields.iter().map(|(key, value)| (key.clone(), json!(text(value)))).collect(),

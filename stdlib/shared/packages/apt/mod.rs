@@ -167,7 +167,8 @@ impl Apt {
         };
         let lines = [
             say("held", held, ""),
-            say("kept back", kept, ": other packages would have to come or go"),
+            // Before apt 2.7, what is phased in is among these.
+            say("kept back", kept, ": other packages would have to come or go, or it is not yet this host's turn"),
             say("deferred", deferred, ": it is phased in, and not yet this host's turn"),
         ];
         lines.into_iter().flatten().collect()

@@ -2,7 +2,7 @@
 
 use crate::contract::{Command, Look, Operation, Result, Step};
 use crate::shared::Many;
-use crate::shared::packages::{apt::names, holding};
+use crate::shared::packages::{apt::names, freeing, holding};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -92,7 +92,7 @@ impl Operation for Unheld {
         holds(host, self.name.as_slice()).await
     }
     fn alters(&self) -> Vec<String> {
-        holding(self.name.as_slice())
+        freeing(self.name.as_slice())
     }
     fn want(&self, now: &Holds) -> Result<Holds> {
         Ok(now.keys().map(|name| (name.clone(), false)).collect())

@@ -2,7 +2,7 @@
 
 use crate::contract::{Error, Look, Operation, Result, Step};
 use crate::shared::packages::dnf::{complaints, dnf, holds};
-use crate::shared::packages::{holding, minutes};
+use crate::shared::packages::{freeing, holding, minutes};
 use crate::shared::{Many, Span};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -107,7 +107,7 @@ impl Operation for Unheld {
         read(host, self.name.as_slice()).await
     }
     fn alters(&self) -> Vec<String> {
-        holding(self.name.as_slice())
+        freeing(self.name.as_slice())
     }
     fn want(&self, now: &Holds) -> Result<Holds> {
         Ok(now.keys().map(|name| (name.clone(), false)).collect())

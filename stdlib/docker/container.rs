@@ -1,6 +1,7 @@
 //! A container as it should be.
 
 mod forms;
+mod limits;
 mod spec;
 mod state;
 mod view;
@@ -23,28 +24,16 @@ use std::collections::BTreeMap;
 use std::sync::OnceLock;
 use view::{settings, was_given};
 
-/// Limits, and what the engine says of itself where it can set them. A Raspberry Pi has no limit of memory unless its
-/// kernel is told to.
-const LIMITS: [(&str, &str); 7] = [
-    ("memory", "MemoryLimit"),
-    ("memory_reservation", "MemoryLimit"),
-    ("memory_swap", "SwapLimit"),
-    ("cpus", "CpuCfsQuota"),
-    ("cpu_shares", "CPUShares"),
-    ("cpuset_cpus", "CPUSet"),
-    ("pids_limit", "PidsLimit"),
-];
-
 /// Make sure a container is there, made of this image with these settings, and runs.
 ///
 /// It is made anew only where something differs that the engine cannot change in place; limits, the restart policy and
 /// networks change in place. Settings that are not given are as the image and the engine have them; those of the engine
-/// (`init`, `ulimits`, `log_options`, ...) are left alone in a container that somebody else has made. Which of them a
-/// container was given is in its label `hlrun.given`. The new container is made
-/// before the old one is stopped, and where it cannot start, or is not healthy in time, the old one comes back (not one with
-/// `auto_remove`); volumes without a name go on, and the image that it had is kept under `hlrun-previous/NAME`, so that
-/// undo finds it. With `pull: "always"`, check mode asks the registry what it has. Environment variables that are called
-/// like secrets are in no report.
+/// (`init`, `ulimits`, `log_options`, ...) are left alone in a container that somebody else has made: the label
+/// `hlrun.given` says which of them a container was given. Limits that the kernel of the host does not know are left out,
+/// with a note. The new container is made before the old one is stopped, and where it cannot start, or is not healthy in
+/// time, the old one comes back (not one with `auto_remove`); volumes without a name go on, and the image that it had is
+/// kept under `hlrun-previous/NAME`, so that undo finds it. With `pull: "always"`, check mode asks the registry what it
+/// has. Variables, options of the command and labels that are called like secrets are in no report.
 ///
 /// ```rhai
 /// docker::container("web", #{
@@ -240,9 +229,9 @@ pub struct Container {
     /// What there is to go back to, on the way back.
     #[serde(skip)]
     back: Option<Back>,
-    /// Limits that the host's kernel does not know.
+    /// Limits that are not compared, for the host's kernel does not know them.
     #[serde(skip)]
-    unlimited: OnceLock<Vec<&'static str>>,
+    discarded: OnceLock<Vec<&'static str>>,
 }
 
 /// Whether a container runs.
@@ -347,24 +336,6 @@ impl Container {
         if none { BTreeMap::new() } else { BTreeMap::from([("bridge".to_owned(), Endpoint::default())]) }
     }
 
-    /// What the engine has left out of a container, for its kernel has no such limit, is no difference.
-    async fn discarded(&self, host: &dyn Look, now: &mut ContainerState) -> Result<()> {
-        let want = settings(&self.body, &Value::Null, &self.body);
-        let differs = |name: &&(&str, &str)| want.contains_key(name.0) && now.settings.get(name.0) != want.get(name.0);
-        let differ: Vec<&(&str, &str)> = LIMITS.iter().filter(differs).collect();
-        if differ.is_empty() || self.back.is_some() {
-            return Ok(());
-        }
-        let info = host.docker_json(&Verb::Info.at(self.socket.as_ref())).await?.unwrap_or_default();
-        let unlimited: Vec<&str> =
-            differ.iter().filter(|(_, known)| info[*known] == false).map(|(name, _)| *name).collect();
-        for name in &unlimited {
-            now.settings.insert((*name).to_owned(), want[*name].clone());
-        }
-        let _ = self.unlimited.set(unlimited);
-        Ok(())
-    }
-
     /// Another container's network goes by its id.
     async fn join(&self, host: &dyn Look, body: &mut Value) -> Result<()> {
         if let Some(other) = self.network_mode.as_deref().and_then(|mode| mode.strip_prefix("container:")) {
@@ -458,7 +429,10 @@ impl Operation for Container {
         if self.networks()?.is_none() && !was_given(&now.made.body, "networks") {
             now.networks = None;
         }
-        self.discarded(host, &mut now).await?;
+        if self.back.is_none() {
+            let discarded = limits::discarded(host, socket, &self.body, &mut now.settings).await?;
+            let _ = self.discarded.set(discarded);
+        }
         let runs = now.status.as_deref() == Some("running");
         now.health = now.health.filter(|_| self.wait.is_some() && runs);
         // Without a check, and on the way back, where nobody asks for it.
@@ -514,7 +488,7 @@ impl Operation for Container {
         Ok(before)
     }
     fn notes(&self, _said: &[Output]) -> Vec<String> {
-        let names = self.unlimited.get().into_iter().flatten();
+        let names = self.discarded.get().into_iter().flatten();
         names.map(|name| format!("{name} is left out: the kernel of the host has no such limit")).collect()
     }
     fn explain(&self, error: Error) -> Error {

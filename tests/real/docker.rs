@@ -167,6 +167,7 @@ fn dropped() {
     assert!(gone.contains("networks.real-drop") && gone.contains("networks.bridge"), "{gone}");
     // What somebody else has made is left as it is.
     inside("dk01", "docker rm -f web; docker run -d --init --name web -p 8080:80 registry:5000/toy:1");
+    until("dk01", "docker inspect -f '{{.State.Health.Status}}' web | grep -q ^healthy");
     assert_eq!(room.play(&play(""), &["--json"]).exits(0).stat("dk01", "changed"), 0);
 }
 

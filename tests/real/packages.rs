@@ -158,6 +158,7 @@ fn doubted() {
     for (calls, last) in [
         (r#"apt::held("toy"); apt::latest("toy");"#, "unknown"),
         (r#"apt::held("toy"); apt::upgraded();"#, "unknown"),
+        (r#"apt::held("toybox"); apt::upgraded();"#, "would_change"),
         (r#"apt::absent("toy"); apt::installed("toy");"#, "unknown"),
         (r#"apt::absent("toy"); apt::upgraded();"#, "unknown"),
         (r#"file::file("/etc/apt/preferences.d/pin", #{ content: "Package: toy" }); apt::latest("toyd");"#, "unknown"),

@@ -35,7 +35,8 @@ impl Up {
             let services = want.services.keys().map(String::as_str);
             steps.extend(self.healthy(services, wait.0)?);
         }
-        if !now.around.remembered {
+        // What stays as it is although it differs is remembered as it was.
+        if !now.around.remembered && self.recreate != Recreate::Never {
             steps.extend(self.remembered(now)?);
         }
         Ok(steps)

@@ -14,8 +14,10 @@ pub fn is_secret(name: &str) -> bool {
     let ends = ["_key", "pass", "_pw", "_pwd", "_pat", "_dsn", "_auth", "psk", "salt", "cookie", "_pin", "masterauth"];
     let holds = ["password", "passwd", "passphrase", "secret", "token", "apikey", "credential"];
     let file = name.ends_with("_file") || name.ends_with("_path") || name.ends_with("_dir");
-    let whole = ["pin", "auth"].contains(&name.as_str());
-    !file && (whole || holds.iter().any(|word| name.contains(word)) || ends.iter().any(|word| name.ends_with(word)))
+    !file
+        && (name == "pin"
+            || holds.iter().any(|word| name.contains(word))
+            || ends.iter().any(|word| name.ends_with(word)))
 }
 
 /// Whether a value can be a secret: a switch is none.
@@ -68,13 +70,11 @@ pub fn in_labels(labels: &Value) -> Vec<String> {
 
 /// The secrets of a container's body, as the engine's API has it.
 pub fn in_body(body: &Value) -> Vec<String> {
-    let strings = |value: &'_ Value| -> Vec<String> {
-        value.as_array().into_iter().flatten().filter_map(|one| one.as_str().map(str::to_owned)).collect()
-    };
-    let env = strings(&body["Env"]);
-    let mut all: Vec<String> = secrets(env.iter().map(String::as_str)).map(str::to_owned).collect();
-    for words in [&body["Cmd"], &body["Entrypoint"], &body["Healthcheck"]["Test"]] {
-        all.extend(in_words(strings(words).iter().map(String::as_str)));
+    let strings =
+        |place: &str| body.pointer(place).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
+    let mut all: Vec<String> = secrets(strings("/Env")).map(str::to_owned).collect();
+    for words in ["/Cmd", "/Entrypoint", "/Healthcheck/Test"] {
+        all.extend(in_words(strings(words)));
     }
     all.extend(in_labels(&body["Labels"]));
     all

@@ -272,12 +272,16 @@ fn hold(name: &str) -> String {
 fn removal(name: &str) -> String {
     format!("whether {name} is removed")
 }
-/// Which packages are held, at all.
-const HOLDS: &str = "which packages are held";
+/// Which packages are held no longer, at all: an upgrade below does not know of them.
+const FREED: &str = "which packages are held";
 
-/// What holding packages, or not, means to operations below.
+/// What holding packages means to operations below.
 pub fn holding(names: &[String]) -> Vec<String> {
-    names.iter().map(|name| hold(name)).chain([HOLDS.to_owned()]).collect()
+    names.iter().map(|name| hold(name)).collect()
+}
+/// What letting them go means.
+pub fn freeing(names: &[String]) -> Vec<String> {
+    holding(names).into_iter().chain([FREED.to_owned()]).collect()
 }
 
 /// Implements [`crate::contract::Operation`] for an operation that has an `order()` and keeps its `work`; what installs

@@ -1,6 +1,6 @@
 //! What an operation on packages remembers from its first look to its second.
 
-use super::{Goal, HOLDS, Manager, Order, Packages, Plan, hold, manager, package, removal};
+use super::{FREED, Goal, Manager, Order, Packages, Plan, hold, manager, package, removal};
 use crate::contract::{Error, Look, Output, Refresh, Result, Step};
 use futures_util::try_join;
 use std::sync::OnceLock;
@@ -84,7 +84,9 @@ impl Work {
         let newest = matches!(goal, Goal::Latest | Goal::Upgraded);
         let mut all: Vec<String> = match goal {
             // Everything at once.
-            Goal::Upgraded => due.clone().map(|(name, _)| removal(name)).chain([HOLDS.to_owned()]).collect(),
+            Goal::Upgraded => {
+                due.clone().flat_map(|(name, _)| [removal(name), hold(name)]).chain([FREED.to_owned()]).collect()
+            }
             Goal::Autoremoved => due.clone().map(|(name, _)| package(name)).collect(),
             Goal::Latest => named.iter().flat_map(|name| [package(name), hold(name)]).collect(),
             Goal::Installed | Goal::Absent => named.iter().map(|name| package(name)).collect(),

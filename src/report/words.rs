@@ -27,14 +27,16 @@ pub(super) fn verdict(
         parts.push(format!("{unreachable} of {} unreachable", plural(total as u64, "host")));
     }
     let on = plural(changes.len() as u64, "host");
-    parts.push(match (count, check) {
+    // What failed may have changed something before.
+    let open = count == 0 && !check && failed + unreachable > 0 && exit != 130;
+    parts.extend((!open).then(|| match (count, check) {
         (0, true) if unknown > 0 => "no change is certain".to_owned(),
         (0, true) => "nothing would change".to_owned(),
-        (0, false) if exit == 130 || failed + unreachable > 0 => "no change was finished".to_owned(),
+        (0, false) if exit == 130 => "no change was finished".to_owned(),
         (0, false) => "nothing changed".to_owned(),
         (n, true) => format!("{} would be made on {on}, nothing was", plural(n, "change")),
         (n, false) => format!("{} on {on}", plural(n, "change")),
-    });
+    }));
     if unknown > 0 {
         parts.push(format!("{unknown} cannot be known before"));
     }

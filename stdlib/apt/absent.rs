@@ -13,12 +13,14 @@ use serde::Deserialize;
 /// ```transcript
 /// ? dpkg-query -W -f '${Package} ${Architecture} ${db:Status-Status} ${Version}\n' -- apache2
 /// = apache2 amd64 installed 2.4.65-2
+/// ? sh -c '(which of these are marked as automatic)' sh apache2
 /// ? LC_ALL=C.UTF-8 apt-get -qsyV purge -- apache2
 /// = Purg apache2 [2.4.65-2]
 /// ! APT_LISTCHANGES_FRONTEND=none DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8 NEEDRESTART_MODE=l apt-get -qy -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold -o DPkg::Lock::Timeout=300 purge -- apache2
 /// ? dpkg-query -W -f '${Package} ${Architecture} ${db:Status-Status} ${Version}\n' -- apache2
 /// - dpkg-query: no packages found matching apache2
 /// * 1
+/// ? sh -c '(which of these are marked as automatic)' sh apache2
 /// ```
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

@@ -1,6 +1,6 @@
 //! `apt::held` and `apt::unheld`: packages that stay as they are.
 
-use crate::contract::{Command, Look, Operation, Result, Step};
+use crate::contract::{Command, Error, Look, Operation, Result, Step};
 use crate::shared::Many;
 use crate::shared::packages::{apt::names, freeing, holding};
 use schemars::JsonSchema;
@@ -18,6 +18,7 @@ type Holds = BTreeMap<String, bool>;
 /// ```transcript
 /// ? apt-mark showhold
 /// = docker-ce-cli
+/// ? apt-mark -s hold docker-ce
 /// ! apt-mark hold docker-ce
 /// ? apt-mark showhold
 /// = docker-ce
@@ -69,7 +70,19 @@ impl Operation for Held {
         names::plain("apt::held", self.name.as_slice()).map(drop)
     }
     async fn read(&self, host: &dyn Look) -> Result<Holds> {
-        holds(host, self.name.as_slice()).await
+        let holds = holds(host, self.name.as_slice()).await?;
+        let missing: Vec<&String> = holds.iter().filter(|(_, held)| !**held).map(|(name, _)| name).collect();
+        if missing.is_empty() {
+            return Ok(holds);
+        }
+        // It would hold some of them, and fail then.
+        let told = host.run(&Command::new("apt-mark").args(["-s", "hold"]).args(missing)).await?.stderr_text();
+        let nowhere = told.lines().find_map(|line| line.split_once("Unable to locate package ")).map(|(_, name)| name);
+        match nowhere {
+            Some(name) => Err(Error::host(format!("no package {} in the package lists", name.trim()))
+                .hint("update_cache: true fetches the lists")),
+            None => Ok(holds),
+        }
     }
     fn alters(&self) -> Vec<String> {
         holding(self.name.as_slice())

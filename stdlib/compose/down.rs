@@ -45,7 +45,7 @@ of_a_stack! {
 /// = {"Id":"c1","Name":"/blog-web-1","Config":{"Labels":{"com.docker.compose.service":"web"}},"State":{"Status":"running"}}
 /// ? docker network ls --filter label=com.docker.compose.project=blog
 /// = [{"Name":"blog_default"}]
-/// ! cd /srv/blog && docker compose down
+/// ! cd /srv/blog && docker compose --profile '*' down
 /// ? sh -c '(docker compose config)' sh /srv/blog ''
 /// = docker
 /// = /root/.local/state/hlrun/compose
@@ -137,7 +137,8 @@ impl Operation for Down {
             }
             return Ok(steps);
         }
-        let mut down = vec!["down"];
+        // Those of profiles that are not enabled now may run, too.
+        let mut down = vec!["--profile", "*", "down"];
         if self.volumes {
             down.push("--volumes");
         }

@@ -1,7 +1,7 @@
 //! A resolved configuration as it may be shown and kept: nothing secret is in it, and no noise.
 
 use crate::contract::Content;
-use crate::contract::docker::{in_address, in_labels, in_words, secrets, veiled};
+use crate::contract::docker::{in_labels, in_words, secrets, veiled};
 use serde_json::{Map, Value};
 
 /// What makes no container another one.
@@ -49,8 +49,10 @@ fn environment(variables: &Value, hidden: &mut Vec<String>) -> Value {
 /// A variable as it may be shown, and what is secret in it.
 pub fn variable(name: &str, text: &str) -> (String, Option<String>) {
     let pair = format!("{name}={text}");
-    let Some(secret) = secrets([pair.as_str()]).next().or_else(|| in_address(text)).map(str::to_owned) else {
-        return (text.to_owned(), None);
+    let Some(secret) = secrets([pair.as_str()]).next().map(str::to_owned) else {
+        let within = in_words([text]);
+        let shown = within.iter().fold(text.to_owned(), |text, secret| text.replace(secret.as_str(), &mark(secret)));
+        return (shown, within.into_iter().next());
     };
     (text.replace(&secret, &mark(&secret)), Some(secret))
 }

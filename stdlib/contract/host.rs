@@ -91,6 +91,11 @@ pub trait Look: Send + Sync {
     fn foretold_at(&self, _path: &str) -> Option<Foretold> {
         None
     }
+    /// Whether check mode has only predicted a change above of this: of a path, also if it is of one below or above it, or
+    /// of something that has a name only.
+    fn foretold(&self, _subject: &str) -> bool {
+        false
+    }
     /// From now on, this is hidden in every report and in the journal.
     fn hide(&self, _secret: &str) {}
     /// A text without what is hidden.
@@ -167,10 +172,6 @@ pub trait Host: Look {
     /// Keep something that the next steps take away. Where that cannot be done, undo says so: it is no reason
     /// not to take the steps.
     async fn keep(&self, _keepsake: &Keepsake) {}
-    /// Whether a change above was only predicted of this: of a path, also if it is of one below or above it.
-    fn foretold(&self, _subject: &str) -> bool {
-        false
-    }
     /// The same host, to look at.
     fn look(&self) -> &dyn Look;
 }

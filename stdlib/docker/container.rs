@@ -19,7 +19,7 @@ use forms::Network;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use state::{Endpoint, shown, version};
+use state::{Endpoint, same, shown, version};
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 use view::{settings, was_given};
@@ -124,7 +124,7 @@ pub struct Container {
     /// Directories in memory: `"/tmp"`, `"/run:size=64m"`.
     #[serde(default)]
     pub tmpfs: Many<String>,
-    /// The networks it is in, and no other: names, or maps with `name`, `aliases`, `ipv4_address`, `ipv6_address`.
+    /// The networks it is in, and no other (one that was made without this stays in those that it was given later): names, or maps with `name`, `aliases`, `ipv4_address`, `ipv6_address`.
     pub networks: Option<Many<Value>>,
     /// `"host"`, `"none"`, `"bridge"`, or `"container:NAME"`.
     pub network_mode: Option<String>,
@@ -229,6 +229,9 @@ pub struct Container {
     /// What there is to go back to, on the way back.
     #[serde(skip)]
     back: Option<Back>,
+    /// Whether it leaves networks.
+    #[serde(skip)]
+    leaves: OnceLock<()>,
     /// Limits that are not compared, for the host's kernel does not know them.
     #[serde(skip)]
     discarded: OnceLock<Vec<&'static str>>,
@@ -329,6 +332,26 @@ impl Container {
         Ok(())
     }
 
+    /// Image and settings as they should be.
+    fn wanted(&self, version: &str) -> ContainerState {
+        let body = self.body.clone();
+        let settings = settings(&body, &Value::Null, &body);
+        let image = Some(shown(&self.image, version));
+        ContainerState { image, settings, made: Made::of(body), ..ContainerState::default() }
+    }
+
+    /// Whether a container leaves networks of which nobody says anything any longer: it was given them, or is made anew.
+    /// Once that is so, they are looked at to the end.
+    fn leaves_networks(&self, now: &ContainerState) -> bool {
+        let given = was_given(&now.made.body, "networks");
+        let anew = || self.back.is_none() && !same(now, &self.wanted(&now.found.version));
+        let leaves = self.leaves.get().is_some() || given || anew() && now.networks.as_ref() != Some(&self.usual());
+        if leaves {
+            let _ = self.leaves.set(());
+        }
+        leaves
+    }
+
     /// The networks of a container of which nobody says anything.
     fn usual(&self) -> BTreeMap<String, Endpoint> {
         let mode = self.network_mode.as_deref().unwrap_or("bridge");
@@ -426,7 +449,7 @@ impl Operation for Container {
             }
         }
         now.found = wanted;
-        if self.networks()?.is_none() && !was_given(&now.made.body, "networks") {
+        if self.networks()?.is_none() && !self.leaves_networks(&now) {
             now.networks = None;
         }
         if self.back.is_none() {
@@ -447,15 +470,11 @@ impl Operation for Container {
             (State::Present, Some(status)) => status.clone(),
             (State::Stopped | State::Present, _) => "stopped".to_owned(),
         };
-        let body = self.body.clone();
         Ok(ContainerState {
             status: Some(status),
-            image: Some(shown(&self.image, &now.found.version)),
             health: self.wait.map(|_| "healthy".to_owned()),
             networks: self.networks()?.or_else(|| now.networks.as_ref().map(|_| self.usual())),
-            settings: settings(&body, &Value::Null, &body),
-            made: Made::of(body),
-            found: Found::default(),
+            ..self.wanted(&now.found.version)
         })
     }
     fn steps(&self, now: &ContainerState, want: &ContainerState) -> Result<Vec<Step>> {
@@ -469,6 +488,12 @@ impl Operation for Container {
             let network = host.docker_json(&Verb::inspect(Kind::Network, &name).at(self.socket.as_ref())).await?;
             if network.is_none() {
                 bail!("there is no network {name}"; hint: "docker::network(\"{name}\") makes it");
+            }
+        }
+        if self.cpus.is_some() {
+            let info = host.docker_json(&Verb::Info.at(self.socket.as_ref())).await?.unwrap_or_default();
+            if info["CpuCfsQuota"] == false {
+                bail!("the kernel of the host cannot limit `cpus`"; hint: "cpu_shares and cpuset_cpus are other limits");
             }
         }
         Ok(())
@@ -529,6 +554,14 @@ pub async fn back(
     let known = [known(after), known(&before)].into_iter().flatten().collect();
     let mut back = Back { known, pull: None };
     let Some(id) = &before.made.id else { return Ok((before, back)) };
+    // By its name, where that is still its own.
+    let name = before.made.body["Image"].as_str().filter(|name| !name.starts_with("sha256:"));
+    if let Some(name) = name
+        && image(host, socket, name).await?.is_some_and(|image| image["Id"] == json!(id))
+    {
+        before.made.id = Some(name.to_owned());
+        return Ok((before, back));
+    }
     if host.docker_json(&Verb::inspect(Kind::Image, id).at(socket)).await?.is_some() {
         return Ok((before, back));
     }

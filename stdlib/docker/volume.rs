@@ -2,7 +2,7 @@
 
 use super::given;
 use crate::bail;
-use crate::contract::docker::{Kind, Verb};
+use crate::contract::docker::{Filters, Kind, Verb, in_body};
 use crate::contract::{Error, Look, Operation, Result, Step};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -28,6 +28,7 @@ struct Settings {
 
 async fn read(host: &dyn Look, name: &str, socket: Option<&String>) -> Result<VolumeState> {
     let found = host.docker_json(&Verb::inspect(Kind::Volume, name).at(socket)).await?;
+    found.iter().flat_map(in_body).for_each(|secret| host.hide(&secret));
     let volume = found.map(|found| Settings {
         driver: found["Driver"].as_str().unwrap_or("local").to_owned(),
         options: given(&found["Options"]).collect(),
@@ -86,18 +87,41 @@ fn local() -> String {
     "local".to_owned()
 }
 
+impl Settings {
+    /// As the engine takes them.
+    fn body(&self) -> Value {
+        let mut body = json!({ "Driver": self.driver });
+        for (name, map) in [("DriverOpts", &self.options), ("Labels", &self.labels)] {
+            if !map.is_empty() {
+                body[name] = json!(map);
+            }
+        }
+        body
+    }
+}
+
+impl Volume {
+    fn settings(&self) -> Settings {
+        Settings {
+            driver: self.driver.clone(),
+            options: given(&json!(self.options)).collect(),
+            labels: given(&json!(self.labels)).collect(),
+        }
+    }
+}
+
 impl Operation for Volume {
     type State = VolumeState;
 
+    async fn prepare(&mut self, host: &dyn Look) -> Result<()> {
+        in_body(&self.settings().body()).iter().for_each(|secret| host.hide(secret));
+        Ok(())
+    }
     async fn read(&self, host: &dyn Look) -> Result<VolumeState> {
         read(host, &self.name, self.socket.as_ref()).await
     }
     fn want(&self, now: &VolumeState) -> Result<VolumeState> {
-        let volume = Settings {
-            driver: self.driver.clone(),
-            options: given(&json!(self.options)).collect(),
-            labels: given(&json!(self.labels)).collect(),
-        };
+        let volume = self.settings();
         if now.volume.as_ref().is_some_and(|now| *now != volume) {
             bail!("the volume {} is there with other settings, and what is in it would be lost with it", self.name; hint: "copy what is in it, then docker::volume_absent(\"{}\") before this, or choose another name", self.name);
         }
@@ -106,13 +130,11 @@ impl Operation for Volume {
     fn steps(&self, _now: &VolumeState, want: &VolumeState) -> Result<Vec<Step>> {
         let socket = self.socket.as_ref();
         let Some(volume) = &want.volume else { return Ok(vec![remove(&self.name, socket)]) };
-        let mut body = json!({ "Driver": volume.driver });
-        for (name, map) in [("DriverOpts", &volume.options), ("Labels", &volume.labels)] {
-            if !map.is_empty() {
-                body[name] = json!(map);
-            }
-        }
-        Ok(vec![Verb::Create { kind: Kind::Volume, name: self.name.clone(), body, platform: None }.at(socket).into()])
+        Ok(vec![
+            Verb::Create { kind: Kind::Volume, name: self.name.clone(), body: volume.body(), platform: None }
+                .at(socket)
+                .into(),
+        ])
     }
 }
 
@@ -152,6 +174,17 @@ impl Operation for VolumeAbsent {
     }
     fn steps(&self, _now: &VolumeState, _want: &VolumeState) -> Result<Vec<Step>> {
         Ok(vec![remove(&self.name, self.socket.as_ref())])
+    }
+    async fn premise(&self, host: &dyn Look, _now: &VolumeState) -> Result<()> {
+        let filters = Filters::from([("volume".to_owned(), vec![self.name.clone()])]);
+        let by = host.docker_json(&Verb::list(Kind::Container, true, filters).at(self.socket.as_ref())).await?;
+        let names = by.iter().flat_map(|by| by.as_array()).flatten();
+        let names: Vec<&str> =
+            names.filter_map(|one| one["Names"][0].as_str()).map(|name| name.trim_start_matches('/')).collect();
+        if !names.is_empty() {
+            bail!("the volume {} is in use by {}", self.name, names.join(", "); hint: "docker::container_absent removes a container");
+        }
+        Ok(())
     }
     fn explain(&self, error: Error) -> Error {
         if error.message.contains("in use") {

@@ -275,6 +275,20 @@ fn sick() {
     assert_eq!((lab.page().as_str(), lab.digest("web")), ("one", old));
     inside(HOST, "docker image prune -f");
     lab.nothing(r#"compose::up("/srv/app", #{ wait: "1m" })"#);
+    // What was ill before and is not touched is no reason to go back.
+    lab.image("ill:1", "ill", "/nowhere");
+    let pair = format!("{WEB}\n  ill: {{ image: \"R/ill:1\", stop_grace_period: 1s }}");
+    lab.stack(&pair);
+    lab.run(UP, &[]).exits(0);
+    until(HOST, "docker inspect app-ill-1 --format '{{.State.Health.Status}}' | grep -q unhealthy");
+    lab.image("web:3", "three", "/");
+    lab.stack(&pair.replace("web:1", "web:3"));
+    let message = lab.message(lab.run(r#"compose::up("/srv/app", #{ wait: "1m" })"#, &[]));
+    assert!(message.contains("app-ill-1 is unhealthy") && !message.contains("rolled back"), "{message}");
+    assert_eq!(lab.page(), "three");
+    inside(HOST, "docker rm -f app-ill-1");
+    lab.stack(WEB);
+    lab.run(UP, &[]).exits(0);
     // Without the way back it stays as it is, and is said.
     let message =
         lab.message(lab.run(r#"compose::up("/srv/app", #{ pull: "always", wait: "1m", rollback: false })"#, &[]));
@@ -365,7 +379,13 @@ fn content() {
     inside(HOST, "echo COLOR=red >/srv/app/web.env");
     let diff = lab.changes(call);
     assert!(diff.contains("red") && lab.id("web") != web && lab.id("job") == job, "{diff}");
+    assert!(diff.contains("ran again"), "compose starts it again: {diff}");
     inside(HOST, "rm /srv/app/.env");
+    // One of a profile that is not enabled goes with the stack.
+    lab.stack(&format!("{WEB}\n  more: {{ image: \"R/web:1\", profiles: [more], stop_grace_period: 1s }}"));
+    lab.run(r#"compose::up("/srv/app", #{ profiles: "more" })"#, &[]).exits(0);
+    lab.run(r#"compose::down("/srv/app", #{ remove_orphans: true })"#, &[]).exits(0);
+    assert_eq!(inside(HOST, "docker ps -aq"), "");
     lab.stack(r#"  once: { image: "R/web:1", entrypoint: [/bin/busybox, "true"] }"#);
     lab.run(call, &[]).exits(0);
 }

@@ -136,7 +136,7 @@ fn sick() {
         .exits(2)
         .says("ends is exited (exit code 3)")
         .says("= no database")
-        .says("no change was finished");
+        .says("✗ 1 of 1 host failed · ");
     inside("dk01", "docker rm ends");
     let list = r#"play("p", "dk01", |host| { for c in docker::containers() { print(`${c.name} ${c.health}`); } });"#;
     assert_eq!(room.play(list, &["--json"]).exits(0).prints(), ["web unhealthy"]);
@@ -165,6 +165,14 @@ fn dropped() {
     changes(&play(r#", networks: "real-drop""#));
     let gone = changes(&play(""));
     assert!(gone.contains("networks.real-drop") && gone.contains("networks.bridge"), "{gone}");
+    // So do those of a container that is made anew for another reason.
+    inside("dk01", "docker rm -f web");
+    changes(&play(r#", networks: "real-drop""#));
+    let gone = changes(&play(r#", env: #{ A: 1 }"#));
+    assert!(gone.contains("networks.real-drop") && gone.contains("env.A"), "{gone}");
+    changes(&play(r#", env: #{ A: 1 }, networks: ["bridge", "real-drop"]"#));
+    let gone = changes(&play(r#", env: #{ A: 2 }"#));
+    assert!(gone.contains("networks.real-drop") && gone.contains("env.A"), "{gone}");
     // What somebody else has made is left as it is.
     inside("dk01", "docker rm -f web; docker run -d --init --name web -p 8080:80 registry:5000/toy:1");
     until("dk01", "docker inspect -f '{{.State.Health.Status}}' web | grep -q ^healthy");

@@ -150,6 +150,13 @@ fn beside() {
     assert_eq!(versions(), "toy 1.0 toyd 2.0 toy\ntoyd\n");
     room.hlrun(&["undo", "last", "--yes"]).exits(0);
     assert_eq!(versions(), "toy 1.0 toyd 1.0 toy\ntoyd\n");
+    // What goes comes back as it was.
+    room.play(&play(r#"apt::absent("toyd");"#), &[]).exits(0).says("toyd 1.0 (automatic)");
+    room.hlrun(&["undo", "last", "--yes"]).exits(0);
+    assert_eq!(versions(), "toy 1.0 toyd 1.0 toy\ntoyd\n");
+    inside("host07", "apt-mark -qq hold toyd");
+    room.play(&play(r#"apt::latest(["toy", "toyd"]);"#), &[]).exits(2).says("it would change toyd, which is held");
+    inside("host07", "apt-mark -qq unhold toyd");
     room.play(&play(r#"apt::installed("toy-");"#), &[]).exits(2).says("`toy-` is no package's name");
 }
 
@@ -158,15 +165,22 @@ fn doubted() {
     for (calls, last) in [
         (r#"apt::held("toy"); apt::latest("toy");"#, "unknown"),
         (r#"apt::held("toy"); apt::upgraded();"#, "unknown"),
-        (r#"apt::held("toybox"); apt::upgraded();"#, "would_change"),
+        (r#"apt::held("bash"); apt::upgraded();"#, "would_change"),
         (r#"apt::absent("toy"); apt::installed("toy");"#, "unknown"),
         (r#"apt::absent("toy"); apt::upgraded();"#, "unknown"),
         (r#"file::file("/etc/apt/preferences.d/pin", #{ content: "Package: toy" }); apt::latest("toyd");"#, "unknown"),
         (r#"apt::held("toyd"); apt::latest("toy");"#, "would_change"),
         (r#"apt::absent("toyhold"); apt::installed("toy");"#, "ok"),
         (r#"apt::installed("toydep"); apt::upgraded(#{ except: "toynew" });"#, "would_change"),
+        (r#"apt::absent("toydep"); apt::autoremoved();"#, "ok"),
+        (r#"apt::absent("toy"); apt::autoremoved();"#, "unknown"),
+        (r#"apt::latest("toy"); apt::upgraded(#{ only: "toy" });"#, "ok"),
+        (r#"apt::latest("toy"); apt::installed("toy=1.0", #{ allow_downgrade: true });"#, "unknown"),
+        (r#"apt::installed("toydep"); apt::installed("toydep");"#, "ok"),
+        (r#"apt::installed("toy:amd64"); apt::held("nosuch");"#, "failed"),
     ] {
-        let records = room.play(&play(calls), &["--check", "--json"]).exits(0).records();
+        let told = room.play(&play(calls), &["--check", "--json"]);
+        let records = told.exits(if last == "failed" { 2 } else { 0 }).records();
         assert_eq!(records[1]["status"], last, "{calls}: {}", records[1]);
     }
 }

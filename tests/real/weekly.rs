@@ -175,7 +175,11 @@ fn alone() {
 
 fn fails() {
     let house = House::new();
-    house.run("weekly", &[]).exits(2).says("toyfail: cannot configure");
+    house
+        .run("weekly", &[])
+        .exits(2)
+        .says("toyfail: cannot configure")
+        .says("the upgrade has failed half-way, and left these at another version");
     house.untouched();
     let (title, body) = house.told();
     assert!(title == "✗ weekly: FAILED on host07" && body.contains("toyfail"), "{title}\n{body}");

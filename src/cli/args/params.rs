@@ -83,6 +83,9 @@ fn typed(text: &str, default: Option<&Value>) -> Result<Value, &'static str> {
     match default {
         Some(Value::Array(like)) => {
             let like = element(like);
+            // Some write it as JSON.
+            let json: Option<Vec<Value>> = serde_json::from_str(text).ok();
+            let text = json.map_or_else(|| text.to_owned(), |items| shown(&Value::Array(items)));
             let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
             let items: Result<_, _> = items.map(|item| typed(item, Some(&like))).collect();
             items.map(Value::Array).map_err(|_| match like {
@@ -137,6 +140,7 @@ mod tests {
         assert_eq!(ok("8,9.5", json!([1, 2.5])), json!([8.0, 9.5]));
         assert_eq!(ok("yes,off", json!([true])), json!([true, false]));
         assert_eq!(ok("8,9", json!([])), json!(["8", "9"]));
+        assert_eq!(ok(r#"["a", "b"]"#, json!([])), json!(["a", "b"]));
         assert_eq!(ok("8", json!("a")), json!("8"));
         assert_eq!(typed("8,x", Some(&json!([1]))), Err("whole numbers with commas between them"));
         assert_eq!(typed("nan", Some(&json!(1.5))), Err("a number"));

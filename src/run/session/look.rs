@@ -132,6 +132,9 @@ impl Look for Session {
     fn foretold_at(&self, path: &str) -> Option<Foretold> {
         self.run.options.check.then(|| self.run.keep.foretold_at(&self.host, path)).flatten()
     }
+    fn foretold(&self, subject: &str) -> bool {
+        self.run.options.check && self.run.keep.foretold(&self.host, subject)
+    }
     fn hide(&self, secret: &str) {
         self.run.bus.hide(secret);
     }
@@ -142,9 +145,6 @@ impl Look for Session {
 
 #[async_trait]
 impl Host for Session {
-    fn foretold(&self, path: &str) -> bool {
-        self.run.keep.foretold(&self.host, path)
-    }
     async fn change(&self, step: &Step) -> Result<Output> {
         if self.run.options.check {
             return Err(Error::bug(format!("a change in check mode: {}", step.line())));

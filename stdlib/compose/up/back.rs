@@ -18,6 +18,16 @@ impl Up {
         if matches!(failed, Step::Docker(call) if prepares(&call.verb)) {
             return None;
         }
+        // What was not well before, and was not touched, is no reason.
+        if let Step::Docker(call) = failed
+            && let Verb::Await { name, .. } = &call.verb
+            && let Some((service, one)) =
+                want.services.iter().find(|(service, _)| project.containers(service).contains(name))
+            && one.state != "recreated"
+            && now.services[service].health.as_deref() == Some("unhealthy")
+        {
+            return None;
+        }
         let other = |name: &&String| {
             let (was, is) = (&now.services[*name], &want.services[*name]);
             was.image.is_some() && was.image != is.image

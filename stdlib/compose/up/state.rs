@@ -32,7 +32,8 @@ pub struct UpState {
 /// A service.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct ServiceState {
-    /// `absent`, `up`, `recreated` by this, or what the engine calls it, such as `exited`.
+    /// `absent`, `up`, `recreated` by this, `ran again` (a job that others wait for), or what the engine calls it, such as
+    /// `exited`.
     pub state: String,
     /// Its image, by digest where a registry knows it, else by id.
     pub image: Option<String>,
@@ -64,6 +65,8 @@ pub struct Around {
     pub meant: BTreeMap<String, Option<String>>,
     /// The images that each service should have.
     pub images: BTreeMap<String, Option<String>>,
+    /// Services that have done their work.
+    pub done: BTreeSet<String>,
     /// The container of each service, and the id of its image.
     pub containers: BTreeMap<String, Vec<(String, String)>>,
     /// What will be remembered.
@@ -94,6 +97,10 @@ impl Seen {
             (None, Some(before)) => containers.iter().all(|container| !before.contains_key(&container.id)),
             (None, None) => false,
         }
+    }
+    /// Whether a container was there before.
+    fn knows(&self, container: &Container) -> bool {
+        self.started.get(&container.service).is_some_and(|before| before.contains_key(&container.id))
     }
     /// Whether a container was started since.
     fn since(&self, container: &Container) -> bool {
@@ -134,6 +141,9 @@ impl Up {
             let offer = &offers[service.image.as_str()];
             let remembered = memory.services.get(name);
             let own = containers.get(name).map(Vec::as_slice).unwrap_or_default();
+            if service.ends && own.iter().any(|container| !container.runs()) {
+                state.around.done.insert(name.to_owned());
+            }
             let mut one = ServiceState { state: word(&seen, name, service, own), ..ServiceState::default() };
             if let Some(Container { image: id, .. }) = own.first() {
                 let called = match &offer.here {
@@ -241,7 +251,27 @@ impl Up {
         if self.remove_orphans {
             want.orphans.clear();
         }
+        self.again(now, &mut want)?;
         Ok(want)
+    }
+
+    /// Jobs that run once are started again by each call of compose that concerns who waits for them.
+    fn again(&self, now: &UpState, want: &mut UpState) -> Result<()> {
+        let project = self.project.get()?;
+        let mut concerned = BTreeSet::new();
+        for anew in self.anew(now, want)? {
+            let names: Vec<String> = anew.into_iter().map(str::to_owned).collect();
+            concerned.extend(project.selected(&names)?);
+        }
+        if self.whole(now, want) {
+            concerned.extend(project.selected(self.services.as_slice())?);
+        }
+        for (name, one) in &mut want.services {
+            if one.state == "up" && now.around.done.contains(name) && concerned.contains(name.as_str()) {
+                one.state = "ran again".to_owned();
+            }
+        }
+        Ok(())
     }
 }
 
@@ -253,7 +283,9 @@ fn word(seen: &Seen, name: &str, service: &Service, own: &[Container]) -> String
         ended && (service.ends || seen.since(container))
     };
     let well = !own.is_empty() && own.iter().all(|container| container.runs() || done(container));
+    let again = |container: &Container| !container.runs() && seen.knows(container) && seen.since(container);
     match (well, seen.anew(name, own)) {
+        (true, false) if service.ends && own.iter().any(again) => "ran again".to_owned(),
         (true, true) => "recreated".to_owned(),
         (true, false) => "up".to_owned(),
         (false, _) => engine::state(own).to_owned(),

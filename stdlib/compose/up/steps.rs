@@ -25,14 +25,16 @@ impl Up {
         for anew in self.anew(now, want)? {
             steps.push(self.up(["--force-recreate"].into_iter().chain(anew))?);
         }
-        if now.orphans != want.orphans || want.services.iter().any(|(name, one)| unmade(&now.services[name], one)) {
+        if self.whole(now, want) {
             let remove = self.remove_orphans.then_some("--remove-orphans");
             let never = (self.recreate == Recreate::Never).then_some("--no-recreate");
             let chosen = self.services.as_slice().iter().map(String::as_str);
             steps.push(self.up(remove.into_iter().chain(never).chain(chosen))?);
         }
         if let Some(wait) = self.wait {
-            let services = want.services.keys().map(String::as_str);
+            // What is new first: whether that is well decides about the way back.
+            let (new, old): (Vec<_>, Vec<_>) = want.services.iter().partition(|(_, one)| one.state == "recreated");
+            let services = new.into_iter().chain(old).map(|(name, _)| name.as_str());
             steps.extend(self.healthy(services, wait.0)?);
         }
         // What stays as it is although it differs is remembered as it was.
@@ -44,7 +46,7 @@ impl Up {
 
     /// The services to be made anew, call by call. Compose makes those anew too that need one which is made anew, as
     /// far as a call concerns them: where that would touch more than it should, each gets a call of its own.
-    fn anew<'a>(&self, now: &UpState, want: &'a UpState) -> Result<Vec<Vec<&'a str>>> {
+    pub(super) fn anew<'a>(&self, now: &UpState, want: &'a UpState) -> Result<Vec<Vec<&'a str>>> {
         let project = self.project.get()?;
         let due =
             |(name, one): &(&String, &ServiceState)| one.state == "recreated" && now.services[*name].state != "absent";
@@ -66,6 +68,11 @@ impl Up {
         let mut order = names;
         order.sort_by_key(|name| project.selected(&[(*name).to_owned()]).map_or(0, |below| below.len()));
         Ok(order.into_iter().map(|name| vec![name]).collect())
+    }
+
+    /// Whether compose is called for all that is chosen.
+    pub(super) fn whole(&self, now: &UpState, want: &UpState) -> bool {
+        now.orphans != want.orphans || want.services.iter().any(|(name, one)| unmade(&now.services[name], one))
     }
 
     /// `compose up` of what is here.
@@ -117,6 +124,6 @@ fn tidied(name: &str, meant: Option<&String>) -> Step {
 
 /// Whether there is something to be done for a service other than making it anew and waiting for it.
 fn unmade(was: &ServiceState, one: &ServiceState) -> bool {
-    let started = one.state != was.state && one.state != "recreated";
-    was.state == "absent" || started || was.containers != one.containers
+    let started = one.state != was.state && !["recreated", "ran again"].contains(&one.state.as_str());
+    started || was.containers != one.containers
 }

@@ -33,8 +33,11 @@ fn masked<'a>(name: &str, value: &'a str) -> &'a str {
 /// The secrets in the words of a command, of which some may be a line for a shell: `--password=hush`, `-a hush` of
 /// redis-cli, `postgres://me:hush@db/app`.
 pub fn in_words<'a>(words: impl IntoIterator<Item = &'a str>) -> Vec<String> {
-    let words: Vec<&str> =
-        words.into_iter().flat_map(str::split_whitespace).map(|word| word.trim_matches(['"', '\'', ';'])).collect();
+    let words: Vec<&str> = words
+        .into_iter()
+        .flat_map(|word| word.split([' ', '\t', '\n', ',']))
+        .map(|word| word.trim_matches(['"', '\'', ';']))
+        .collect();
     let program = |names: &[&str]| words.iter().any(|word| names.contains(&word.rsplit('/').next().unwrap_or(word)));
     let redis = program(&["redis-cli", "valkey-cli"]);
     let mysql = program(&["mysql", "mysqladmin", "mysqldump", "mariadb", "mariadb-admin", "mariadb-dump"]);
@@ -58,14 +61,17 @@ pub fn in_address(text: &str) -> Option<&str> {
     user.split_once(':').map(|(_, password)| password).filter(|password| !password.is_empty())
 }
 
-/// The secrets among labels: those that are called so, and whom Traefik lets in.
+/// The secrets among labels, or options of a volume: those that are called so, those in what is a command, and whom
+/// Traefik lets in.
 pub fn in_labels(labels: &Value) -> Vec<String> {
     let secret = |(name, value): (&String, &Value)| {
+        let Some(value) = value.as_str() else { return Vec::new() };
         let name = name.to_lowercase().replace(|c: char| !c.is_ascii_alphanumeric(), "_");
         let users = name.contains("basicauth_users") || name.contains("digestauth_users");
-        value.as_str().filter(|value| (users || is_secret(&name)) && hideable(value)).map(str::to_owned)
+        let whole = (users || is_secret(&name)) && hideable(value);
+        if whole { vec![value.to_owned()] } else { in_words([value]) }
     };
-    labels.as_object().into_iter().flatten().filter_map(secret).collect()
+    labels.as_object().into_iter().flatten().flat_map(secret).collect()
 }
 
 /// The secrets of a container's body, as the engine's API has it.
@@ -73,10 +79,14 @@ pub fn in_body(body: &Value) -> Vec<String> {
     let strings =
         |place: &str| body.pointer(place).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
     let mut all: Vec<String> = secrets(strings("/Env")).map(str::to_owned).collect();
+    all.extend(strings("/Env").filter_map(|pair| pair.split_once('=')).flat_map(|(_, value)| in_words([value])));
     for words in ["/Cmd", "/Entrypoint", "/Healthcheck/Test"] {
         all.extend(in_words(strings(words)));
     }
     all.extend(in_labels(&body["Labels"]));
+    // Of a volume, in the API's words and as it was inspected.
+    all.extend(in_labels(&body["DriverOpts"]));
+    all.extend(in_labels(&body["Options"]));
     all
 }
 
@@ -108,7 +118,7 @@ pub(super) fn masked_pair(pair: &str) -> String {
 pub(super) fn bare(body: &Value) -> Value {
     let secrets = in_body(body);
     let mut body = body.clone();
-    for part in ["Cmd", "Entrypoint", "Healthcheck", "Labels"] {
+    for part in ["Cmd", "Entrypoint", "Healthcheck", "Labels", "DriverOpts", "Env"] {
         if let Some(part) = body.get_mut(part) {
             *part = veiled(part, &secrets, &|_| MASK.to_owned());
         }
@@ -199,5 +209,9 @@ mod tests {
         assert_eq!(in_labels(&labels), ["ann:$apr1$x", "hush"]);
         let body = json!({ "Env": ["A=b"], "Cmd": ["x", "--password=hush"], "Labels": { "app.token": "hush-7" } });
         assert!(!bare(&body).to_string().contains("hush"));
+        let volume = json!({ "DriverOpts": { "type": "cifs", "o": "addr=nas,username=u,password=hush-8" } });
+        assert_eq!(in_body(&volume), ["hush-8"]);
+        let env = json!({ "Env": ["URL=postgres://me:hush-9@db/app", "ARGS=--token hush-10"] });
+        assert_eq!(in_body(&env), ["hush-9", "hush-10"]);
     }
 }

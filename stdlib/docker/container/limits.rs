@@ -7,11 +7,10 @@ use serde_json::Value;
 
 /// Limits, and what the engine says of itself where it can set them. A Raspberry Pi has no limit of memory unless its
 /// kernel is told to (`cgroup_enable=memory`).
-const LIMITS: [(&str, &str); 7] = [
+const LIMITS: [(&str, &str); 6] = [
     ("memory", "MemoryLimit"),
     ("memory_reservation", "MemoryLimit"),
     ("memory_swap", "SwapLimit"),
-    ("cpus", "CpuCfsQuota"),
     ("cpu_shares", "CPUShares"),
     ("cpuset_cpus", "CPUSet"),
     ("pids_limit", "PidsLimit"),

@@ -222,7 +222,7 @@ pub struct Way<'a> {
 }
 
 /// Whether the engine can bring a container from one state to the other without making it anew.
-fn same(now: &ContainerState, want: &ContainerState) -> bool {
+pub fn same(now: &ContainerState, want: &ContainerState) -> bool {
     now.image == want.image && changeable(&now.settings, &want.settings)
 }
 
@@ -316,7 +316,7 @@ impl Way<'_> {
             // One that an earlier attempt has left.
             verbs.push(self.remove(&name, false));
         }
-        let first = body["HostConfig"]["NetworkMode"].as_str().unwrap_or_default().to_owned();
+        let first = body["HostConfig"]["NetworkMode"].as_str().unwrap_or("bridge").to_owned();
         let platform = self.platform.cloned();
         verbs.push(Verb::Create { kind: Kind::Container, name: name.clone(), body, platform });
         let others = want.networks.iter().flatten().filter(|(network, _)| **network != first);

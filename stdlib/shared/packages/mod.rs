@@ -268,10 +268,12 @@ fn package(name: &str) -> String {
 fn hold(name: &str) -> String {
     format!("whether {name} is held")
 }
-/// What it calls the fact that one would be removed.
-fn removal(name: &str) -> String {
-    format!("whether {name} is removed")
+/// What it calls one that would have a version by then, or none.
+fn arrived(name: &str, version: Option<&str>) -> String {
+    format!("{name} at {}", version.unwrap_or("no version"))
 }
+/// Any package: it decides what is needed no longer.
+const ANY: &str = "what is needed by other packages";
 /// Which packages are held no longer, at all: an upgrade below does not know of them.
 const FREED: &str = "which packages are held";
 
@@ -337,6 +339,9 @@ macro_rules! manages {
             }
             fn alters(&self) -> Vec<String> {
                 self.work.alters()
+            }
+            fn leaves(&self) -> Vec<String> {
+                self.work.leaves()
             }
             fn notes(&self, said: &[$crate::contract::Output]) -> Vec<String> {
                 self.work.notes(said)

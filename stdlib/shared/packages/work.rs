@@ -1,6 +1,6 @@
 //! What an operation on packages remembers from its first look to its second.
 
-use super::{FREED, Goal, Manager, Order, Packages, Plan, hold, manager, package, removal};
+use super::{ANY, FREED, Goal, Manager, Order, Packages, Plan, arrived, hold, manager, package};
 use crate::contract::{Error, Look, Output, Refresh, Result, Step};
 use futures_util::try_join;
 use std::sync::OnceLock;
@@ -14,6 +14,8 @@ pub struct Work {
     want: OnceLock<Packages>,
     /// What differs of that.
     due: OnceLock<Packages>,
+    /// What would not differ by then, as check mode has foretold it.
+    met: OnceLock<Packages>,
     /// Whether it is on the way back to earlier versions.
     back: bool,
 }
@@ -47,7 +49,7 @@ impl Work {
     pub async fn read(&self, host: &dyn Look) -> Result<Packages> {
         let manager = self.manager()?;
         let Some(want) = self.want.get() else {
-            return Ok(self.decide(manager.look(host, false).await?));
+            return Ok(self.decide(host, manager.look(host, false).await?));
         };
         let names: Vec<&str> = want.keys().map(String::as_str).collect();
         if self.back {
@@ -60,7 +62,7 @@ impl Work {
         Ok(now)
     }
     /// Remembers what is wanted, and completes the versions that there are.
-    fn decide(&self, plan: Plan) -> Packages {
+    fn decide(&self, host: &dyn Look, plan: Plan) -> Packages {
         let Plan { now, from, to } = plan;
         let _ = self.named.set(now.clone());
         let (mut complete, mut want) = (from, now.clone());
@@ -72,36 +74,51 @@ impl Work {
         let differs =
             |(name, version): &(&String, &Option<String>)| complete.get(*name).cloned().flatten() != **version;
         let due = want.iter().filter(differs).map(|(name, version)| (name.clone(), version.clone()));
-        let _ = self.due.set(due.collect());
+        let (met, due): (Packages, Packages) =
+            due.partition(|(name, version)| host.foretold(&arrived(name, version.as_deref())));
+        complete.extend(met.clone());
+        let (_, _) = (self.due.set(due), self.met.set(met));
         // The first look is the only one that decides.
         let _ = self.want.set(want);
         complete
     }
-    /// What decides what this order does, besides the packages themselves: see [`crate::contract::Operation::depends`].
+    /// What decides what this order does: see [`crate::contract::Operation::depends`].
     pub fn depends(&self) -> Vec<String> {
         let Some(manager) = &self.manager else { return Vec::new() };
-        let (due, goal, named) = (self.due.get().into_iter().flatten(), manager.order().goal, manager.named());
-        let newest = matches!(goal, Goal::Latest | Goal::Upgraded);
-        let mut all: Vec<String> = match goal {
-            // Everything at once.
-            Goal::Upgraded => {
-                due.clone().flat_map(|(name, _)| [removal(name), hold(name)]).chain([FREED.to_owned()]).collect()
-            }
-            Goal::Autoremoved => due.clone().map(|(name, _)| package(name)).collect(),
-            Goal::Latest => named.iter().flat_map(|name| [package(name), hold(name)]).collect(),
-            Goal::Installed | Goal::Absent => named.iter().map(|name| package(name)).collect(),
-        };
-        if newest || goal == Goal::Installed && due.count() > 0 {
+        let (order, named) = (manager.order(), manager.named());
+        let due = || self.due.get().into_iter().flatten().map(|(name, _)| name);
+        let met = |name: &String| self.met.get().is_some_and(|met| met.contains_key(name));
+        let mut all: Vec<String> =
+            named.iter().chain(due()).filter(|name| !met(name)).map(|name| package(name)).collect();
+        let newest = matches!(order.goal, Goal::Latest | Goal::Upgraded);
+        if newest {
+            all.extend(named.iter().chain(due()).map(|name| hold(name)).chain([FREED.to_owned()]));
+        }
+        if newest || order.goal == Goal::Installed && due().next().is_some() {
             all.extend(manager.sources().iter().map(|path| (*path).to_owned()));
+        }
+        if order.autoremove || order.goal == Goal::Autoremoved {
+            all.push(ANY.to_owned());
         }
         all
     }
     /// What this order changes: see [`crate::contract::Operation::alters`].
     pub fn alters(&self) -> Vec<String> {
         let Some(manager) = &self.manager else { return Vec::new() };
-        let Some(due) = self.due.get() else { return manager.named().iter().map(|name| package(name)).collect() };
-        let gone = due.iter().filter(|(_, version)| version.is_none()).map(|(name, _)| removal(name));
-        due.keys().map(|name| package(name)).chain(gone).collect()
+        let mut all = vec![ANY.to_owned()];
+        match self.due.get() {
+            None => all.extend(manager.named().iter().map(|name| package(name))),
+            Some(due) => {
+                all.extend(due.iter().flat_map(|(name, version)| [package(name), arrived(name, version.as_deref())]))
+            }
+        }
+        all
+    }
+    /// What the way back leaves.
+    pub fn leaves(&self) -> Vec<String> {
+        let purged = self.manager.as_ref().is_some_and(|manager| manager.order().purge);
+        let what = "configuration files come back as the packages have them, not as they were changed here";
+        (self.back && purged).then(|| what.to_owned()).into_iter().collect()
     }
     /// The versions that should be there.
     pub fn want(&self, now: &Packages) -> Packages {

@@ -98,7 +98,15 @@ pub fn explain(error: Error) -> Error {
             .hint("allow_downgrade: true installs it all the same");
     }
     if line("Held packages were changed").is_some() {
-        return reworded("it would change a package that is held".to_owned()).hint("apt::unheld(name) releases it");
+        let below = said.lines().skip_while(|line| !line.starts_with("The following held packages will be changed"));
+        let names: Vec<&str> = below
+            .skip(1)
+            .take_while(|line| line.starts_with(' '))
+            .filter_map(|line| line.split_whitespace().next())
+            .collect();
+        let what =
+            if names.is_empty() { "a package that is".to_owned() } else { format!("{}, which is", names.join(", ")) };
+        return reworded(format!("it would change {what} held")).hint("apt::unheld(name) releases it");
     }
     if line("Essential packages were removed").is_some() {
         return reworded("it would remove a package that the system cannot do without".to_owned())
@@ -143,6 +151,8 @@ mod tests {
                     (unattended-upgr)...\nE: Unable to acquire the dpkg frontend lock";
         assert_eq!(explained(lock), "apt is locked by process 812 (unattended-upgr)");
         assert_eq!(explained("E: Unable to locate package nope"), "no package nope in the package lists");
+        let held = "The following held packages will be changed:\n   toyd (1.0 => 2.0)\n1 upgraded\nE: Held packages were changed and -y was used";
+        assert_eq!(explained(held), "it would change toyd, which is held");
         let failed = "Setting up toy\ntoy: no\ndpkg: error processing package toy (--configure):\n installed toy";
         assert_eq!(explained(failed), "the package toy cannot be configured: toy: no");
         assert_eq!(explained("something else"), "apt-get exited with 100");

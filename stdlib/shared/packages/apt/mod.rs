@@ -95,11 +95,16 @@ impl Apt {
         let (versions, automatic) = try_join!(host.run(&query), self.automatic(host, names))?;
         Ok(noted(self.told(names, &versions)?, &automatic))
     }
-    /// Those of these packages that are wanted by name and count as installed for others.
+    /// Those of these packages of which it matters that they count as installed for others.
     async fn automatic(&self, host: &dyn Look, names: &[&str]) -> Result<Vec<String>> {
-        let wanted = matches!(self.order.goal, Goal::Installed | Goal::Latest);
-        let asked = if wanted { names::asked(&self.order.names) } else { Vec::new() };
-        let asked: Vec<&str> = asked.iter().map(String::as_str).filter(|name| names.contains(name)).collect();
+        let asked = names::asked(&self.order.names);
+        let counts = |name: &&str| match self.order.goal {
+            Goal::Installed | Goal::Latest => asked.iter().any(|asked| asked == name),
+            // It comes back as it went.
+            Goal::Absent => true,
+            Goal::Upgraded | Goal::Autoremoved => false,
+        };
+        let asked: Vec<&str> = names.iter().copied().filter(counts).collect();
         if asked.is_empty() {
             Ok(Vec::new())
         } else {
@@ -179,7 +184,8 @@ impl Apt {
 fn noted(mut versions: Packages, automatic: &[String]) -> Packages {
     for (name, version) in &mut versions {
         let base = name.split(':').next().unwrap_or(name);
-        if let Some(version) = version.as_mut().filter(|_| automatic.iter().any(|name| name == base)) {
+        let counts = |version: &&mut String| !version.ends_with(')') && automatic.iter().any(|name| name == base);
+        if let Some(version) = version.as_mut().filter(counts) {
             version.push_str(AUTOMATIC);
         }
     }
@@ -245,6 +251,9 @@ impl Manager for Apt {
                 let mut simulated =
                     if settled { Simulated::default() } else { self.remove(&now).simulate(host).await? };
                 simulated.to.extend(now.keys().map(|name| (name.clone(), None)));
+                let others = simulated.from.keys().filter(|name| !now.contains_key(*name)).map(String::as_str);
+                let automatic = self.automatic(host, &others.collect::<Vec<_>>()).await?;
+                simulated.from = noted(simulated.from, &automatic);
                 Ok(plan(now, simulated))
             }
         }

@@ -179,6 +179,8 @@ static ACTION: LazyLock<regex::Regex> = LazyLock::new(|| {
 /// Asks which versions of packages are installed.
 pub fn query<'a>(names: impl Iterator<Item = &'a str>) -> Command {
     let format = r"${Package} ${Architecture} ${db:Status-Status} ${Version}\n";
+    // By an architecture, dpkg finds none that are for all.
+    let names = names.map(|name| name.split(':').next().unwrap_or(name));
     Command::new("dpkg-query").args(["-W", "-f", format, "--"]).args(names)
 }
 
@@ -221,8 +223,9 @@ pub fn versions<'a>(names: impl Iterator<Item = &'a str>, output: &Output) -> Re
     let lines: Vec<Vec<&str>> = text.lines().map(|line| line.split(' ').collect()).collect();
     let version = |name: &str| {
         let (package, architecture) = name.split_once(':').map_or((name, None), |(p, a)| (p, Some(a)));
-        let mut same =
-            lines.iter().filter(|l| l.len() > 3 && l[0] == package && architecture.is_none_or(|a| a == l[1]));
+        let mut same = lines
+            .iter()
+            .filter(|l| l.len() > 3 && l[0] == package && architecture.is_none_or(|a| a == l[1] || l[1] == "all"));
         same.find_map(|line| match line[2] {
             "installed" | "triggers-awaited" | "triggers-pending" => Some(line[3].to_owned()),
             "not-installed" => None,

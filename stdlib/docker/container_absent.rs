@@ -51,6 +51,8 @@ impl Operation for ContainerAbsent {
         };
         let id = found["Image"].as_str().unwrap_or_default();
         let mut now = ContainerState { health: None, ..ContainerState::of(&found, &image, &json!({})) };
+        // What it has none of is no news.
+        now.settings.retain(|_, value| value.as_object().is_none_or(|entries| !entries.is_empty()));
         if let Some(shown) = self.back.as_ref().and_then(|back| back.shown(id)) {
             now.image = Some(shown);
         }

@@ -2,7 +2,7 @@
 
 use super::given;
 use crate::bail;
-use crate::contract::docker::{Kind, Verb};
+use crate::contract::docker::{Kind, Verb, in_labels};
 use crate::contract::{Error, Look, Operation, Result, Step};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -107,6 +107,7 @@ async fn read(host: &dyn Look, name: &str, socket: Option<&String>) -> Result<Ne
     // A prefix of an id is a name, too.
     let found = host.docker_json(&Verb::inspect(Kind::Network, name).at(socket)).await?;
     let Some(found) = found.filter(|found| found["Name"] == name) else { return Ok(NetworkState::default()) };
+    in_labels(&found["Labels"]).iter().for_each(|secret| host.hide(secret));
     let containers = found["Containers"].as_object().into_iter().flatten();
     let connected = containers.filter_map(|(_, container)| container["Name"].as_str()).map(str::to_owned).collect();
     Ok(NetworkState { network: Some(Settings::of(&found)), connected, ..NetworkState::default() })
@@ -236,6 +237,10 @@ impl Network {
 impl Operation for Network {
     type State = NetworkState;
 
+    async fn prepare(&mut self, host: &dyn Look) -> Result<()> {
+        in_labels(&json!(self.labels)).iter().for_each(|secret| host.hide(secret));
+        Ok(())
+    }
     async fn read(&self, host: &dyn Look) -> Result<NetworkState> {
         let mut now = read(host, &self.name, self.socket.as_ref()).await?;
         let wanted = self.settings();

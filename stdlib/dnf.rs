@@ -41,7 +41,8 @@ pub fn register(module: &mut Module) {
 /// Make sure packages are installed.
 ///
 /// A package that is installed stays at its version. `"vim-9.1*"` asks for a version (an older one, too),
-/// `"/usr/bin/dig"` for whatever has that file, and `"/tmp/tool.rpm"` or a URL for one file.
+/// `"/usr/bin/dig"` for whatever has that file, and `"/tmp/tool.rpm"` or a URL for one file. One that came for others
+/// stays marked so, and goes with them where dnf is told to remove what nothing needs: `dnf mark install` keeps it.
 ///
 /// ```rhai
 /// dnf::installed(["vim-enhanced", "jq"], #{ install_weak_deps: false });

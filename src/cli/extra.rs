@@ -22,6 +22,12 @@ pub fn extra_vars(given: &[String], vault: &Vault) -> Result<Vec<Definition>, Ve
     Ok(vars)
 }
 
+/// Whether one of them, not counting files, has this name.
+pub fn names(given: &[String], name: &str) -> bool {
+    let texts = given.iter().map(|text| text.trim()).filter(|text| !text.starts_with('@'));
+    texts.filter_map(|text| inline(text).ok()).any(|vars| vars.contains_key(name))
+}
+
 fn place() -> Site {
     Site { file: "--extra-vars".to_owned(), ..Site::default() }
 }

@@ -83,7 +83,17 @@ pub fn main(argv: Vec<OsString>) -> u8 {
     let project = found.as_ref().map(config::Config::project).unwrap_or_default();
     match cli.command {
         args::Subcommand::Run(args) => {
-            let given = args::given(&matches, &params);
+            let taken = params.iter().find(|param| extra::names(&args.inventory.extra_vars, &param.name));
+            let given = match taken {
+                Some(param) => {
+                    let flag = param.name.replace('_', "-");
+                    Err(format!(
+                        "`{}` is a parameter of the playbook, and -e sets variables: write --{flag} ...",
+                        param.name
+                    ))
+                }
+                None => args::given(&matches, &params),
+            };
             run::run(args, program, given, project, typed)
         }
         args::Subcommand::Check(args) => check::check(&args, project),

@@ -1,6 +1,7 @@
 //! `dnf::held` and `dnf::unheld`: packages whose version is locked.
 
-use crate::contract::{Error, Look, Operation, Result, Step};
+use crate::bail;
+use crate::contract::{Command, Error, Look, Operation, Result, Step};
 use crate::shared::packages::dnf::{complaints, dnf, holds};
 use crate::shared::packages::{freeing, holding, minutes};
 use crate::shared::{Many, Span};
@@ -22,6 +23,7 @@ type Holds = BTreeMap<String, bool>;
 /// ? sh -c '(the file of locked versions)' sh
 /// = # Added lock on Sat Nov 21 04:05:51 2026
 /// = docker-ce-cli-1:28.3.3-1.*
+/// ? sh -c '(rpm -q, dnf repoquery)' sh docker-ce
 /// ! LC_ALL=C.UTF-8 sh -c '(dnf, again when its lock is free)' sh 300 dnf -y --setopt=exit_on_lock=1 versionlock add docker-ce
 /// ? sh -c '(the file of locked versions)' sh
 /// = # Added lock on Sat Nov 21 04:05:51 2026
@@ -59,6 +61,10 @@ pub struct Unheld {
     pub lock_timeout: Span,
 }
 
+/// Which of these are neither installed nor in a repository.
+const NOWHERE: &str =
+    r#"for p; do rpm -q "$p" >/dev/null 2>&1 || [ -n "$(dnf -q repoquery "$p" 2>/dev/null)" ] || echo "$p"; done"#;
+
 async fn read(host: &dyn Look, names: &[String]) -> Result<Holds> {
     let held = holds(host).await?;
     Ok(names.iter().map(|name| (name.clone(), held.contains(name))).collect())
@@ -84,7 +90,15 @@ impl Operation for Held {
     type State = Holds;
 
     async fn read(&self, host: &dyn Look) -> Result<Holds> {
-        read(host, self.name.as_slice()).await
+        let holds = read(host, self.name.as_slice()).await?;
+        let missing: Vec<&String> = holds.iter().filter(|(_, held)| !**held).map(|(name, _)| name).collect();
+        if !missing.is_empty() {
+            let nowhere = host.expect(&Command::gist("rpm -q, dnf repoquery", NOWHERE).args(missing)).await?.lines();
+            if !nowhere.is_empty() {
+                bail!("no package {}, neither installed nor in a repository", nowhere.join(", "));
+            }
+        }
+        Ok(holds)
     }
     fn alters(&self) -> Vec<String> {
         holding(self.name.as_slice())

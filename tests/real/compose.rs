@@ -237,7 +237,7 @@ fn followed() {
     lab.nothing(UP);
     lab.stack(&stack.replacen("ports", "environment: { A: b }, ports", 1));
     let diff = lab.changes(UP);
-    assert!(diff.contains("services.side.state"), "{diff}");
+    assert!(diff.contains("services.side.state") && diff.contains("services.side.because_of"), "{diff}");
     let page = inside(HOST, "docker exec app-side-1 /bin/busybox wget -qO- http://127.0.0.1/");
     assert_eq!(page.trim(), "one", "it has no network, or another's");
     // A stack that others have brought up is as good as one's own.

@@ -258,6 +258,9 @@ fn dnf_reported() {
 
 fn reported_with_dnf(host: &'static str) {
     let (room, _clean) = dnf_room(host);
+    for args in [&["--check"][..], &[]] {
+        room.play(&play(r#"dnf::held("nosuch");"#), args).exits(2).says("no package nosuch");
+    }
     inside(
         host,
         "touch /etc/toyfail-ok /etc/toypost-ok; echo 0 >/etc/toyslow; echo mine >>/etc/toyconf-rpm.conf; dnf -q versionlock add toyhold",

@@ -373,6 +373,7 @@ fn parameters() {
     );
     room.play(play, &["--help"]).exits(0).says("--drain").says("how many");
     room.play(play, &["--nmae=x"]).exits(64).says("--name");
+    room.play(play, &["-e", "count=4"]).exits(64).says("`count` is a parameter of the playbook").says("--count");
     let wrong = room.play(play, &["--count=many"]);
     assert!(matches!(wrong.code, Some(1 | 64)), "{wrong:?}");
 }

@@ -51,6 +51,9 @@ pub struct ServiceState {
     /// How healthy it is, if it is waited for and not well.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub health: Option<String>,
+    /// The service with which it is made anew.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub because_of: Option<String>,
     /// Whose network it lost.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cut_off_from: Option<String>,
@@ -80,6 +83,8 @@ pub struct Around {
 pub struct Seen {
     /// When each container was started.
     pub started: BTreeMap<String, BTreeMap<String, String>>,
+    /// Services that are made anew because others are.
+    pub because_of: BTreeMap<String, String>,
     /// Services that were made anew by what is taken back.
     pub past: Option<BTreeSet<String>>,
 }
@@ -88,7 +93,8 @@ impl Seen {
     /// As they are now.
     fn now(containers: &BTreeMap<String, Vec<Container>>) -> Seen {
         let started = |own: &Vec<Container>| own.iter().map(|c| (c.id.clone(), c.condition.started.clone())).collect();
-        Seen { started: containers.iter().map(|(name, own)| (name.clone(), started(own))).collect(), past: None }
+        let started = containers.iter().map(|(name, own)| (name.clone(), started(own))).collect();
+        Seen { started, ..Seen::default() }
     }
     /// Whether these are other containers than before.
     fn anew(&self, service: &str, containers: &[Container]) -> bool {
@@ -145,6 +151,7 @@ impl Up {
                 state.around.done.insert(name.to_owned());
             }
             let mut one = ServiceState { state: word(&seen, name, service, own), ..ServiceState::default() };
+            one.because_of = seen.because_of.get(name).filter(|_| one.state == "recreated").cloned();
             if let Some(Container { image: id, .. }) = own.first() {
                 let called = match &offer.here {
                     Some((here, called)) if here == id => called.clone(),
@@ -239,13 +246,19 @@ impl Up {
             one.state = if made { "recreated" } else { "up" }.to_owned();
         }
         // Who shares something with a container that is made anew, or asks for it, is made anew.
+        let mut because_of = BTreeMap::new();
         while let Some((name, one)) = want.services.iter_mut().find(|(name, one)| {
             one.state == "up"
                 && now.services[*name].state != "absent"
                 && project.services[*name].comes_with().any(|other| anew.contains(other))
         }) {
             one.state = "recreated".to_owned();
+            one.because_of = project.services[name].comes_with().find(|other| anew.contains(*other)).cloned();
+            because_of.extend(one.because_of.clone().map(|other| (name.clone(), other)));
             anew.insert(name.clone());
+        }
+        if let Some(seen) = self.seen().as_mut() {
+            seen.because_of = because_of;
         }
         want.leftovers.clear();
         if self.remove_orphans {

@@ -27,16 +27,16 @@ pub(super) fn verdict(
         parts.push(format!("{unreachable} of {} unreachable", plural(total as u64, "host")));
     }
     let on = plural(changes.len() as u64, "host");
-    // What failed may have changed something before.
-    let open = count == 0 && !check && failed + unreachable > 0 && exit != 130;
-    parts.extend((!open).then(|| match (count, check) {
-        (0, true) if unknown > 0 => "no change is certain".to_owned(),
-        (0, true) => "nothing would change".to_owned(),
-        (0, false) if exit == 130 => "no change was finished".to_owned(),
-        (0, false) => "nothing changed".to_owned(),
-        (n, true) => format!("{} would be made on {on}, nothing was", plural(n, "change")),
-        (n, false) => format!("{} on {on}", plural(n, "change")),
-    }));
+    parts.extend(match (count, check) {
+        (0, true) if unknown > 0 => Some("no change is certain".to_owned()),
+        (0, true) => Some("nothing would change".to_owned()),
+        (0, false) if exit == 130 => Some("no change was finished".to_owned()),
+        // What failed may have changed something before.
+        (0, false) if failed + unreachable > 0 => None,
+        (0, false) => Some("nothing changed".to_owned()),
+        (n, true) => Some(format!("{} would be made on {on}, nothing was", plural(n, "change"))),
+        (n, false) => Some(format!("{} on {on}", plural(n, "change"))),
+    });
     if unknown > 0 {
         parts.push(format!("{unknown} cannot be known before"));
     }

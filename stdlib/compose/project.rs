@@ -138,7 +138,7 @@ impl Project {
         let (project, secrets) = Project::parse(&output.text(), &output.stderr_text(), cli).ok_or_else(|| {
             Error::host(format!("compose on the host said something else than the stack in {dir}")).with_output(&output)
         })?;
-        secrets.iter().for_each(|secret| host.hide(secret));
+        host.hide_all(secrets);
         Ok(project)
     }
 

@@ -105,6 +105,10 @@ pub trait Look: Send + Sync {
 }
 
 impl dyn Look + '_ {
+    /// From now on, these are hidden in every report and in the journal.
+    pub fn hide_all(&self, secrets: impl IntoIterator<Item = String>) {
+        secrets.into_iter().for_each(|secret| self.hide(&secret));
+    }
     /// What a command printed; an exit code that it does not accept is an error with its words.
     pub async fn expect(&self, command: &Command) -> Result<Output> {
         let output = self.run(command).await?;

@@ -421,7 +421,7 @@ impl Operation for Container {
         self.load(host).await?;
         let mut body = self.body()?;
         self.networks()?;
-        hide(host, &body);
+        host.hide_all(in_body(&body));
         self.join(host, &mut body).await?;
         self.body = body;
         Ok(())
@@ -527,15 +527,10 @@ pub async fn inspected(host: &dyn Look, socket: Option<&String>, name: &str) -> 
     let Some(found) = host.docker_json(&Verb::inspect(Kind::Container, name).at(socket)).await? else {
         return Ok(None);
     };
-    hide(host, &found["Config"]);
+    host.hide_all(in_body(&found["Config"]));
     let id = found["Image"].as_str().unwrap_or_default();
     let image = host.docker_json(&Verb::inspect(Kind::Image, id).at(socket)).await?.unwrap_or_default();
     Ok(Some((found, image)))
-}
-
-/// Hides what an environment calls a secret.
-fn hide(host: &dyn Look, body: &Value) {
-    in_body(body).iter().for_each(|secret| host.hide(secret));
 }
 
 /// A container that comes back, as near as can be, and its image, which the host has still, or its registry.
@@ -549,7 +544,7 @@ pub async fn back(
     if before.status.as_deref().is_some_and(|status| status != "stopped") {
         before.status = Some("running".to_owned());
     }
-    hide(host, &before.made.body);
+    host.hide_all(in_body(&before.made.body));
     let known = |state: &ContainerState| Some((state.made.id.clone()?, state.image.clone()?));
     let known = [known(after), known(&before)].into_iter().flatten().collect();
     let mut back = Back { known, pull: None };

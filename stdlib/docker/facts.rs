@@ -227,7 +227,7 @@ impl Fact for Inspect {
             What::Volume => Kind::Volume,
         };
         let found = host.docker_json(&Verb::inspect(kind, &self.name).at(self.socket.as_ref())).await?;
-        found.iter().flat_map(|found| in_body(&found["Config"])).for_each(|secret| host.hide(&secret));
+        host.hide_all(found.iter().flat_map(|found| in_body(&found["Config"])));
         Ok(found)
     }
 }

@@ -107,7 +107,7 @@ async fn read(host: &dyn Look, name: &str, socket: Option<&String>) -> Result<Ne
     // A prefix of an id is a name, too.
     let found = host.docker_json(&Verb::inspect(Kind::Network, name).at(socket)).await?;
     let Some(found) = found.filter(|found| found["Name"] == name) else { return Ok(NetworkState::default()) };
-    in_labels(&found["Labels"]).iter().for_each(|secret| host.hide(secret));
+    host.hide_all(in_labels(&found["Labels"]));
     let containers = found["Containers"].as_object().into_iter().flatten();
     let connected = containers.filter_map(|(_, container)| container["Name"].as_str()).map(str::to_owned).collect();
     Ok(NetworkState { network: Some(Settings::of(&found)), connected, ..NetworkState::default() })
@@ -238,7 +238,7 @@ impl Operation for Network {
     type State = NetworkState;
 
     async fn prepare(&mut self, host: &dyn Look) -> Result<()> {
-        in_labels(&json!(self.labels)).iter().for_each(|secret| host.hide(secret));
+        host.hide_all(in_labels(&json!(self.labels)));
         Ok(())
     }
     async fn read(&self, host: &dyn Look) -> Result<NetworkState> {

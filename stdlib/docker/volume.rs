@@ -28,7 +28,7 @@ struct Settings {
 
 async fn read(host: &dyn Look, name: &str, socket: Option<&String>) -> Result<VolumeState> {
     let found = host.docker_json(&Verb::inspect(Kind::Volume, name).at(socket)).await?;
-    found.iter().flat_map(in_body).for_each(|secret| host.hide(&secret));
+    host.hide_all(found.iter().flat_map(in_body));
     let volume = found.map(|found| Settings {
         driver: found["Driver"].as_str().unwrap_or("local").to_owned(),
         options: given(&found["Options"]).collect(),
@@ -114,7 +114,7 @@ impl Operation for Volume {
     type State = VolumeState;
 
     async fn prepare(&mut self, host: &dyn Look) -> Result<()> {
-        in_body(&self.settings().body()).iter().for_each(|secret| host.hide(secret));
+        host.hide_all(in_body(&self.settings().body()));
         Ok(())
     }
     async fn read(&self, host: &dyn Look) -> Result<VolumeState> {

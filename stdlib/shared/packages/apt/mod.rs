@@ -183,7 +183,7 @@ impl Apt {
 /// Versions with a note at those packages that count as installed for others.
 fn noted(mut versions: Packages, automatic: &[String]) -> Packages {
     for (name, version) in &mut versions {
-        let base = name.split(':').next().unwrap_or(name);
+        let base = transaction::base(name);
         let counts = |version: &&mut String| !version.ends_with(')') && automatic.iter().any(|name| name == base);
         if let Some(version) = version.as_mut().filter(counts) {
             version.push_str(AUTOMATIC);
@@ -225,8 +225,8 @@ impl Manager for Apt {
     async fn look(&self, host: &dyn Look, decided: bool) -> Result<Plan> {
         let plan = |now: Packages, simulated: Simulated| {
             // From now on, what is wanted by name is there for its own sake.
-            let plain = now.keys().map(|name| (name.clone(), installed(&now, name).map(str::to_owned)));
-            let mut to: Packages = plain.filter(|(name, version)| now[name] != *version).collect();
+            let plain = |name: &String| (name.clone(), installed(&now, name).map(str::to_owned));
+            let mut to: Packages = transaction::marked(&now).map(plain).collect();
             to.extend(simulated.to);
             Plan { now, from: simulated.from, to }
         };
@@ -286,8 +286,7 @@ impl Manager for Apt {
             (false, false) => command.into(),
             (false, true) => Vec::new(),
         };
-        let automatic: Vec<&String> =
-            now.keys().filter(|name| now[*name] != installed(now, name).map(str::to_owned)).collect();
+        let automatic: Vec<&String> = transaction::marked(now).collect();
         if !automatic.is_empty() {
             steps.push(Command::new("apt-mark").args(["-qq", "manual", "--"]).args(automatic).into());
         }

@@ -176,12 +176,16 @@ static ACTION: LazyLock<regex::Regex> = LazyLock::new(|| {
     regex::Regex::new(pattern).unwrap()
 });
 
+/// The name of a package without its architecture.
+pub fn base(name: &str) -> &str {
+    name.split(':').next().unwrap_or(name)
+}
+
 /// Asks which versions of packages are installed.
 pub fn query<'a>(names: impl Iterator<Item = &'a str>) -> Command {
     let format = r"${Package} ${Architecture} ${db:Status-Status} ${Version}\n";
     // By an architecture, dpkg finds none that are for all.
-    let names = names.map(|name| name.split(':').next().unwrap_or(name));
-    Command::new("dpkg-query").args(["-W", "-f", format, "--"]).args(names)
+    Command::new("dpkg-query").args(["-W", "-f", format, "--"]).args(names.map(base))
 }
 
 /// Asks for all packages that dpkg has begun with and not finished, and whether it was interrupted.
@@ -210,8 +214,7 @@ const AUTOMATIC_OF: &str = r#"[ ! -e /var/lib/apt/extended_states ] || awk -v al
 
 /// Asks which of these packages are marked as automatic.
 pub fn automatic_of<'a>(names: impl IntoIterator<Item = &'a str>) -> Command {
-    let names = names.into_iter().map(|name| name.split(':').next().unwrap_or(name));
-    Command::gist("which of these are marked as automatic", AUTOMATIC_OF).args(names)
+    Command::gist("which of these are marked as automatic", AUTOMATIC_OF).args(names.into_iter().map(base))
 }
 
 /// The versions of these packages.
@@ -241,12 +244,18 @@ pub fn installed<'a>(packages: &'a Packages, name: &str) -> Option<&'a str> {
     packages.get(name)?.as_deref().map(|version| version.strip_suffix(AUTOMATIC).unwrap_or(version))
 }
 
+/// Those that are noted to count as installed for others.
+pub fn marked(packages: &Packages) -> impl Iterator<Item = &String> {
+    let noted = |version: &Option<String>| version.as_ref().is_some_and(|version| version.ends_with(AUTOMATIC));
+    packages.iter().filter(move |(_, version)| noted(version)).map(|(name, _)| name)
+}
+
 /// The way from some versions to others, whatever brought them about: what undo does.
 pub fn back(now: &Packages, want: &Packages, lock: Span) -> Transaction {
     let mut args: Vec<String> =
         ["install", "--allow-downgrades", "--allow-change-held-packages"].map(Into::into).into();
     let differ = want.keys().filter(|name| installed(now, name) != installed(want, name));
-    args.extend(differ.map(|name| (name, &want[name])).map(|(name, version)| match version {
+    args.extend(differ.map(|name| match &want[name] {
         // One that was not configured yet is configured then.
         Some(version) => format!("{name}={}", version.split(' ').next().unwrap_or_default()),
         None => format!("{name}-"),
@@ -263,8 +272,7 @@ pub fn steps_back(now: &Packages, want: &Packages, asked: &[String], purge: bool
         steps.push(unmarked(transaction.command()).into());
     }
     let mut automatic = automatic(now, want, |name| asked.iter().any(|asked| asked == name));
-    let marked = |version: &Option<String>| version.as_ref().is_some_and(|version| version.ends_with(AUTOMATIC));
-    automatic.extend(want.iter().filter(|(_, version)| marked(version)).map(|(name, _)| name));
+    automatic.extend(marked(want));
     if !automatic.is_empty() {
         steps.push(Command::new("apt-mark").args(["-qq", "auto", "--"]).args(automatic).into());
     }

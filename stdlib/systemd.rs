@@ -160,6 +160,9 @@ impl Operation for Running {
             ..UnitState::default()
         })
     }
+    async fn reached(&self, host: &dyn Look) -> Result<UnitState> {
+        Ok(self.read(host).await?.reachable())
+    }
     fn want(&self, _now: &UnitState) -> Result<UnitState> {
         let active = Some("active".to_owned());
         Ok(UnitState { active, enabled: self.enabled, stale: Some(false), ..UnitState::default() })

@@ -156,10 +156,14 @@ impl Terminal {
             let lines = vec![self.paint.dim("  it was ended; whether it was finished is not known")];
             return self.group(format!("interrupted {what}"), &record.host, News::Result(word, what, lines));
         }
-        if record.error.is_some() && !record.ignored {
+        let thrown = record.error.is_some() && !record.ignored;
+        if thrown && record.diff.is_empty() {
             return; // told when the host ends, drawn with its place, unless the playbook catches it
         }
         let mut lines = Vec::new();
+        if thrown {
+            lines.push(self.paint.dim("  what it had changed by then:"));
+        }
         let rendered = render(&record.diff, &record.subject);
         if record.sensitive && record.diff.is_empty() && !quiet {
             lines.push("  ‹diff hidden: secret›".to_owned());

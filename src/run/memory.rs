@@ -89,6 +89,9 @@ pub(super) struct Call {
     pub handler: Option<String>,
     /// Each try, and what came of it.
     pub attempts: Vec<Result<Outcome>>,
+    /// What those had changed that failed on their way, by their number.
+    #[serde(default)]
+    pub halfway: BTreeMap<usize, Past>,
     /// The digests of the controller's files that it read.
     pub assets: BTreeMap<String, String>,
     /// Whether it was made by the run that this one resumes.
@@ -98,8 +101,13 @@ pub(super) struct Call {
 impl Call {
     /// The states that it led from and to, if it changed anything.
     pub fn past(&self) -> Option<Past> {
-        let changed = || self.attempts.iter().flatten().filter(|outcome| outcome.status == Status::Changed);
-        Some(Past { before: changed().next()?.before.clone(), after: changed().next_back()?.after.clone() })
+        let changed = || {
+            self.attempts.iter().enumerate().filter_map(|(number, attempt)| match attempt {
+                Ok(done) => (done.status == Status::Changed).then_some((&done.before, &done.after)),
+                Err(_) => self.halfway.get(&number).map(|past| (&past.before, &past.after)),
+            })
+        };
+        Some(Past { before: changed().next()?.0.clone(), after: changed().next_back()?.1.clone() })
     }
     /// Whether it failed and the host did not go on by itself.
     pub fn failed(&self) -> bool {

@@ -297,12 +297,15 @@ impl Session {
             let handler = handler.map(|(name, _)| name.clone());
             (now.args.take(), std::mem::take(&mut now.attempts), std::mem::take(&mut now.assets), handler)
         };
+        let past = |attempt: &Result<Outcome>| Some(attempt.as_ref().err()?.halfway.as_ref()?.past.clone());
+        let halfway =
+            attempts.iter().enumerate().filter_map(|(number, attempt)| Some((number, past(attempt)?))).collect();
         self.note(|| match again {
             Some(call) => Frame::Call(Box::new(Call { replayed: true, ..*call })),
             None => {
                 let record = Record { steps: Vec::new(), diff: Vec::new(), before: Value::Null, ..record };
                 let (origin, how) = (self.origin().to_owned(), self.how());
-                let call = Call { origin, record, args, how, handler, attempts, assets, replayed: false };
+                let call = Call { origin, record, args, how, handler, attempts, halfway, assets, replayed: false };
                 Frame::Call(Box::new(call))
             }
         });

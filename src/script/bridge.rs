@@ -162,14 +162,8 @@ impl Call<'_> {
 
     /// The record of a call that failed.
     fn failed(&self, error: Error, began: Instant) -> Record {
-        let mut record = self.record(Outcome::skipped(""), began);
-        record.reason = None;
-        record.status = if error.kind == Kind::Unreachable { Status::Unreachable } else { Status::Failed };
-        record.rc = error.rc;
-        record.stdout.clone_from(&error.stdout);
-        record.stderr.clone_from(&error.stderr);
-        record.error = Some(self.blame(error));
-        record
+        let error = self.blame(error);
+        self.told(Record::failed(self.host.actor.host(), &self.entry.path(), &self.subject, error), began)
     }
 
     /// What a fact answered. Where that is what a command printed, it is a record like any other.
@@ -255,10 +249,13 @@ impl Call<'_> {
     }
 
     fn record(&self, outcome: Outcome, began: Instant) -> Record {
-        let mut record = Record::new(self.host.actor.host(), &self.entry.path(), &self.subject, outcome);
-        record.at = self.at.clone();
-        record.duration_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
-        record
+        self.told(Record::new(self.host.actor.host(), &self.entry.path(), &self.subject, outcome), began)
+    }
+
+    /// A record with where it was called, and how long it took.
+    fn told(&self, record: Record, began: Instant) -> Record {
+        let duration_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        Record { at: self.at.clone(), duration_ms, ..record }
     }
 
     fn blame(&self, error: Error) -> Error {

@@ -1,7 +1,7 @@
 //! A resolved configuration as it may be shown and kept: nothing secret is in it, and no noise.
 
 use crate::contract::Content;
-use crate::contract::docker::{in_labels, in_words, secrets, veiled};
+use crate::contract::docker::{in_labels, in_words, secrets, veiled, without};
 use serde_json::{Map, Value};
 
 /// What makes no container another one.
@@ -36,8 +36,8 @@ pub fn masked(service: &Value) -> (Value, Vec<String>) {
 fn environment(variables: &Value, hidden: &mut Vec<String>) -> Value {
     let mask = |(name, value): (&String, &Value)| {
         let Some(text) = value.as_str() else { return (name.clone(), Value::from(OUTSIDE)) };
-        let (shown, secret) = variable(name, &text.replace("$$", "$"));
-        hidden.extend(secret);
+        let (shown, secrets) = variable(name, &text.replace("$$", "$"));
+        hidden.extend(secrets);
         (name.clone(), Value::from(shown))
     };
     match variables {
@@ -47,14 +47,11 @@ fn environment(variables: &Value, hidden: &mut Vec<String>) -> Value {
 }
 
 /// A variable as it may be shown, and what is secret in it.
-pub fn variable(name: &str, text: &str) -> (String, Option<String>) {
+pub fn variable(name: &str, text: &str) -> (String, Vec<String>) {
     let pair = format!("{name}={text}");
-    let Some(secret) = secrets([pair.as_str()]).next().map(str::to_owned) else {
-        let within = in_words([text]);
-        let shown = within.iter().fold(text.to_owned(), |text, secret| text.replace(secret.as_str(), &mark(secret)));
-        return (shown, within.into_iter().next());
-    };
-    (text.replace(&secret, &mark(&secret)), Some(secret))
+    let whole: Vec<String> = secrets([pair.as_str()]).map(str::to_owned).collect();
+    let hidden = if whole.is_empty() { in_words([text]) } else { whole };
+    (without(text, &hidden, &mark), hidden)
 }
 
 /// The secrets of a part that is a command, a health check, or labels.
@@ -91,21 +88,21 @@ mod tests {
     fn a_configuration_is_shown_without_its_secrets() {
         let service = json!({
             "command": ["db", "--password", "bare$$ly"], "entrypoint": null, "image": "db:1", "build": { "context": "." }, "networks": { "default": null }, "init": true,
-            "environment": { "TZ": "UTC", "DB_PASSWORD": "hu$$sh", "URL": "postgres://me:pass@db/app", "HERE": null },
+            "environment": { "TZ": "UTC", "DB_PASSWORD": "hu$$sh", "URL": "postgres://me:pass@db/app", "ARGS": "--token one-1 --api-key two-2", "HERE": null },
         });
         let (config, hidden) = masked(&service);
         let expected = json!({
             "command": ["db", "--password", "‹secret 6be0b2›"], "image": "db:1", "networks": { "default": true }, "init": true,
             "environment": {
                 "TZ": "UTC", "DB_PASSWORD": "‹secret 6be0b2›", "URL": "postgres://me:‹secret 6be0b2›@db/app",
-                "HERE": "(of whoever runs compose)",
+                "ARGS": "--token ‹secret 6be0b2› --api-key ‹secret 6be0b2›", "HERE": "(of whoever runs compose)",
             },
         });
         let plain = |value: &Value| {
             regex::Regex::new("secret [0-9a-f]{6}").unwrap().replace_all(&value.to_string(), "secret").into_owned()
         };
         assert_eq!(plain(&config), plain(&expected));
-        assert_eq!(hidden, ["bare$ly", "bare$$ly", "hu$sh", "pass"]);
+        assert_eq!(hidden, ["bare$ly", "bare$$ly", "hu$sh", "pass", "one-1", "two-2"]);
         let other = masked(&json!({ "environment": { "DB_PASSWORD": "hush2" } })).0;
         assert_ne!(other["environment"]["DB_PASSWORD"], config["environment"]["DB_PASSWORD"]);
     }

@@ -2,7 +2,8 @@
 
 use super::host::{refusal, refused};
 use super::{
-    Action, Change, Error, Host, Kind, Need, Operation, Output, Refresh, Rescue, Result, Status, Step, diff, docker,
+    Action, Change, Error, Halfway, Host, Kind, Need, Operation, Output, Past, Refresh, Rescue, Result, Status, Step,
+    diff, docker,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -124,7 +125,10 @@ async fn outcome_of<O: Operation>(op: &mut O, host: &dyn Host, mode: Mode) -> Re
             ..Outcome::new(Status::WouldChange)
         });
     }
-    let (mut said, after) = apply(op, host, &now, &want, &steps, diff).await?;
+    let (mut said, after) = match apply(op, host, &now, &want, &steps, diff).await {
+        Ok(done) => done,
+        Err(error) => return Err(halfway(op, error, host, before).await),
+    };
     steps.splice(0..0, refresh.steps);
     let (notes, output) = (op.notes(&said), said.pop());
     let done = Outcome::new(Status::Changed);
@@ -157,6 +161,22 @@ pub(super) async fn apply<O: Operation>(
             .hint("something on the host puts it back, or the command that should change it did nothing"));
     }
     Ok((said, after))
+}
+
+/// An error with what had been changed by then. Where the host does not answer, or may still be at work, nobody knows.
+async fn halfway<O: Operation>(op: &O, error: Error, host: &dyn Host, before: Value) -> Error {
+    let mut error = error;
+    if error.kind == Kind::Host
+        && let Ok(now) = op.reached(host.look()).await
+        && let Ok(after) = serialize(&now)
+    {
+        let changes = diff(&before, &after);
+        if !changes.is_empty() {
+            let diff = if op.sensitive() { Vec::new() } else { changes };
+            error.halfway = Some(Halfway { diff, past: Past { before, after } });
+        }
+    }
+    error
 }
 
 type Plan<S> = (Refresh, S, S, Vec<Change>);
@@ -330,6 +350,10 @@ mod tests {
     fn what_fails_is_explained_and_what_did_nothing_is_noticed() {
         let failed = conducted("2", "! fetch\n? show\n= 1\n! set 2\n* 1\n", Mode::Apply).unwrap_err();
         assert_eq!(failed.message, "explained");
+        assert!(failed.halfway.is_none());
+        let half = conducted("2", "! fetch\n? show\n= 1\n! set 2\n* 1\n? show\n= 3\n", Mode::Apply).unwrap_err();
+        let halfway = half.halfway.clone().unwrap();
+        assert_eq!((halfway.past.before, halfway.past.after), (Value::from("1"), Value::from("3")));
         let idle = conducted("2", "! fetch\n? show\n= 1\n! set 2\n? show\n= 1\n", Mode::Apply).unwrap_err();
         assert!(idle.message.contains("still differs"), "{idle}");
     }

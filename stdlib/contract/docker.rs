@@ -7,7 +7,7 @@ mod secret;
 
 pub use condition::Condition;
 pub use line::layout;
-pub use secret::{MASK, in_address, in_body, in_labels, in_words, is_secret, secrets, veiled};
+pub use secret::{MASK, in_address, in_body, in_labels, in_words, is_secret, secrets, veiled, without};
 
 use super::{Error, Look, Output, Result, Step};
 use serde::{Deserialize, Serialize};

@@ -95,6 +95,18 @@ pub struct Details {
     /// The command that failed, as an operator would type it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub command: Option<String>,
+    /// What had been changed by then, where that is known: the engine's business, in the record of the call.
+    #[serde(skip)]
+    pub halfway: Option<Halfway>,
+}
+
+/// How far an operation came that failed on its way.
+#[derive(Debug, Clone)]
+pub struct Halfway {
+    /// What it had changed; nothing where that is withheld.
+    pub diff: Vec<super::Change>,
+    /// The states before it, and after it had failed.
+    pub past: super::Past,
 }
 
 impl Error {
@@ -111,6 +123,7 @@ impl Error {
             stdout: String::new(),
             rc: None,
             command: None,
+            halfway: None,
         }))
     }
     /// Written wrong: the user's files must change.

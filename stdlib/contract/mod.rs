@@ -21,7 +21,7 @@ pub use conduct::{Mode, Outcome, act, conduct};
 pub use delivery::{By, Delivery, Mail, Tls};
 pub use dial::{Ask, Dial};
 pub use diff::{Change, Content, diff, diff_back, render};
-pub use error::{Details, Error, Kind, Result, Site, nearest};
+pub use error::{Details, Error, Halfway, Kind, Result, Site, nearest};
 pub use foretold::{Foresight, Foretold};
 pub use host::{Asset, Host, Look, Output, refusal, refused};
 pub use http::{Body, Download, REDIRECTS, Request};

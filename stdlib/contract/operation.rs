@@ -41,6 +41,10 @@ pub trait Operation: DeserializeOwned + JsonSchema + Send + Sync + 'static {
     }
     /// The state as it is.
     fn read(&self, host: &dyn Look) -> impl Future<Output = Result<Self::State>> + Send;
+    /// The same after the steps have failed, where `read` asks more than a host can answer then.
+    fn reached(&self, host: &dyn Look) -> impl Future<Output = Result<Self::State>> + Send {
+        self.read(host)
+    }
     /// The state as it should be.
     fn want(&self, now: &Self::State) -> Result<Self::State>;
     /// The way from one to the other.

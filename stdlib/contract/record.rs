@@ -1,6 +1,6 @@
 //! What happened: one record per call of an operation or action on a host.
 
-use super::{Change, Error, Outcome, Site, Source, Step, Write};
+use super::{Change, Error, Kind, Outcome, Site, Source, Step, Write};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -147,5 +147,21 @@ impl Record {
             duration_ms: 0,
             sensitive,
         }
+    }
+    /// A record of a call that failed: what was said, and what it had changed by then.
+    pub fn failed(host: &str, operation: &str, subject: &str, error: Error) -> Record {
+        let mut error = error.of(operation).on(host);
+        let mut record = Record::new(host, operation, subject, Outcome::new(Status::Failed));
+        if error.kind == Kind::Unreachable {
+            record.status = Status::Unreachable;
+        }
+        record.rc = error.rc;
+        record.stdout.clone_from(&error.stdout);
+        record.stderr.clone_from(&error.stderr);
+        if let Some(halfway) = error.halfway.take().filter(|halfway| !halfway.diff.is_empty()) {
+            (record.diff, record.before) = (halfway.diff, shown(halfway.past.before));
+        }
+        record.error = Some(error);
+        record
     }
 }

@@ -227,7 +227,7 @@ impl Fact for Inspect {
             What::Volume => Kind::Volume,
         };
         let found = host.docker_json(&Verb::inspect(kind, &self.name).at(self.socket.as_ref())).await?;
-        host.hide_all(found.iter().flat_map(|found| in_body(&found["Config"])));
+        host.hide_all(found.iter().flat_map(|found| in_body(found).into_iter().chain(in_body(&found["Config"]))));
         Ok(found)
     }
 }

@@ -10,6 +10,9 @@ set -euo pipefail
 set -euo pipefail
 d=$(mktemp -d); trap 'rm -rf "$d"' EXIT; cd "$d"
 exec 3>&1 >build.log 2>&1; trap '[ $? = 0 ] || cat build.log >&3' EXIT
+# Healthy at once, and then hardly looked at: a look a second in each container is what slows the lab down.
+well='--start-period=1m --start-interval=300ms CMD ["/bin/busybox", "wget", "-qO-", "http://127.0.0.1/"]'
+sick='--interval=1s --start-period=1s --retries=2 CMD ["/bin/busybox", "false"]'
 build() { # build NAME CHECK
   rm -rf www; mkdir www; echo "I am $1" >www/index.html; cp /bin/busybox .
   cat >Dockerfile <<D
@@ -20,7 +23,7 @@ ENV TOY=$1
 LABEL toy=$1
 EXPOSE 80
 STOPSIGNAL SIGKILL
-HEALTHCHECK --interval=1s --start-period=1s --retries=2 CMD ["/bin/busybox", $2]
+HEALTHCHECK $2
 ENTRYPOINT ["/bin/busybox"]
 CMD ["httpd", "-f", "-v", "-p", "80", "-h", "/www"]
 D
@@ -28,7 +31,7 @@ D
 }
 push() { docker tag "toy-$1" "$2"; docker push -q "$2"; }
 docker image inspect toy-two >/dev/null 2>&1 || {
-  build one '"wget", "-qO-", "http://127.0.0.1/"'; build two '"wget", "-qO-", "http://127.0.0.1/"'; build sick '"false"'
+  build one "$well"; build two "$well"; build sick "$sick"
   push one 127.0.0.1:5000/toy:1; push two 127.0.0.1:5000/toy:2; push sick 127.0.0.1:5000/toy:sick
   push one 127.0.0.1:5000/toy:fetched; push two 127.0.0.1:5000/toy:gone
   docker login -u ann -p lab-pw-3 127.0.0.1:5001; push one 127.0.0.1:5001/toy:private

@@ -10,6 +10,7 @@ pub const PROMISES: &[Promise] = &[
     ("docker: a new container that cannot start, or is not healthy, gives way to the old one", kept),
     ("docker: a container that does not get healthy, or ends at once, is an error with its last words", sick),
     ("docker: a setting that is not given any longer is the engine's business again", dropped),
+    ("docker: what cannot be is said before, and a limit that the kernel lacks is left out", impossible),
     ("docker: whoever may not open the socket becomes somebody who may, and no docker program is needed", relayed),
     ("docker: sshd that forwards no sockets is no hindrance", unforwarded),
     ("docker: an engine that is not there is told from one that does not run", engines),
@@ -122,6 +123,13 @@ fn kept() {
     }
     room.play(&old.replace("8080:80", "8082:80"), &["--json"]).exits(0);
     assert_eq!(inside("dk01", "docker ps -aq | wc -l"), "1\n");
+    // Whoever comes back is called as before, image and all.
+    let called = || inside("dk01", "docker inspect -f '{{.Config.Image}} {{.HostConfig.PortBindings}}' web");
+    let before = called();
+    room.play(&old.replace("8080:80", "8083:80"), &["--json"]).exits(0);
+    assert_ne!(called(), before);
+    room.hlrun(&["undo", "--yes"]).exits(0);
+    assert_eq!(called(), before);
 }
 
 fn sick() {
@@ -140,6 +148,36 @@ fn sick() {
     inside("dk01", "docker rm ends");
     let list = r#"play("p", "dk01", |host| { for c in docker::containers() { print(`${c.name} ${c.health}`); } });"#;
     assert_eq!(room.play(list, &["--json"]).exits(0).prints(), ["web unhealthy"]);
+}
+
+fn impossible() {
+    let room = room("dk01", "one");
+    let play = |calls: &str| format!("play(\"p\", \"dk01\", |host| {{ {calls} }});");
+    let _gone = Undo(|| drop(inside("dk01", "docker rm -fv holder; docker volume rm -f used")));
+    inside("dk01", "docker run -d --name holder -v used:/data registry:5000/toy:1");
+    for mode in [&["--check"][..], &[]] {
+        let absent = play(r#"docker::volume_absent("used");"#);
+        room.play(&absent, mode).exits(2).says("in use").says(if mode.is_empty() { "used" } else { "by holder" });
+    }
+    let known = inside("dk01", "docker info -f '{{.CPUCfsQuota}} {{.MemoryLimit}}'");
+    let (cpus, memory) = known.trim().split_once(' ').expect("what the kernel knows");
+    let given = play(r#"docker::container("some", #{ image: "registry:5000/toy:1", cpus: 0.5 });"#);
+    for mode in [&["--check"][..], &[]] {
+        match cpus {
+            "false" => drop(room.play(&given, mode).exits(2).says("kernel").says(if mode.is_empty() {
+                "CPUs"
+            } else {
+                "`cpus`"
+            })),
+            _ => drop(room.play(&given, mode).exits(0).says("some")),
+        }
+    }
+    let given = play(r#"docker::container("some", #{ image: "registry:5000/toy:1", memory: "64M" });"#);
+    let done = room.play(&given, &["--verbose"]).exits(0);
+    if memory == "false" {
+        done.says("memory");
+    }
+    assert_eq!(room.play(&given, &["--json"]).exits(0).stat("dk01", "changed"), 0);
 }
 
 fn dropped() {
@@ -286,6 +324,8 @@ fn private() {
 fn secrets() {
     let room = room("dk01", "one");
     let play = r#"play("p", "dk01", |host| {
+        docker::volume("nas", #{ options: #{ type: "cifs", device: "//nas/x", o: "username=u,password=turbot" } });
+        print(docker::inspect("nas", #{ kind: "volume" }));
         docker::container("db", #{ image: "registry:5000/toy:1", env: #{ DB_PASSWORD: "swordfish", MODE: "seen" }, labels: #{ "app.token": "halibut" },
             healthcheck: #{ test: "redis-cli -a octopus ping || true" } });
     });"#;
@@ -303,8 +343,10 @@ fn secrets() {
     // The line of the playbook that an error shows has them too.
     let taken = play.replace("env:", "ports: \"22:80\", env:");
     all += &room.play(&taken, &[]).exits(2).stdout;
-    for secret in ["swordfish", "hedgehog", "halibut", "octopus"] {
+    for secret in ["swordfish", "hedgehog", "halibut", "octopus", "turbot"] {
         assert!(!all.contains(secret), "{secret} is told");
     }
     assert!(inside("dk01", "docker inspect -f '{{.Config.Env}}' db").contains("DB_PASSWORD=swordfish"));
+    assert!(inside("dk01", "docker volume inspect nas").contains("password=turbot"));
+    inside("dk01", "docker volume rm nas");
 }

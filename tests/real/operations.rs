@@ -1,4 +1,4 @@
-//! Every operation, on two hosts (`HLRUN_LAB_HOSTS` says how many, up to ten): checked, applied, applied again. Check
+//! Every operation, on one host (`HLRUN_LAB_HOSTS` says how many, up to ten): checked, applied, applied again. Check
 //! mode changes nothing and predicts exactly what is changed; what is applied stays applied; what is undone is as it
 //! was, and an undo can be undone.
 
@@ -86,7 +86,7 @@ fn script(path: &Path, hosts: &'static [&'static str]) -> Script {
 /// On how many of the plain hosts an operation is tried: they are alike, and each costs as much as the first.
 fn width() -> usize {
     let wanted = std::env::var("HLRUN_LAB_HOSTS").map(|text| text.parse().expect("HLRUN_LAB_HOSTS: a number"));
-    wanted.unwrap_or(2).clamp(1, HOSTS.len())
+    wanted.unwrap_or(1).clamp(1, HOSTS.len())
 }
 
 fn noise(line: &str) -> regex::Regex {

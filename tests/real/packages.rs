@@ -49,7 +49,11 @@ fn locked() {
 fn broken() {
     let (room, _clean) = room();
     let installed = play(r#"apt::installed("toyfail=2.0");"#);
-    room.play(&installed, &[]).exits(2).says("toyfail: cannot configure").says("apt::repaired()");
+    let failed = room.play(&installed, &[]).exits(2).says("toyfail: cannot configure").says("apt::repaired()");
+    failed.says("what it had changed by then:").says("~ toyfail 1.0 -> 2.0 (not configured)");
+    room.hlrun(&["undo", "--yes"]).exits(0).says("~ toyfail 2.0 (not configured) -> 1.0");
+    inside("host07", "dpkg-query -W -f '${Version} ${db:Status-Abbrev}' toyfail | grep -qx '1.0 ii '");
+    room.play(&installed, &[]).exits(2);
     inside("host07", "touch /etc/toyfail-ok");
     room.play(&installed, &[]).exits(2).says("left toyfail 2.0 (not configured)");
     room.play(&play("apt::repaired();"), &[]).exits(0).says("2.0 (half-configured) -> 2.0");

@@ -7,6 +7,7 @@ pub const PROMISES: &[Promise] = &[
     ("undo: steps on one thing go back in turn, one host alone, and secrets are nowhere to be read", chain),
     ("undo: what has no way back is said before, and handlers run again", stays),
     ("undo: what cannot come back is refused in the plan, with its line, and nothing is done by half", refused),
+    ("undo: what failed on its way is told as far as it came, and goes back from there", halfway),
     ("undo: a made home that is in use stays, as the plan says, and is his again when he comes back", busy),
     ("undo: a password in fstab comes back, and is nowhere to be read", fstab),
     ("resume: after a failure, the host goes on at the call that failed", failure),
@@ -115,6 +116,20 @@ fn refused() {
     }
     room.hlrun(&["undo", "--yes"]).exits(0);
     assert_eq!(inside("host01", left), "old\n0\n");
+}
+
+fn halfway() {
+    let (room, _clean) = fresh(&["host01"]);
+    let unit = "/etc/systemd/system/real-half.service";
+    let gone = format!("systemctl -q disable real-half; rm -f {unit}; systemctl daemon-reload; systemctl reset-failed");
+    let _gone = Undo(|| drop(inside("host01", &gone)));
+    let text = r"[Service]\nExecStartPre=/bin/false\nExecStart=/bin/sleep inf\n[Install]\nWantedBy=multi-user.target\n";
+    inside("host01", &format!("printf '{text}' >{unit}; systemctl daemon-reload"));
+    let play = r#"play("p", "all", |host| { systemd::running("real-half", #{ enabled: true }); });"#;
+    room.play(play, &[]).exits(2).says("what it had changed by then:").says("~ enabled no -> yes");
+    room.hlrun(&["undo", "--check"]).exits(0).says("~ enabled yes -> no");
+    room.hlrun(&["undo", "--yes"]).exits(0);
+    assert_eq!(inside("host01", "systemctl is-enabled real-half || true"), "disabled\n");
 }
 
 fn busy() {

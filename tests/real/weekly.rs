@@ -179,7 +179,8 @@ fn fails() {
         .run("weekly", &[])
         .exits(2)
         .says("toyfail: cannot configure")
-        .says("the upgrade has failed half-way, and left these at another version");
+        .says("what it had changed by then:")
+        .says("~ toy 1.0 -> 2.0");
     house.untouched();
     let (title, body) = house.told();
     assert!(title == "✗ weekly: FAILED on host07" && body.contains("toyfail"), "{title}\n{body}");

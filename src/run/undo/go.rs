@@ -13,7 +13,7 @@ use crate::script::{Actor, Play, Scope};
 use serde_json::Value;
 use std::sync::Arc;
 use std::time::Instant;
-use stdlib::contract::{Back, Entry as Word, Error, Kind, Outcome, Record, Result, Status};
+use stdlib::contract::{Back, Entry as Word, Error, Kind, Outcome, Record, Result};
 
 impl Runtime {
     /// Take back what the plan says. It is a run of its own, which can be taken back too.
@@ -88,19 +88,13 @@ fn once(
     session.enter(Scope { ignore_errors: kind.ignore_errors, ..scope(call) });
     let settled = session.begin(word, &was.subject, &was.at).and_then(|_| {
         let began = Instant::now();
-        let (outcome, error) = match work() {
-            Ok(outcome) => (outcome, None),
-            Err(error) => (Outcome::skipped(""), Some(error)),
+        let (host, operation, subject) = (session.host(), &was.operation, &was.subject);
+        let mut record = match work() {
+            Ok(outcome) => Record::new(host, operation, subject, outcome),
+            Err(error) => Record::failed(host, operation, subject, error),
         };
-        let mut record = Record::new(session.host(), &was.operation, &was.subject, outcome);
         record.at = was.at.clone();
         record.duration_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
-        if let Some(error) = error {
-            record.reason = None;
-            record.status = if error.kind == Kind::Unreachable { Status::Unreachable } else { Status::Failed };
-            (record.rc, record.stdout, record.stderr) = (error.rc, error.stdout.clone(), error.stderr.clone());
-            record.error = Some(error.of(&was.operation).on(session.host()));
-        }
         session.settle(record)
     });
     session.leave();

@@ -134,7 +134,7 @@ fn fate(session: &Session, call: &Call, later: &[Past], force: bool) -> (Fate, V
     let stays = |why: &str| plain(Fate::Stays(why.to_owned()), Vec::new());
     let record = &call.record;
     let Some(word) = word(&record.operation) else { return stays("this hlrun does not have it") };
-    if call.failed() {
+    if call.failed() && call.past().is_none() {
         return stays("it failed, and what it had done by then is not known");
     }
     match word.role {

@@ -12,14 +12,19 @@ const MISSING: &str = r#"for p; do [ -e "$p" ] || { echo "$p"; exit; }; done"#;
 impl Up {
     pub(super) async fn possible(&self, host: &dyn Look, now: &UpState) -> Result<()> {
         let project = self.project.get()?;
+        let mut there = Vec::new();
         for (name, was) in &now.services {
             let service = &project.services[name];
             for (kind, outside) in &service.outside {
+                if there.contains(&(kind, outside)) {
+                    continue;
+                }
                 let word = if *kind == Kind::Volume { "volume" } else { "network" };
                 if host.docker_json(&Verb::inspect(*kind, outside).into()).await?.is_none() {
                     bail!("there is no {word} {outside}, which {name} needs and the stack calls external";
                         hint: "docker::{word}(\"{outside}\") before it makes one");
                 }
+                there.push((kind, outside));
             }
             if let Some(own) = service.container.as_ref().filter(|_| was.state == "absent")
                 && let Some(other) = host.docker_json(&Verb::inspect(Kind::Container, own).into()).await?

@@ -90,12 +90,15 @@ pub fn in_body(body: &Value) -> Vec<String> {
     all
 }
 
-/// A value with something else in the place of secrets in it.
+/// A text with something else in the place of secrets in it.
+pub fn without(text: &str, secrets: &[String], mark: &dyn Fn(&str) -> String) -> String {
+    secrets.iter().fold(text.to_owned(), |text, secret| text.replace(secret.as_str(), &mark(secret)))
+}
+
+/// The same of a value.
 pub fn veiled(value: &Value, secrets: &[String], mark: &dyn Fn(&str) -> String) -> Value {
     match value {
-        Value::String(text) => {
-            secrets.iter().fold(text.clone(), |text, secret| text.replace(secret.as_str(), &mark(secret))).into()
-        }
+        Value::String(text) => without(text, secrets, mark).into(),
         Value::Array(items) => items.iter().map(|item| veiled(item, secrets, mark)).collect(),
         Value::Object(fields) => fields
             .iter()

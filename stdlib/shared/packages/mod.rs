@@ -307,6 +307,9 @@ macro_rules! manages {
             async fn read(&self, host: &dyn $crate::contract::Look) -> $crate::contract::Result<Self::State> {
                 self.work.read(host).await
             }
+            async fn reached(&self, host: &dyn $crate::contract::Look) -> $crate::contract::Result<Self::State> {
+                self.work.versions(host).await
+            }
             fn want(&self, now: &Self::State) -> $crate::contract::Result<Self::State> {
                 Ok(self.work.want(now))
             }

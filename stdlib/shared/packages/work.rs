@@ -51,15 +51,20 @@ impl Work {
         let Some(want) = self.want.get() else {
             return Ok(self.decide(host, manager.look(host, false).await?));
         };
-        let names: Vec<&str> = want.keys().map(String::as_str).collect();
         if self.back {
-            return manager.versions(host, &names).await;
+            return self.versions(host).await;
         }
+        let names = want.keys().map(String::as_str);
         let named = |name: &&str| self.named.get().is_some_and(|named| named.contains_key(*name));
-        let others: Vec<&str> = names.into_iter().filter(|name| !named(name)).collect();
+        let others: Vec<&str> = names.filter(|name| !named(name)).collect();
         let (plan, mut now) = try_join!(manager.look(host, true), manager.versions(host, &others))?;
         now.extend(plan.now);
         Ok(now)
+    }
+    /// The same and no more: what else would be done cannot be asked of a host that is left half-way.
+    pub async fn versions(&self, host: &dyn Look) -> Result<Packages> {
+        let names: Vec<&str> = self.want.get().into_iter().flatten().map(|(name, _)| name.as_str()).collect();
+        self.manager()?.versions(host, &names).await
     }
     /// Remembers what is wanted, and completes the versions that there are.
     fn decide(&self, host: &dyn Look, plan: Plan) -> Packages {

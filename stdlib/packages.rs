@@ -1,8 +1,10 @@
-//! Packages, whichever tool the host has: apt or dnf.
+//! Packages, whichever tool the host has: apt, dnf or pacman.
 //!
-//! The same words for a house with Debian and Fedora in it: parameters and diffs are the same, and what `apt` and `dnf`
-//! say about locks, mirrors and configuration files holds here, too. What only one of them can do, such as `purge` or
-//! `allowerasing`, is in their own modules.
+//! The same words for a house with Debian, Fedora and Arch in it: parameters and diffs are the same, and what `apt` and `dnf`
+//! say about locks, mirrors and configuration files holds here, too. pacman goes back to what it has downloaded
+//! (`/var/cache/pacman/pkg`), does not say what mends a security hole, and supports no half upgrades: on Arch, `update_cache`
+//! belongs to an upgrade of everything. What only one of them can do, such as `purge` or `allowerasing`, is in their own
+//! modules.
 
 mod facts;
 mod upgraded;
@@ -30,7 +32,7 @@ pub fn register(module: &mut Module) {
 /// packages::installed(["curl", "rsync"]);
 /// ```
 /// ```transcript
-/// ? sh -c '(which of apt-get and dnf)' sh
+/// ? sh -c '(which of apt-get, dnf and pacman)' sh
 /// = apt
 /// ? dpkg-query -W -f '${Package} ${Architecture} ${db:Status-Status} ${Version}\n' -- curl rsync
 /// = curl amd64 installed 8.14.1-2
@@ -60,7 +62,7 @@ pub struct Installed {
     /// How long to wait for another package manager.
     #[serde(default = "minutes")]
     pub lock_timeout: Span,
-    /// The tool, `"apt"` or `"dnf"`; without it, the one that the host has.
+    /// The tool, `"apt"`, `"dnf"` or `"pacman"`; without it, the one that the host has.
     pub r#use: Option<Tool>,
     #[serde(skip)]
     work: Work,
@@ -111,7 +113,7 @@ pub struct Latest {
     /// How long to wait for another package manager.
     #[serde(default = "minutes")]
     pub lock_timeout: Span,
-    /// The tool, `"apt"` or `"dnf"`; without it, the one that the host has.
+    /// The tool, `"apt"`, `"dnf"` or `"pacman"`; without it, the one that the host has.
     pub r#use: Option<Tool>,
     #[serde(skip)]
     work: Work,
@@ -138,7 +140,7 @@ manages!(Latest, Suspected);
 /// packages::absent("telnet");
 /// ```
 /// ```transcript
-/// ? sh -c '(which of apt-get and dnf)' sh
+/// ? sh -c '(which of apt-get, dnf and pacman)' sh
 /// = dnf
 /// ? sh -c '(which of dnf 4 and 5)' sh
 /// = 4
@@ -172,7 +174,7 @@ pub struct Absent {
     /// How long to wait for another package manager.
     #[serde(default = "minutes")]
     pub lock_timeout: Span,
-    /// The tool, `"apt"` or `"dnf"`; without it, the one that the host has.
+    /// The tool, `"apt"`, `"dnf"` or `"pacman"`; without it, the one that the host has.
     pub r#use: Option<Tool>,
     #[serde(skip)]
     work: Work,

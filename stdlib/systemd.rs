@@ -21,7 +21,7 @@ pub use unit::Unit;
 
 use crate::bail;
 use crate::contract::{Error, Look, Module, Operation, Result, Step};
-use manager::{PROPERTIES, Shown, explain, told};
+use manager::{PROPERTIES, Shown, explain, forgiven, told};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -134,9 +134,6 @@ pub struct Running {
     /// `"system"`, or `"user"` for the units of a user.
     #[serde(default)]
     pub scope: Scope,
-    /// Whether it is on the way back, where one that has failed does not run.
-    #[serde(skip)]
-    back: bool,
 }
 
 impl Operation for Running {
@@ -153,25 +150,26 @@ impl Operation for Running {
                 hint: "systemd::restarted(\"{}\") runs it now, and a timer runs it again and again", self.name);
         }
         Ok(UnitState {
-            active: Some(if self.back && shown.active() == "failed" { "inactive" } else { shown.active() }.to_owned()),
+            active: Some(shown.active().to_owned()),
             enabled: enabled(&shown, self.enabled),
             stale: Some(shown.stale()),
             unproven: shown.unproven(),
             ..UnitState::default()
         })
     }
-    async fn reached(&self, host: &dyn Look) -> Result<UnitState> {
-        Ok(self.read(host).await?.reachable())
-    }
     fn want(&self, _now: &UnitState) -> Result<UnitState> {
         let active = Some("active".to_owned());
         Ok(UnitState { active, enabled: self.enabled, stale: Some(false), ..UnitState::default() })
     }
     fn steps(&self, now: &UnitState, want: &UnitState) -> Result<Vec<Step>> {
-        Ok(now.steps(want, self.scope, &self.name))
+        let mut steps = now.steps(want, self.scope, &self.name);
+        // On the way back, one that fails when it is told to stop has stopped all the same.
+        if want.active.as_deref() == Some("inactive") && now.active != want.active {
+            steps.push(forgiven(self.scope, &self.name).into());
+        }
+        Ok(steps)
     }
     async fn recall(&mut self, _host: &dyn Look, before: UnitState, _after: &UnitState) -> Result<UnitState> {
-        self.back = true;
         Ok(before.reachable())
     }
     fn explain(&self, error: Error) -> Error {

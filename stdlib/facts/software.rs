@@ -47,7 +47,7 @@ fact! {
     Services -> BTreeMap<String, Service>: |host| services(&query(host, "systemctl list-units, list-unit-files", SERVICES, LIMIT).await?)?
 }
 
-const PACKAGES: &str = r#"if command -v dpkg-query >/dev/null && { command -v apt-get || ! command -v rpm; } >/dev/null; then dpkg-query -W -f "\${db:Status-Status} \${Package} \${Version}\n" | sed -n "s/^installed //p"; elif command -v rpm >/dev/null; then rpm -qa --qf "%{NAME} %{EVR}\n"; elif command -v pacman >/dev/null; then pacman -Q; elif command -v apk >/dev/null; then apk list -I 2>/dev/null | sed -n "s/^\([^ ]*\)-\([0-9][^ ]*\) .*/\1 \2/p"; else echo "neither dpkg, rpm, pacman nor apk is here" >&2; exit 1; fi"#;
+const PACKAGES: &str = r#"if command -v dpkg-query >/dev/null && { command -v apt-get || ! { command -v rpm || command -v pacman; }; } >/dev/null; then dpkg-query -W -f "\${db:Status-Status} \${Package} \${Version}\n" | sed -n "s/^installed //p"; elif command -v rpm >/dev/null; then rpm -qa --qf "%{NAME} %{EVR}\n"; elif command -v pacman >/dev/null; then pacman -Q; elif command -v apk >/dev/null; then apk list -I 2>/dev/null | sed -n "s/^\([^ ]*\)-\([0-9][^ ]*\) .*/\1 \2/p"; else echo "neither dpkg, rpm, pacman nor apk is here" >&2; exit 1; fi"#;
 
 const SERVICES: &str = r#"systemctl list-units --all --type=service --plain --no-legend --no-pager | sed "s/^/unit /"; systemctl list-unit-files --type=service --no-legend --no-pager | sed "s/^/file /""#;
 

@@ -14,7 +14,7 @@ use serde::Deserialize;
 /// packages::upgradable();
 /// ```
 /// ```transcript
-/// ? sh -c '(which of apt-get and dnf)' sh
+/// ? sh -c '(which of apt-get, dnf and pacman)' sh
 /// = apt
 /// ? LC_ALL=C.UTF-8 apt-get -qsyV dist-upgrade
 /// = Inst openssl [3.5.1-1] (3.5.4-1 Debian:13.2/stable [amd64])
@@ -22,7 +22,7 @@ use serde::Deserialize;
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Upgradable {
-    /// The tool, `"apt"` or `"dnf"`; without it, the one that the host has.
+    /// The tool, `"apt"`, `"dnf"` or `"pacman"`; without it, the one that the host has.
     pub r#use: Option<Tool>,
 }
 
@@ -38,13 +38,13 @@ impl Fact for Upgradable {
     }
 }
 
-/// Ask which tool manages the host's packages: `"apt"` or `"dnf"`. A host with neither is an error.
+/// Ask which tool manages the host's packages: `"apt"`, `"dnf"` or `"pacman"`. A host with none of them is an error.
 ///
 /// ```rhai
 /// if packages::manager() == "dnf" { print("a Fedora, or one of its kin"); }
 /// ```
 /// ```transcript
-/// ? sh -c '(which of apt-get and dnf)' sh
+/// ? sh -c '(which of apt-get, dnf and pacman)' sh
 /// = dnf
 /// ```
 #[derive(Debug, Deserialize, JsonSchema)]

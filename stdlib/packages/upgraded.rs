@@ -14,7 +14,7 @@ use serde::Deserialize;
 /// packages::upgraded(#{ autoremove: true });
 /// ```
 /// ```transcript
-/// ? sh -c '(which of apt-get and dnf)' sh
+/// ? sh -c '(which of apt-get, dnf and pacman)' sh
 /// = apt
 /// ? LC_ALL=C.UTF-8 apt-get -qsyV dist-upgrade --auto-remove
 /// = Inst openssl [3.5.1-1] (3.5.4-1 Debian:13.2/stable [amd64])
@@ -48,7 +48,7 @@ pub struct Upgraded {
     /// How long to wait for another package manager.
     #[serde(default = "minutes")]
     pub lock_timeout: Span,
-    /// The tool, `"apt"` or `"dnf"`; without it, the one that the host has.
+    /// The tool, `"apt"`, `"dnf"` or `"pacman"`; without it, the one that the host has.
     pub r#use: Option<Tool>,
     #[serde(skip)]
     work: Work,

@@ -199,6 +199,14 @@ pub fn told(scope: Scope, verb: &str, name: &UnitName, watch: bool) -> Command {
     scope.script(if watch { WATCHED } else { TOLD }).args([verb, name.as_str()])
 }
 
+/// Forget that a unit has failed, if it has: it does not run, and that is all that matters.
+const FORGIVEN: &str = r#"if systemctl -q is-failed -- "$1"; then systemctl reset-failed -- "$1"; fi"#;
+
+/// `systemctl reset-failed NAME`, where it has failed.
+pub fn forgiven(scope: Scope, name: &UnitName) -> Command {
+    scope.script(FORGIVEN).arg(name.as_str())
+}
+
 /// What systemctl's complaints mean, and what to do about them.
 pub fn explain(error: Error) -> Error {
     let mut error = error;

@@ -17,6 +17,7 @@ PACKAGES=systemd,systemd-sysv,dbus,openssh-server,sudo,cron,iproute2,iputils-pin
 
 DOCKER='docker.io docker-cli docker-compose iptables busybox-static'
 REGISTRY='docker-registry apache2-utils ntfy prometheus-alertmanager python3-aiosmtpd'
+PACMAN='pacman-package-manager makepkg libarchive-tools'
 DNF='dnf dnf-plugins-core rpm createrepo-c python3-systemd python3-dbus'
 PYTHON='python3 python3-apt python3-debian python3-pip python3-venv'
 
@@ -69,7 +70,7 @@ image() {
   local flavour=$1 tag want ctx from recipe; lab_key
   case $flavour in
     base)   tag=lab/$SUITE; want=$(cat "$LAB/Dockerfile" "$LAB/lab-init" "$KEY.pub" - <<<"$SUITE $PACKAGES" | cksum) ;;
-    python|dnf|dnf5|docker|registry)
+    python|dnf|dnf5|pacman|docker|registry)
       case $flavour in registry) from=lab/$SUITE-docker; image docker ;; *) from=lab/$SUITE; image base ;; esac
       tag=lab/$SUITE-$flavour; recipe=$("recipe_$flavour")
       want="$(docker image inspect -f '{{.Id}}' "$from") $(cksum <<<"$recipe")" ;;
@@ -86,7 +87,7 @@ image() {
     cp "$LAB/Dockerfile" "$LAB/lab-init" "$ctx"; cp "$KEY.pub" "$ctx/authorized_keys"
     build "$tag" "$want" --network none "$ctx"
   else # the network of this build is the machine's, for apt only
-    mkdir -p "$ctx"; printf 'FROM %s\n%s\n' "$from" "$recipe" >"$ctx/Dockerfile"; cp "$LAB/rpms.sh" "$ctx"
+    mkdir -p "$ctx"; printf 'FROM %s\n%s\n' "$from" "$recipe" >"$ctx/Dockerfile"; cp "$LAB/rpms.sh" "$LAB/pacs.sh" "$ctx"
     build "$tag" "$want" --network host "$ctx"
   fi
   rm -rf "$ctx"
@@ -131,6 +132,12 @@ RUN echo 'deb $(mirror) forky main' >/etc/apt/sources.list.d/forky.list \\
  && rm -rf /var/lib/apt/lists/* /etc/apt/sources.list.d/forky.list && ln -s dnf5 /usr/bin/dnf
 COPY rpms.sh /usr/local/sbin/toys
 RUN toys make && rm /usr/bin/apt-get /usr/bin/apt # $(cksum <"$LAB/rpms.sh")
+D
+}
+# pacman with a database of its own, likewise.
+recipe_pacman() { install $PACMAN; cat <<D
+COPY pacs.sh /usr/local/sbin/toys
+RUN toys make && rm /usr/bin/apt-get /usr/bin/apt # $(cksum <"$LAB/pacs.sh")
 D
 }
 build() { local tag=$1 recipe=$2; shift 2

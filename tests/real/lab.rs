@@ -22,6 +22,9 @@ pub const PYTHON: [&str; 1] = ["host-py01"];
 /// Hosts of another kind: they have dnf and not apt, dnf 4 and dnf 5.
 pub const DNF: [&str; 2] = ["host-dnf01", "host-d501"];
 
+/// A host of another kind: it has pacman and not apt.
+pub const PACMAN: [&str; 1] = ["host-pm01"];
+
 /// Hosts with a docker engine, and the registry beside them.
 pub const DOCKER: [&str; 3] = ["dk01", "dk02", "rg01"];
 
@@ -140,7 +143,7 @@ fn called(mut script: Command, args: &[&str]) -> String {
 
 /// Only packages of version 1.0 on these hosts, and fresh lists of the toy repository with 2.0 in it.
 pub fn toys(hosts: &[&str]) {
-    if hosts.iter().any(|host| DNF.contains(host)) {
+    if hosts.iter().any(|host| DNF.contains(host) || PACMAN.contains(host)) {
         inside_all(hosts, "toys reset");
         return;
     }

@@ -2,7 +2,9 @@
 //! mode changes nothing and predicts exactly what is changed; what is applied stays applied; what is undone is as it
 //! was, and an undo can be undone.
 
-use super::lab::{DNF, DOCKER, HOSTS, PYTHON, Promise, Room, Undo, docker, fedoras, flavoured, inside_all, toys};
+use super::lab::{
+    DNF, DOCKER, HOSTS, PACMAN, PYTHON, Promise, Room, Undo, docker, fedoras, flavoured, inside_all, toys,
+};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -20,7 +22,7 @@ pub fn promises() -> Vec<(String, impl Fn() + Send + 'static)> {
 }
 
 /// A file `rows/NAME.rows`. Its head says, one line each and as often as need be: `title:` what it is about;
-/// `uses: toys` if it needs the packages of the toy repository; `on: KIND` for one host that has python, dnf or docker instead
+/// `uses: toys` if it needs the packages of the toy repository; `on: KIND` for one host that has python, dnf, pacman or docker instead
 /// of the ten, or `on: four` of them where the work is the hosts' own and slow; `clean:` a line of the script that takes back
 /// on a host what its rows leave there; `print:` a line of the script that prints what they could change, where
 /// [`FINGERPRINT`] does not; `noise: PATTERN (WHY)` lines that no way back restores, as a regular expression, and why that breaks
@@ -72,6 +74,7 @@ fn script(path: &Path, hosts: &'static [&'static str]) -> Script {
             [] => hosts,
             ["python"] => &PYTHON,
             ["dnf"] => &DNF,
+            ["pacman"] => &PACMAN,
             ["docker"] => &DOCKER[..1],
             ref other => panic!("{}: there is no host `{other:?}`", path.display()),
         },
@@ -173,6 +176,8 @@ fn perform(script: &Script) {
         flavoured(PYTHON[0], "python");
     } else if script.hosts == DNF {
         fedoras();
+    } else if script.hosts == PACMAN {
+        flavoured(PACMAN[0], "pacman");
     }
     let room = Room::with(script.hosts);
     if script.hosts == &DOCKER[..1] {

@@ -1,6 +1,6 @@
 //! apt and dnf when it does not go well.
 
-use super::lab::{DNF, Promise, Room, Undo, fedoras, inside, toys, until};
+use super::lab::{DNF, PACMAN, Promise, Room, Undo, fedoras, flavoured, inside, toys, until};
 
 pub const PROMISES: &[Promise] = &[
     ("packages: a lock that is held is waited for, and its holder named", locked),
@@ -18,6 +18,8 @@ pub const PROMISES: &[Promise] = &[
     ("packages: dnf's failures are told in a line, and nothing is called done that is not", dnf_fails),
     ("packages: dnf's mirror that is down is one line", dnf_mirror),
     ("packages: dnf reports what is held, kept beside, or wants a restart", dnf_reported),
+    ("packages: pacman waits for a lock and names its holder, and one that is left behind", pacman_locked),
+    ("packages: pacman reports what is held, kept beside, failed or wants a restart, and goes back", pacman_reported),
 ];
 
 const HOST: [&str; 1] = ["host07"];
@@ -284,4 +286,59 @@ fn reported_with_dnf(host: &'static str) {
         told.stdout
     );
     room.play(&upgraded, &[]).exits(0).says("changed=0");
+}
+
+fn pacman_room() -> (Room, Undo<impl FnMut()>) {
+    flavoured(PACMAN[0], "pacman");
+    let room = Room::with(&PACMAN);
+    room.inventory(&[(PACMAN[0], PACMAN[0], "root")]);
+    toys(&PACMAN);
+    (room, Undo(|| toys(&PACMAN)))
+}
+
+fn pacman_locked() {
+    let (room, _clean) = pacman_room();
+    let host = PACMAN[0];
+    inside(host, "echo 600 >/etc/toyslow; setsid pacman -S --noconfirm toyslow >/dev/null 2>&1 </dev/null &");
+    until(host, "pgrep -f 'slee[p] 600'");
+    let call = |timeout: &str| play(&format!(r#"packages::installed("toydep", #{{ lock_timeout: "{timeout}" }});"#));
+    room.play(&call("1s"), &[]).exits(2).says("pacman is locked by process ").says("pacman -S --noconfirm toyslow");
+    room.waits(&call("60s"), "it waits for", host, "pkill -f 'slee[p] 600'").exits(0);
+    assert_eq!(inside(host, "pacman -Q toydep toyslow"), "toydep 2-1\ntoyslow 2-1\n");
+    inside(host, "touch /var/lib/pacman/db.lck");
+    let left = room.play(&play(r#"packages::absent("toydep");"#), &[]).exits(2).says("its lock is left");
+    left.says(r#"file::absent("/var/lib/pacman/db.lck")"#);
+}
+
+fn pacman_reported() {
+    let (room, _clean) = pacman_room();
+    let host = PACMAN[0];
+    for call in [r#"packages::installed(["toy", "nosuch"]);"#, r#"packages::latest("nosuch");"#] {
+        room.play(&play(call), &["--check"]).exits(2).says("no package nosuch in any repository");
+    }
+    let secure = play("packages::upgraded(#{ security: true });");
+    room.play(&secure, &["--check"]).exits(2).says("do not say what mends a security hole");
+    let ready = "echo 0 >/etc/toyslow; echo mine >>/etc/toyconf-pac.conf; sed -i 's/^.options.$/&\\nIgnorePkg = toyhold/' /etc/pacman.conf";
+    inside(host, ready);
+    let upgraded = play("packages::upgraded(); print(packages::restarts_needed()); print(packages::manager());");
+    room.play(&upgraded, &["--check"]).exits(0).says("toy 1-1 -> 2-1").says("held: toyhold (1-1 => 2-1)");
+    room.play(&upgraded, &[])
+        .exits(0)
+        .says("toy 1-1 -> 2-1")
+        .says("+ toydep 2-1")
+        .says("held: toyhold (1-1 => 2-1)")
+        .says("the new one is /etc/toyconf-pac.conf.pacnew")
+        .says("installed, but a script of toyscript failed: toyscript: cannot set up")
+        .says(r#"["toyd.service"]"#)
+        .says("host-pm01: pacman");
+    room.hlrun(&["undo", "--yes"]).exits(0).says("toy 2-1 -> 1-1");
+    assert_eq!(inside(host, "pacman -Q toy toyslow; pacman -Qq toydep || true"), "toy 1-1\ntoyslow 1-1\n");
+    room.play(&upgraded, &[]).exits(0);
+    room.play(&upgraded, &[]).exits(0).says("changed=0");
+    let breaks = play(r#"packages::absent("toydep");"#);
+    room.play(&breaks, &["--check"]).exits(2).says("breaks dependency 'toydep' required by toynew");
+    let down = "sed -i 's#file:///srv/pac/cur#http://127.0.0.1:9/x#' /etc/pacman.conf";
+    inside(host, down);
+    let fresh = play("packages::upgraded(#{ update_cache: true });");
+    room.play(&fresh, &[]).exits(2).says(&format!("on {host}: unreachable mirror https://127.0.0.1:9: "));
 }

@@ -3,7 +3,8 @@
 
 use super::docker::EMPTY;
 use super::lab::{
-    DNF, Done, Promise, Room, Undo, ZFS, address, docker, fedoras, inside, lab, machine, on_all, toys, until,
+    DNF, Done, PACMAN, Promise, Room, Undo, ZFS, address, docker, fedoras, flavoured, inside, lab, machine, on_all,
+    toys, until,
 };
 use serde_json::Value;
 
@@ -12,6 +13,7 @@ pub const PROMISES: &[Promise] = &[
     ("weekly: a host that had better be left alone is, unless --force says otherwise", alone),
     ("weekly: a package that fails stops it, and the hosts that follow are untouched", fails),
     ("weekly: a host that is not well afterwards gets its old versions back, and nothing else is touched", unwell),
+    ("weekly: a host with pacman goes the same way, and back to what it has downloaded", arch),
     ("weekly: a host that does not come back from its reboot stops it, after the time it has", gone),
     (
         "virtual machine: before it upgrades a root on ZFS, weekly takes a snapshot of it; the newest four stay",
@@ -207,6 +209,32 @@ fn unwell() {
     assert_eq!(inside(DEBIAN, "dpkg-query -W -f '${Version} ' toy toyd; systemctl is-active toyd"), "1.0 1.0 active\n");
     house.untouched();
     assert_eq!(house.told().0, "✗ weekly: FAILED on host07");
+}
+
+fn arch() {
+    let host = PACMAN[0];
+    flavoured(host, "pacman");
+    let room = Room::with(&PACMAN);
+    room.inventory(&[(host, host, "root")]);
+    toys(&PACMAN);
+    let heal = "rm -rf /etc/systemd/system/toyd.service.d; systemctl daemon-reload; toys reset";
+    let _heal = Undo(|| drop(inside(host, heal)));
+    let ready = "echo 0 >/etc/toyslow; touch /etc/toyscript-ok";
+    // toyd 2 does not start.
+    let broken = "mkdir -p /etc/systemd/system/toyd.service.d; printf '[Service]\nExecStartPre=/bin/sh -c \"pacman -Q toyd | grep -q 1-1\"\n' >/etc/systemd/system/toyd.service.d/real.conf; systemctl daemon-reload; systemctl restart toyd";
+    inside(host, &format!("{ready}; {broken}"));
+    let run = |playbook: &str, more: &[&str]| {
+        let playbook = format!("{}/playbooks/maintenance/{playbook}.rhai", env!("CARGO_MANIFEST_DIR"));
+        room.hlrun(&[&[playbook.as_str()], more].concat())
+    };
+    let weekly = ["--load=1000", "--reboots=false", "--wait=6"];
+    let told = run("weekly", &weekly).exits(2).says("toyd.service").says("going back to");
+    told.says("/var/cache/pacman/pkg/toyd-1-1-any.pkg.tar");
+    assert_eq!(inside(host, "pacman -Q toy toyd; systemctl is-active toyd"), "toy 1-1\ntoyd 1-1\nactive\n");
+    inside(host, &format!("{heal}; {ready}"));
+    run("daily", &[]).exits(0).says("the weekly maintenance brings them").says("changed=0");
+    run("weekly", &weekly).exits(0).says("toyd 1-1 -> 2-1").says("systemd::restarted toyd.service");
+    run("weekly", &weekly).exits(0).says("changed=0");
 }
 
 fn gone() {

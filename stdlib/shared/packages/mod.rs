@@ -1,10 +1,11 @@
-//! Packages of a host: what `apt`, `dnf` and the facade `packages` share.
+//! Packages of a host: what `apt`, `dnf` and the facade `packages`, which knows pacman too, share.
 //!
 //! An operation says what it asks for in an [`Order`]; a [`Manager`] knows what its tool would do about it;
 //! [`Work`] remembers from the first look to the second which versions it is after.
 
 pub mod apt;
 pub mod dnf;
+mod pacman;
 mod restarts;
 mod work;
 
@@ -32,6 +33,8 @@ pub enum Tool {
     Apt,
     /// Fedora, RHEL and their kin.
     Dnf,
+    /// Arch and its kin.
+    Pacman,
 }
 
 /// What should become of packages.
@@ -147,17 +150,21 @@ pub async fn manager(host: &dyn Look, order: Order) -> Result<Box<dyn Manager>> 
     Ok(match tool {
         Tool::Apt => Box::new(apt::Apt::new(order)),
         Tool::Dnf => Box::new(dnf::Dnf::new(order)),
+        Tool::Pacman => Box::new(pacman::Pacman::new(order)),
     })
 }
 
 /// The tool that manages a host's packages. What has apt beside rpm tools, or dnf beside dpkg, is told by what is in
 /// use: dpkg knows packages.
 pub async fn tool(host: &dyn Look) -> Result<Tool> {
-    let ask = "if command -v apt-get >/dev/null && [ -s /var/lib/dpkg/status ]; then echo apt; elif command -v dnf >/dev/null; then echo dnf; fi";
-    Ok(match host.text(&Command::gist("which of apt-get and dnf", ask)).await?.as_str() {
+    let ask = "if command -v apt-get >/dev/null && [ -s /var/lib/dpkg/status ]; then echo apt; elif command -v dnf >/dev/null; then echo dnf; elif command -v pacman >/dev/null; then echo pacman; fi";
+    Ok(match host.text(&Command::gist("which of apt-get, dnf and pacman", ask)).await?.as_str() {
         "apt" => Tool::Apt,
         "dnf" => Tool::Dnf,
-        _ => bail!("neither apt nor dnf manages packages here"; hint: "shell::run runs another package manager"),
+        "pacman" => Tool::Pacman,
+        _ => {
+            bail!("neither apt nor dnf nor pacman manages packages here"; hint: "shell::run runs another package manager")
+        }
     })
 }
 
@@ -179,6 +186,7 @@ pub async fn upgradable(host: &dyn Look, tool: Tool) -> Result<Vec<Upgrade>> {
     match tool {
         Tool::Apt => apt::upgradable(host).await,
         Tool::Dnf => dnf::upgradable(host).await,
+        Tool::Pacman => pacman::upgradable(host).await,
     }
 }
 

@@ -1,19 +1,24 @@
 //! The checker: everything that can be known to be wrong before a host is touched, all of it at once.
 
-use super::captures::{calls, changes, closure, pointer};
+mod found;
+mod parse;
+
+pub(super) use found::literal_text;
+
+use super::captures::{calls, changes, closure};
 use super::file::File;
 use super::line;
 use super::needs::{Around, Nature, nature};
 use super::resolve::Resolver;
-use super::survey::{HandlerFound, Param, PlayFound, Survey, TaskFound};
+use super::survey::{Param, PlayFound, Survey};
 use super::value::{MAGIC, to_json};
-use super::{bridge, engine, error, explain, shapes};
-use regex::Regex;
-use rhai::{AST, ASTNode, Dynamic, Engine, Expr, FnCallExpr, ParseErrorType, Position, Stmt};
+use super::{bridge, engine, explain, shapes};
+use found::{channel, collect_handlers, collect_tasks, constant_keys, flag_name, host_property, literal_tags, vars_of};
+use parse::{Parsed, parse};
+use rhai::{AST, ASTNode, Dynamic, Engine, Expr, FnCallExpr, Position, Stmt};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
-use std::sync::LazyLock;
 use stdlib::contract::{Error, Result, Role, Site, nearest};
 
 /// What the inventory and the command line know, for checking a playbook against them.
@@ -98,91 +103,6 @@ pub(super) fn survey(
     checker.survey.whole = checker.files.values().all(Option::is_some) && !checker.broken;
     checker.errors.sort_by_key(|e| e.at.as_ref().map(|at| (at.file != name, at.file.clone(), at.line, at.column)));
     (checker.survey, Some((ast, nature)), checker.errors)
-}
-
-/// A file's text as Rhai reads it.
-struct Parsed {
-    /// The tree; none if the text is no Rhai at all.
-    ast: Option<AST>,
-    /// What is wrong.
-    errors: Vec<Error>,
-    /// A module that there is not, or not yet: for where the checker has no better word for it.
-    module: Option<Error>,
-}
-
-/// Variables that there are not are errors, all at once: Rhai stops at the first, so it is told of each and
-/// asked again.
-fn parse(engine: &Engine, spare: &dyn Fn() -> Engine, text: &str, name: &str, scope: rhai::Scope) -> Parsed {
-    let mut missing = scope;
-    let mut modules: BTreeSet<String> = BTreeSet::new();
-    let mut tolerant: Option<Engine> = None;
-    let mut parsed = Parsed { ast: None, errors: Vec::new(), module: None };
-    loop {
-        let wrong = match tolerant.as_ref().unwrap_or(engine).compile_with_scope(&missing, text) {
-            Ok(mut ast) => {
-                ast.set_source(name);
-                parsed.ast = Some(ast);
-                return parsed;
-            }
-            Err(wrong) => wrong,
-        };
-        let error = error::parse_error(&wrong, name);
-        match wrong.err_type() {
-            ParseErrorType::VariableUndefined(variable) if !missing.contains(variable) => {
-                parsed.errors.push(undefined(variable, text, error));
-                missing.push(variable.clone(), ());
-            }
-            ParseErrorType::ModuleUndefined(module) if modules.insert(module.clone()) => {
-                let mut error = error.hint("an import must stand before what uses it");
-                error.message = format!("there is no module `{module}` here");
-                parsed.module.get_or_insert(error);
-                tolerant.get_or_insert_with(spare).register_static_module(module, rhai::Module::new().into());
-            }
-            _ => {
-                parsed.errors.push(error);
-                parsed.errors.extend(parsed.module.take());
-                return parsed;
-            }
-        }
-    }
-}
-
-/// The error of a variable that there is not, with the name that may be meant.
-fn undefined(name: &str, text: &str, error: Error) -> Error {
-    static NAMES: LazyLock<Option<Regex>> = LazyLock::new(|| {
-        Regex::new(
-            r"\b(let|const|for)\s+\(?\s*(\w+)(?:\s*,\s*(\w+))?|(?:\|\s*|\bfn\s+\w+\s*\(\s*)(\w+(?:\s*,\s*\w+)*)\s*[|)]",
-        )
-        .ok()
-    });
-    let mut constants: BTreeSet<&str> = BTreeSet::new();
-    let mut names: BTreeSet<&str> = BTreeSet::new();
-    let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
-    for found in code.flat_map(|line| NAMES.iter().flat_map(move |names| names.captures_iter(line))) {
-        if found.get(1).is_some_and(|word| word.as_str() == "const") {
-            constants.extend(found.get(2).map(|m| m.as_str()));
-        }
-        names.extend([found.get(2), found.get(3)].into_iter().flatten().map(|m| m.as_str()));
-        names.extend(found.get(4).iter().flat_map(|m| m.as_str().split(',').map(str::trim)));
-    }
-    let mut error = error;
-    error.message = format!("there is no variable `{name}`");
-    if constants.contains(name) {
-        return error.hint(format!("inside a function, a constant of the file is `global::{name}`"));
-    }
-    if names.contains(name) {
-        return error.hint(format!(
-            "`{name}` is declared elsewhere: a function sees only its own parameters, a block what is before it"
-        ));
-    }
-    let modules = stdlib::modules().iter().map(|module| module.name);
-    match nearest(name, names.iter().copied()) {
-        Some(near) => error.hint(format!("did you mean `{near}`?")),
-        None if modules.into_iter().any(|module| module == name) => {
-            error.hint(format!("`{name}` is a module: {name}::..."))
-        }
-        None => error,
-    }
 }
 
 /// The names of everything native, methods included.
@@ -549,182 +469,5 @@ impl Checker<'_> {
         self.survey.handlers = handlers;
         self.survey.vars = (!open).then_some(vars);
         self.errors.extend(errors);
-    }
-}
-
-/// The channel that a call sends something by, where it is written out.
-fn channel(call: &FnCallExpr) -> Option<String> {
-    if call.namespace.is_empty() {
-        return None;
-    }
-    let entry = stdlib::entry(call.namespace.root(), call.name.as_str()).filter(|entry| entry.sends())?;
-    let first = call.args.first()?.get_literal_value(None)?;
-    let named = first.as_map_ref().ok().and_then(|map| map.get(entry.subject()?.name.as_str()).cloned());
-    named.unwrap_or(first).into_immutable_string().ok().map(|name| name.to_string())
-}
-
-/// The handlers that a function of this file may ask for, itself or through others of it.
-fn collect_handlers(file: &File, function: &str, play: &str, found: &mut Vec<HandlerFound>, seen: &mut Vec<String>) {
-    if seen.iter().any(|known| known == function) {
-        return;
-    }
-    seen.push(function.to_owned());
-    let Some((_, body)) = file.function(function) else { return };
-    let mut inner = Vec::new();
-    body.walk(&mut |path| {
-        let Some((call, ..)) = path.last().and_then(calls) else { return true };
-        if call.name == "defer"
-            && call.namespace.is_empty()
-            && let (Some(name), Some((function, captured))) = (call.args.first().and_then(literal_text), pointer(call))
-        {
-            found.push(HandlerFound { play: play.to_owned(), name, captured, function });
-        }
-        inner.extend(closure(call).map(|(name, _)| name));
-        if call.namespace.is_empty() {
-            inner.push(call.name.to_string());
-        }
-        true
-    });
-    for name in inner {
-        collect_handlers(file, &name, play, found, seen);
-    }
-}
-
-fn collect_tasks(file: &File, function: &str, tags: &[String], tasks: &mut Vec<TaskFound>, seen: &mut Vec<String>) {
-    let key = format!("{}/{function}", file.name);
-    if seen.contains(&key) {
-        return;
-    }
-    seen.push(key);
-    let Some((_, body)) = file.function(function) else { return };
-    let mut inner = Vec::new();
-    body.walk(&mut |path| {
-        let Some((call, pos, _)) = path.last().and_then(calls) else { return true };
-        let mut around = tags.to_vec();
-        if call.name == "task" && call.namespace.is_empty() {
-            around.extend(call.args.get(1).map(literal_tags).unwrap_or_default());
-            inner.push((
-                None,
-                Some(TaskFound {
-                    name: call.args.first().and_then(literal_text),
-                    tags: around.clone(),
-                    at: file.site(pos),
-                }),
-                String::new(),
-                Vec::new(),
-            ));
-        }
-        if let Some((name, _)) = closure(call) {
-            inner.push((None, None, name, around));
-        } else if call.namespace.is_empty() {
-            inner.push((None, None, call.name.to_string(), around));
-        } else {
-            inner.push((Some(call.namespace.root().to_owned()), None, call.name.to_string(), around));
-        }
-        true
-    });
-    for (import, task, name, around) in inner {
-        tasks.extend(task);
-        match import {
-            None if !name.is_empty() => collect_tasks(file, &name, &around, tasks, seen),
-            Some(alias) => {
-                if let Some(imported) = file.imports.get(&alias) {
-                    collect_tasks(imported, &name, &around, tasks, seen);
-                }
-            }
-            None => {}
-        }
-    }
-    seen.pop();
-}
-
-pub(super) fn literal_text(expr: &Expr) -> Option<String> {
-    expr.get_literal_value(None)?.into_immutable_string().ok().map(|s| s.to_string())
-}
-
-/// Why a parameter cannot have this name, if it cannot: it is a flag too.
-fn flag_name(name: &str, others: &[Param]) -> Option<Error> {
-    let good = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
-    if !name.starts_with(|c: char| c.is_ascii_alphabetic()) || !name.chars().all(good) {
-        let error = Error::playbook(format!("a parameter cannot be named `{name}`"));
-        return Some(error.hint("its name is a flag too: letters, digits and `_`, a letter first"));
-    }
-    let same = |other: &&Param| other.name != name && other.name.replace('_', "-") == name.replace('_', "-");
-    let other = others.iter().find(same)?;
-    let error = Error::playbook(format!("parameters `{}` and `{name}` are the same flag", other.name));
-    Some(error.hint(format!("`{}` is declared at {}: name one of them otherwise", other.name, other.at)))
-}
-
-/// The names of the variables in the options of a play; nothing where they are not written out.
-fn vars_of(file: &File, options: &Expr) -> Option<Vec<String>> {
-    let names = |map: &rhai::Map| map.keys().map(ToString::to_string).collect();
-    match options {
-        Expr::Map(map, _) => match map.0.iter().find(|(key, _)| key.name == "vars") {
-            Some((_, vars @ (Expr::Map(..) | Expr::DynamicConstant(..)))) => {
-                Some(file.keys(vars).into_iter().map(|(key, _)| key).collect())
-            }
-            Some(_) => None,
-            None => Some(Vec::new()),
-        },
-        other => {
-            let options = other.get_literal_value(None)?;
-            let options = options.as_map_ref().ok()?;
-            Some(options.get("vars").and_then(|vars| vars.as_map_ref().ok().map(|v| names(&v))).unwrap_or_default())
-        }
-    }
-}
-
-/// The keys of maps that Rhai has folded into one constant.
-fn constant_keys(value: &Dynamic, keys: &mut BTreeSet<String>) {
-    if let Ok(map) = value.as_map_ref() {
-        keys.extend(map.keys().map(ToString::to_string));
-        map.values().for_each(|value| constant_keys(value, keys));
-    } else if let Ok(items) = value.as_array_ref() {
-        items.iter().for_each(|value| constant_keys(value, keys));
-    }
-}
-
-/// The tags in the options of a play or task, where they are written out.
-fn literal_tags(expr: &Expr) -> Vec<String> {
-    let value = match expr {
-        Expr::Map(map, _) => {
-            map.0.iter().find(|(key, _)| key.name == "tags").and_then(|(_, v)| v.get_literal_value(None))
-        }
-        other => {
-            other.get_literal_value(None).and_then(|v| v.as_map_ref().ok().and_then(|map| map.get("tags").cloned()))
-        }
-    };
-    let Some(value) = value else { return Vec::new() };
-    if let Ok(one) = value.as_immutable_string_ref() {
-        return one.split(',').map(|tag| tag.trim().to_owned()).collect();
-    }
-    let several = value.as_array_ref().map(|tags| tags.iter().map(ToString::to_string).collect());
-    several.unwrap_or_default()
-}
-
-/// `host.name`, `host.vars.x`...: a property that a host does not have is an error here already.
-fn host_property(file: &File, expr: &Expr, variables: &mut Vec<(String, Site)>) -> Option<Error> {
-    const PROPERTIES: [&str; 4] = ["name", "address", "groups", "vars"];
-    match expr {
-        Expr::Property(property, pos) if !PROPERTIES.contains(&property.2.as_str()) => {
-            let error = Error::playbook(format!("a host has no property `{}`", property.2)).at(file.site(*pos));
-            Some(match nearest(&property.2, PROPERTIES) {
-                Some(near) => error.hint(format!("did you mean `{near}`?")),
-                None => error.hint("it has .name, .address, .groups and .vars"),
-            })
-        }
-        Expr::Dot(dot, ..) => {
-            if let (Expr::Property(property, _), next) = (&dot.lhs, &dot.rhs)
-                && property.2 == "vars"
-            {
-                let next = if let Expr::Dot(more, ..) = next { &more.lhs } else { next };
-                if let Expr::Property(variable, pos) = next {
-                    variables.push((variable.2.to_string(), file.site(*pos)));
-                }
-                return None;
-            }
-            host_property(file, &dot.lhs, variables)
-        }
-        _ => None,
     }
 }

@@ -1,20 +1,24 @@
 //! dnf: what it is asked for, and what it would do about it.
 
 pub mod complaints;
+mod offers;
 mod specs;
 mod table;
+mod way;
 
-use super::{Goal, Manager, Order, Packages, Plan, Upgrade, automatic, glob};
+use super::{Goal, Manager, Order, Packages, Plan, automatic, glob};
 use crate::bail;
 use crate::contract::{Command, Error, Look, Output, Refresh, Result, Step, refusal};
 use crate::shared::Span;
 use async_trait::async_trait;
 use futures_util::try_join;
-use specs::{Row, fits, key};
-use std::collections::{BTreeMap, BTreeSet};
+pub use offers::upgradable;
+use specs::{Row, fits};
+use std::collections::BTreeSet;
 use std::sync::OnceLock;
 use std::time::Duration;
 use table::Table;
+use way::Way;
 
 /// Whether `dnf` is dnf 5.
 macro_rules! five {
@@ -353,129 +357,5 @@ impl Manager for Dnf {
     }
     fn explain(&self, error: Error) -> Error {
         complaints::explain(error)
-    }
-}
-
-/// The way from some versions to others.
-#[derive(Debug, Default)]
-struct Way {
-    install: Vec<String>,
-    remove: Vec<String>,
-}
-
-impl Way {
-    fn between(now: &Packages, want: &Packages) -> Way {
-        let mut way = Way::default();
-        let set = |packages: &Packages, name: &str| -> BTreeSet<String> {
-            let versions = packages.get(name).cloned().flatten().unwrap_or_default();
-            versions.split(", ").filter(|evr| !evr.is_empty()).map(str::to_owned).collect()
-        };
-        for name in want.keys() {
-            // `name.i686` stands for the package of that architecture.
-            let (bare, arch) = name
-                .strip_suffix("86")
-                .and_then(|_| name.rsplit_once('.'))
-                .map_or((name.as_str(), String::new()), |(bare, arch)| (bare, format!(".{arch}")));
-            let label = |evr: &String| format!("{bare}-{evr}{arch}");
-            let (there, wanted) = (set(now, name), set(want, name));
-            way.install.extend(wanted.difference(&there).map(label));
-            // What another version takes the place of goes by itself.
-            if wanted.is_subset(&there) {
-                way.remove.extend(there.difference(&wanted).map(label));
-            }
-        }
-        way
-    }
-    fn transactions(self) -> impl Iterator<Item = Vec<String>> {
-        let part = |verb: &[&str], labels: Vec<String>| {
-            let verb = verb.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
-            (!labels.is_empty()).then(|| verb.into_iter().chain(labels).collect::<Vec<_>>())
-        };
-        let install = part(&["install"], self.install);
-        let remove = part(&["--setopt=clean_requirements_on_remove=0", "remove"], self.remove);
-        install.into_iter().chain(remove)
-    }
-}
-
-/// What could be upgraded, by `dnf check-update`, whose exit code 100 says that there is something.
-pub async fn upgradable(host: &dyn Look) -> Result<Vec<Upgrade>> {
-    let check = |security: bool| {
-        let args = ["-q", "check-update"].into_iter().chain(security.then_some("--security"));
-        let command = Command::new("dnf").args(args).env("LC_ALL", "C.UTF-8").ok_codes([0, 100]);
-        async move {
-            let output = host.run(&command).await?;
-            if command.accepts(output.code) {
-                Ok(offered(&output.text()))
-            } else {
-                Err(complaints::explain(refusal(&command, &output)))
-            }
-        }
-    };
-    let all = check(false).await?;
-    if all.is_empty() {
-        return Ok(Vec::new());
-    }
-    let names: Vec<String> = all.keys().cloned().collect();
-    let query = specs::query(names);
-    let (secure, installed) = (check(true).await?, host.run(&query).await?);
-    let mut installed = specs::versions(&specs::rows(&installed)?);
-    let upgrade = |(name, to): (String, String)| {
-        let from = installed.remove(&name).flatten();
-        Upgrade { from, security: secure.get(&name) == Some(&to), to, name }
-    };
-    Ok(all.into_iter().map(upgrade).collect())
-}
-
-/// The answer of check-update: three words a package, wherever lines are broken; what obsoletes what comes after it.
-fn offered(text: &str) -> BTreeMap<String, String> {
-    let text = text.trim_start().strip_prefix("Upgrades\n").unwrap_or(text);
-    let text = ["Obsoleting Packages", "\nObsoletes\n"]
-        .iter()
-        .fold(text, |text, end| text.split(end).next().unwrap_or_default());
-    let text = text.split("\nSecurity: ").next().unwrap_or_default();
-    let words: Vec<&str> = text.split_whitespace().collect();
-    let row = |words: &[&str]| match words {
-        [package, evr, _] => package.rsplit_once('.').map(|(name, arch)| Row::new(name, arch, evr)),
-        _ => None,
-    };
-    words.chunks(3).filter_map(row).map(|row| (key(&row), row.evr)).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_way_back_installs_what_was_there_and_removes_what_came() {
-        let packages = |all: &[(&str, Option<&str>)]| -> Packages {
-            all.iter().map(|(name, evr)| ((*name).to_owned(), evr.map(str::to_owned))).collect()
-        };
-        let now = packages(&[
-            ("toy", Some("2-1")),
-            ("toydep", Some("2-1")),
-            ("kernel", Some("1-1, 2-1")),
-            ("gone", None),
-            ("x.i686", Some("1-1")),
-        ]);
-        let want = packages(&[
-            ("toy", Some("1-1")),
-            ("toydep", None),
-            ("kernel", Some("1-1")),
-            ("gone", Some("3-1")),
-            ("x.i686", None),
-        ]);
-        let way: Vec<String> = Way::between(&now, &want).transactions().map(|args| args.join(" ")).collect();
-        let remove = "--setopt=clean_requirements_on_remove=0 remove kernel-2-1 toydep-2-1 x-1-1.i686";
-        assert_eq!(way, ["install gone-3-1 toy-1-1", remove]);
-    }
-
-    #[test]
-    fn check_update_is_read_whatever_its_columns() {
-        let text = "\ntoy.noarch   2-1   toy\na-very-long-name-that-wraps.x86_64\n      1:2-1.el9\n    updates\nObsoleting Packages\nnew.noarch 1-1 toy\n";
-        let found = offered(text);
-        assert_eq!(found["a-very-long-name-that-wraps"], "1:2-1.el9");
-        assert_eq!(found.keys().collect::<Vec<_>>(), ["a-very-long-name-that-wraps", "toy"]);
-        let five = "Upgrades\nkernel-core.noarch 2-1 toy\ntoyd.x86_64        2-1 toy\nObsoletes\nnew.noarch 1-1 toy\n";
-        assert_eq!(offered(five).keys().collect::<Vec<_>>(), ["kernel-core", "toyd"]);
     }
 }

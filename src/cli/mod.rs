@@ -24,6 +24,7 @@ mod run;
 mod runs;
 mod screen;
 mod secrets;
+mod silent;
 mod undo;
 mod vault;
 mod why;

@@ -2,6 +2,7 @@
 
 use super::args::{ConnectionArgs, InventoryArgs, RunArgs};
 use super::config::Project;
+use super::silent::Silent;
 use super::{USAGE, extra, screen, secrets};
 use crate::inventory::Inventory;
 use crate::report::{JsonLines, Terminal};
@@ -221,6 +222,7 @@ fn ask(question: &str, cancel: &CancellationToken) -> Answer {
 
 /// What is typed at a terminal after a question; nothing if the run is interrupted or the terminal is gone.
 fn read_typed(question: &str, echo: bool, cancel: &CancellationToken) -> Option<String> {
+    let _silent = if echo { None } else { Silent::begin() };
     let mut err = std::io::stderr();
     let _ = write!(err, "{question}");
     let _ = err.flush();

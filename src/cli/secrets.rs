@@ -1,6 +1,7 @@
 //! Passwords: from files, from programs, from whoever sits at the terminal.
 
 use super::args::VaultArgs;
+use super::silent::Silent;
 use crate::inventory::{Key, Vault};
 use std::io::IsTerminal;
 use std::os::unix::fs::PermissionsExt;
@@ -60,6 +61,7 @@ pub fn ask(prompt: &str) -> Result<String> {
     if !std::io::stdin().is_terminal() {
         return Err(Error::playbook("a password is needed, and there is no terminal to ask on"));
     }
+    let _silent = Silent::begin();
     rpassword::prompt_password(prompt).map_err(|e| Error::playbook(format!("no password: {e}")))
 }
 

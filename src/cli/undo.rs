@@ -124,7 +124,8 @@ fn verdict(plan: &UndoPlan) -> String {
     hosts.dedup();
     match (back.len(), stay) {
         (0, 0) => "nothing is left to go back".to_owned(),
-        (0, stay) => format!("nothing can go back, {} stay", plural(stay, "change")),
+        (0, 1) => "nothing can go back: 1 change stays".to_owned(),
+        (0, stay) => format!("nothing can go back: {stay} changes stay"),
         (n, 0) => format!("all of {} on {} can go back", plural(n, "change"), plural(hosts.len(), "host")),
         (n, stay) => format!("{} on {} can go back, {stay} stay", plural(n, "change"), plural(hosts.len(), "host")),
     }

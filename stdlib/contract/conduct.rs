@@ -2,8 +2,8 @@
 
 use super::host::{refusal, refused};
 use super::{
-    Action, Change, Error, Halfway, Host, Kind, Need, Operation, Output, Past, Refresh, Rescue, Result, Status, Step,
-    diff, docker,
+    Action, Change, Error, Halfway, Host, Kind, Need, Operation, Output, Refresh, Rescue, Result, Status, Step, diff,
+    docker,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -125,10 +125,7 @@ async fn outcome_of<O: Operation>(op: &mut O, host: &dyn Host, mode: Mode) -> Re
             ..Outcome::new(Status::WouldChange)
         });
     }
-    let (mut said, after) = match apply(op, host, &now, &want, &steps, diff).await {
-        Ok(done) => done,
-        Err(error) => return Err(halfway(op, error, host, before).await),
-    };
+    let (mut said, after) = apply(op, host, &now, &want, &steps, diff).await?;
     steps.splice(0..0, refresh.steps);
     let (notes, output) = (op.notes(&said), said.pop());
     let done = Outcome::new(Status::Changed);
@@ -151,32 +148,31 @@ pub(super) async fn apply<O: Operation>(
     let mut said = Vec::new();
     if let Err(error) = take(host, steps, &mut said).await {
         let rescue = steps.get(said.len()).and_then(|failed| op.rescue(now, want, failed));
-        return Err(rescued(op.explain(error), rescue, host).await);
+        let mut error = op.explain(error);
+        if !rescued(&mut error, rescue, host).await {
+            error.halfway = reached(op, &error, host, serialize(now)?).await;
+        }
+        return Err(error);
     }
     let after = serialize(&op.read(host.look()).await?)?;
     let left = compare(&after, &serialize(want)?);
     if let Some(first) = left.first() {
         let rest = if left.len() > 1 { format!(" (and {} more)", left.len() - 1) } else { String::new() };
-        return Err(Error::host(format!("applied, but the host still differs: {}{rest}", first.summary()))
-            .hint("something on the host puts it back, or the command that should change it did nothing"));
+        let mut error = Error::host(format!("applied, but the host still differs: {}{rest}", first.summary()))
+            .hint("something on the host puts it back, or the command that should change it did nothing");
+        error.halfway = Some(Halfway::between(serialize(now)?, after, op.sensitive()));
+        return Err(error);
     }
     Ok((said, after))
 }
 
-/// An error with what had been changed by then. Where the host does not answer, or may still be at work, nobody knows.
-async fn halfway<O: Operation>(op: &O, error: Error, host: &dyn Host, before: Value) -> Error {
-    let mut error = error;
-    if error.kind == Kind::Host
-        && let Ok(now) = op.reached(host.look()).await
-        && let Ok(after) = serialize(&now)
-    {
-        let changes = diff(&before, &after);
-        if !changes.is_empty() {
-            let diff = if op.sensitive() { Vec::new() } else { changes };
-            error.halfway = Some(Halfway { diff, past: Past { before, after } });
-        }
+/// How far it came. Where the host does not answer, or may still be at work, nobody knows.
+async fn reached<O: Operation>(op: &O, error: &Error, host: &dyn Host, before: Value) -> Option<Halfway> {
+    if error.kind != Kind::Host {
+        return None;
     }
-    error
+    let after = serialize(&op.reached(host.look()).await.ok()?).ok()?;
+    Some(Halfway::between(before, after, op.sensitive()))
 }
 
 type Plan<S> = (Refresh, S, S, Vec<Change>);
@@ -239,18 +235,20 @@ pub async fn act<A: Action>(mut action: A, host: &dyn Host, mode: Mode, any_code
     Ok(Outcome { steps, output, sensitive, ..Outcome::new(status) })
 }
 
-/// Save what can be saved after a failure: its error, which says so. Where the host does not answer, nothing can.
-async fn rescued(error: Error, rescue: Option<Rescue>, host: &dyn Host) -> Error {
-    let Some(rescue) = rescue.filter(|_| matches!(error.kind, Kind::Host | Kind::Timeout)) else { return error };
-    let mut error = error;
+/// Save what can be saved after a failure: whether it is, and its error says so. Where the host does not answer, nothing can.
+async fn rescued(error: &mut Error, rescue: Option<Rescue>, host: &dyn Host) -> bool {
+    let Some(rescue) = rescue.filter(|_| matches!(error.kind, Kind::Host | Kind::Timeout)) else { return false };
     match take(host, &rescue.steps, &mut Vec::new()).await {
-        Ok(_) => error.message += &format!("; {}", rescue.done),
+        Ok(()) => {
+            error.message += &format!("; {}", rescue.done);
+            true
+        }
         Err(second) => {
             error.message += &format!("; and the way back failed: {}", second.message);
             error.hints.extend(second.hints.clone());
+            false
         }
     }
-    error
 }
 
 /// Take the steps, one after the other; `said` is what those printed that succeeded.

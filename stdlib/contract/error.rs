@@ -1,6 +1,7 @@
 //! One error type: who must act, what happened, where, and the next command to try.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use std::fmt;
 
 /// A result whose error is an hlrun [`Error`].
@@ -107,6 +108,14 @@ pub struct Halfway {
     pub diff: Vec<super::Change>,
     /// The states before it, and after it had failed.
     pub past: super::Past,
+}
+
+impl Halfway {
+    /// From one state to another; `withheld` says that nobody may see what differs.
+    pub fn between(before: Value, after: Value, withheld: bool) -> Halfway {
+        let diff = if withheld { Vec::new() } else { super::diff(&before, &after) };
+        Halfway { diff, past: super::Past { before, after } }
+    }
 }
 
 impl Error {

@@ -130,6 +130,10 @@ fn halfway() {
     room.hlrun(&["undo", "--check"]).exits(0).says("~ enabled yes -> no");
     room.hlrun(&["undo", "--yes"]).exits(0);
     assert_eq!(inside("host01", "systemctl is-enabled real-half || true"), "disabled\n");
+    // Where nothing was changed, that is known too.
+    inside("host01", "systemctl start real-half || true");
+    room.play(&play.replace(", #{ enabled: true }", ""), &[]).exits(2);
+    room.hlrun(&["undo", "--check"]).exits(0).says("is back already");
 }
 
 fn busy() {

@@ -134,8 +134,12 @@ fn fate(session: &Session, call: &Call, later: &[Past], force: bool) -> (Fate, V
     let stays = |why: &str| plain(Fate::Stays(why.to_owned()), Vec::new());
     let record = &call.record;
     let Some(word) = word(&record.operation) else { return stays("this hlrun does not have it") };
-    if call.failed() && call.past().is_none() {
-        return stays("it failed, and what it had done by then is not known");
+    if call.failed() {
+        match call.past() {
+            None => return stays("it failed, and what it had done by then is not known"),
+            Some(past) if past.before == past.after => return plain(Fate::Already, Vec::new()),
+            Some(_) => {}
+        }
     }
     match word.role {
         Role::Action if call.handler.is_some() => return plain(Fate::Again, Vec::new()),

@@ -134,6 +134,9 @@ fn halfway() {
     inside("host01", "systemctl start real-half || true");
     room.play(&play.replace(", #{ enabled: true }", ""), &[]).exits(2);
     room.hlrun(&["undo", "--check"]).exits(0).says("is back already");
+    // Of what only ran it is not.
+    room.play(r#"play("p", "all", |host| { shell::run("true", #{ failed_when: |r| r.rc == 0 }); });"#, &[]).exits(2);
+    room.hlrun(&["undo", "--check"]).exits(0).says("what it had done by then is not known");
 }
 
 fn busy() {

@@ -134,11 +134,16 @@ fn fate(session: &Session, call: &Call, later: &[Past], force: bool) -> (Fate, V
     let stays = |why: &str| plain(Fate::Stays(why.to_owned()), Vec::new());
     let record = &call.record;
     let Some(word) = word(&record.operation) else { return stays("this hlrun does not have it") };
+    let past = call.past();
     if call.failed() {
-        match call.past() {
-            None => return stays("it failed, and what it had done by then is not known"),
-            Some(past) if past.before == past.after => return plain(Fate::Already, Vec::new()),
-            Some(_) => {}
+        match &past {
+            // An action has no states: that they are the same says nothing.
+            Some(past) if word.role == Role::Operation => {
+                if past.before == past.after {
+                    return plain(Fate::Already, Vec::new());
+                }
+            }
+            _ => return stays("it failed, and what it had done by then is not known"),
         }
     }
     match word.role {
@@ -147,7 +152,7 @@ fn fate(session: &Session, call: &Call, later: &[Past], force: bool) -> (Fate, V
         Role::Operation if !word.reversible => return stays(word.stays),
         Role::Operation => {}
     }
-    let Some(past) = call.past() else { return stays("what it was before is not known") };
+    let Some(past) = past else { return stays("what it was before is not known") };
     let shown = |changes: &[Change]| match record.sensitive {
         true => vec!["‹diff hidden: secret›".to_owned()],
         false => render(changes, &record.subject).iter().map(|line| session.redacted(line)).collect(),

@@ -162,7 +162,7 @@ impl Call<'_> {
 
     /// The record of a call that failed.
     fn failed(&self, error: Error, began: Instant) -> Record {
-        let error = self.blame(error);
+        let error = error.at(self.at.clone());
         self.told(Record::failed(self.host.actor.host(), &self.entry.path(), &self.subject, error), began)
     }
 

@@ -200,8 +200,13 @@ fn clashing() {
     inside("host07", "test ! -e /etc/apt/sources.list.d/real.sources && apt-get -qs upgrade");
 }
 
-fn dnf_room(host: &'static str) -> (Room, Undo<impl FnMut()>) {
-    fedoras();
+/// A room with a host of another kind, which has dnf or pacman.
+fn other_room(host: &'static str) -> (Room, Undo<impl FnMut()>) {
+    if PACMAN.contains(&host) {
+        flavoured(host, "pacman")
+    } else {
+        fedoras()
+    }
     let room = Room::with(&[host]);
     room.inventory(&[(host, host, "root")]);
     toys(&[host]);
@@ -213,7 +218,7 @@ fn dnf_locked() {
 }
 
 fn locked_with_dnf(host: &'static str) {
-    let (room, _clean) = dnf_room(host);
+    let (room, _clean) = other_room(host);
     inside(host, "echo 600 >/etc/toyslow; setsid dnf -y upgrade toyslow >/dev/null 2>&1 </dev/null &");
     until(host, "pgrep -f 'slee[p] 600'");
     let call = |timeout: &str| play(&format!(r#"dnf::installed("toydep", #{{ lock_timeout: "{timeout}" }});"#));
@@ -227,7 +232,7 @@ fn dnf_fails() {
 }
 
 fn fails_with_dnf(host: &'static str) {
-    let (room, _clean) = dnf_room(host);
+    let (room, _clean) = other_room(host);
     room.play(&play(r#"dnf::latest("toyfail");"#), &[])
         .exits(2)
         .says("the transaction failed at toyfail: toyfail: refused");
@@ -248,7 +253,7 @@ fn dnf_mirror() {
 }
 
 fn mirror_with_dnf(host: &'static str) {
-    let (room, _clean) = dnf_room(host);
+    let (room, _clean) = other_room(host);
     let down = "sed -i 's#file:///srv/rpm/cur#http://127.0.0.1:9/x#' /etc/yum.repos.d/toy.repo";
     inside(host, down);
     for call in [r#"dnf::installed("toydep");"#, "dnf::updated();", "dnf::upgraded(#{ update_cache: true });"] {
@@ -263,7 +268,7 @@ fn dnf_reported() {
 }
 
 fn reported_with_dnf(host: &'static str) {
-    let (room, _clean) = dnf_room(host);
+    let (room, _clean) = other_room(host);
     for args in [&["--check"][..], &[]] {
         room.play(&play(r#"dnf::held("nosuch");"#), args).exits(2).says("no package nosuch");
     }
@@ -288,16 +293,8 @@ fn reported_with_dnf(host: &'static str) {
     room.play(&upgraded, &[]).exits(0).says("changed=0");
 }
 
-fn pacman_room() -> (Room, Undo<impl FnMut()>) {
-    flavoured(PACMAN[0], "pacman");
-    let room = Room::with(&PACMAN);
-    room.inventory(&[(PACMAN[0], PACMAN[0], "root")]);
-    toys(&PACMAN);
-    (room, Undo(|| toys(&PACMAN)))
-}
-
 fn pacman_locked() {
-    let (room, _clean) = pacman_room();
+    let (room, _clean) = other_room(PACMAN[0]);
     let host = PACMAN[0];
     inside(host, "echo 600 >/etc/toyslow; setsid pacman -S --noconfirm toyslow >/dev/null 2>&1 </dev/null &");
     until(host, "pgrep -f 'slee[p] 600'");
@@ -311,7 +308,7 @@ fn pacman_locked() {
 }
 
 fn pacman_reported() {
-    let (room, _clean) = pacman_room();
+    let (room, _clean) = other_room(PACMAN[0]);
     let host = PACMAN[0];
     for call in [r#"packages::installed(["toy", "nosuch"]);"#, r#"packages::latest("nosuch");"#] {
         room.play(&play(call), &["--check"]).exits(2).says("no package nosuch in any repository");

@@ -15,9 +15,10 @@ use std::sync::OnceLock;
 /// Runs pacman when its lock is free; in vain, it names who holds it. One that nobody has open is left behind. Lists that
 /// were fetched are as new as their directory: pacman gives each the time that its mirror has made it.
 const WAITING: &str = r#"left=$1; shift; db=$(pacman-conf DBPath) && lock=${db%/}/db.lck || exit
+holder() { find /proc/[0-9]*/fd -lname "$lock" 2>/dev/null | head -n 1 | cut -d/ -f3; }
 while [ -e "$lock" ]; do
-  h=$(find /proc/[0-9]*/fd -lname "$lock" 2>/dev/null | head -n 1 | cut -d/ -f3)
-  if [ -z "$h" ]; then sleep 1; [ ! -e "$lock" ] || [ -n "$(find /proc/[0-9]*/fd -lname "$lock" 2>/dev/null)" ] || { echo "left behind: $lock" >&2; exit 1; }; continue; fi
+  h=$(holder)
+  if [ -z "$h" ]; then sleep 1; [ ! -e "$lock" ] || [ -n "$(holder)" ] || { echo "left behind: $lock" >&2; exit 1; }; continue; fi
   if [ "$left" -le 0 ]; then echo "pacman is locked by process $h: $(tr '\0' ' ' <"/proc/$h/cmdline" 2>/dev/null)" >&2; exit 1; fi
   sleep 1; left=$((left - 1))
 done
@@ -39,11 +40,6 @@ for w; do
   else echo "error: $w is nowhere any more" >&2; exit 1; fi
 done
 [ -z "$do" ] || exec pacman -U --noconfirm --noprogressbar --color never -- "$@""#;
-
-/// Nobody asked for these by name.
-fn as_dependencies<'a>(names: impl IntoIterator<Item = &'a String>) -> Command {
-    Command::new("pacman").args(["-D", "--asdeps", "--"]).args(names.into_iter().cloned())
-}
 
 /// A command of pacman that changes something.
 fn pacman<S: Into<String>>(lock: Span, args: impl IntoIterator<Item = S>) -> Command {
@@ -92,6 +88,20 @@ async fn outdated(host: &dyn Look) -> Result<Vec<(String, String, bool)>> {
         Some((name.to_owned(), versions.replace("->", "=>"), rest.ends_with("[ignored]")))
     };
     Ok(host.expect(&command).await?.lines().into_iter().filter_map(row).collect())
+}
+
+/// The versions of packages; nothing for one that is not installed.
+async fn installed<'a>(host: &dyn Look, names: impl Iterator<Item = &'a str>) -> Result<Packages> {
+    let mut all: Packages = names.map(|name| (name.to_owned(), None)).collect();
+    if all.is_empty() {
+        return Ok(all);
+    }
+    // 1 says that some are not there.
+    let there = asked(["-Q", "--"]).args(all.keys().cloned()).ok_codes([0, 1]);
+    for (name, version) in pairs(&host.expect(&there).await?.text()) {
+        all.entry(name).and_modify(|known| *known = Some(version));
+    }
+    Ok(all)
 }
 
 /// pacman with an order.
@@ -166,7 +176,7 @@ impl Pacman {
                 if missing.is_empty() { Vec::new() } else { vec![Pacman::install(&missing)] }
             }
             Goal::Absent => {
-                let there = self.versions(host, &names.iter().map(String::as_str).collect::<Vec<_>>()).await?;
+                let there = installed(host, names.iter().map(String::as_str)).await?;
                 let there: Vec<String> =
                     there.into_iter().filter_map(|(name, version)| version.map(|_| name)).collect();
                 if there.is_empty() { Vec::new() } else { vec![Pacman::remove(there, self.order.autoremove)] }
@@ -196,7 +206,7 @@ impl Manager for Pacman {
         let named = self.named();
         let now = match self.order.goal {
             Goal::Upgraded | Goal::Autoremoved => Packages::new(),
-            _ => self.versions(host, &named.iter().map(String::as_str).collect::<Vec<_>>()).await?,
+            _ => installed(host, named.iter().map(String::as_str)).await?,
         };
         if decided {
             return Ok(Plan { now, ..Plan::default() });
@@ -212,7 +222,7 @@ impl Manager for Pacman {
             to.extend(touched.into_iter().map(|(name, version)| (name, (!removes).then_some(version))));
         }
         let _ = self.transactions.set(due);
-        let from = self.versions(host, &to.keys().map(String::as_str).collect::<Vec<_>>()).await?;
+        let from = installed(host, to.keys().map(String::as_str)).await?;
         Ok(Plan { now, from, to })
     }
     fn order(&self) -> &Order {
@@ -228,16 +238,7 @@ impl Manager for Pacman {
         &["/etc/pacman.conf", "/etc/pacman.d"]
     }
     async fn versions(&self, host: &dyn Look, names: &[&str]) -> Result<Packages> {
-        if names.is_empty() {
-            return Ok(Packages::new());
-        }
-        // 1 says that some are not there.
-        let there = asked(["-Q", "--"]).args(names.iter().copied()).ok_codes([0, 1]);
-        let mut all: Packages = names.iter().map(|name| ((*name).to_owned(), None)).collect();
-        for (name, version) in pairs(&host.expect(&there).await?.text()) {
-            all.entry(name).and_modify(|known| *known = Some(version));
-        }
-        Ok(all)
+        installed(host, names.iter().copied()).await
     }
     fn steps(&self, _now: &Packages) -> Vec<Step> {
         let transactions = self.transactions.get().into_iter().flatten();
@@ -250,15 +251,15 @@ impl Manager for Pacman {
             let cached = Command::gist("pacman -U of what was downloaded before", CACHED).arg("-").args(older);
             steps.push(cached.env("LC_ALL", "C.UTF-8").long().into());
         }
-        let named = self.order.names.iter().map(|name| bare(name)).collect::<Vec<_>>();
+        let named = self.named();
         let asked = |name: &str| match self.order.goal {
-            Goal::Installed | Goal::Latest => named.contains(&name),
+            Goal::Installed | Goal::Latest => named.iter().any(|named| named == name),
             Goal::Absent => true,
             Goal::Upgraded | Goal::Autoremoved => false,
         };
         let automatic = automatic(now, want, asked);
         if !automatic.is_empty() {
-            steps.push(as_dependencies(automatic).into());
+            steps.push(Command::new("pacman").args(["-D", "--asdeps", "--"]).args(automatic).into());
         }
         if !gone.is_empty() {
             steps.push(pacman(self.order.lock, Pacman::remove(gone, false)).into());
@@ -317,9 +318,8 @@ fn way(now: &Packages, want: &Packages) -> (Vec<String>, Vec<String>) {
 
 /// What could be upgraded.
 pub async fn upgradable(host: &dyn Look) -> Result<Vec<Upgrade>> {
-    let pacman = Pacman::new(Order::default());
     let to = simulate(host, &["-Su".to_owned()]).await?;
-    let mut from = pacman.versions(host, &to.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>()).await?;
+    let mut from = installed(host, to.iter().map(|(name, _)| name.as_str())).await?;
     let upgrade =
         |(name, to): (String, String)| Upgrade { from: from.remove(&name).flatten(), to, security: false, name };
     Ok(to.into_iter().map(upgrade).collect())
